@@ -1,0 +1,94 @@
+# `make` lists the targets. None of them needs root, Docker or a system package beside Python.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The release of Airflow to work with: 3.2.1, which Amazon MWAA runs, or 3.3.1, the next one.
+AIRFLOW ?= 3.2.1
+VENV := $(if $(filter 3.2.1,$(AIRFLOW)),.venv,.venv-$(AIRFLOW))
+REQUIREMENTS := requirements/development-$(AIRFLOW).txt
+# Airflow's constraints for 3.3.1 name packages that need Python 3.12.
+PYTHONS := $(if $(filter 3.2.1,$(AIRFLOW)),3.12 3.11,3.12)
+IN_VENV := $(VENV)/bin/python -m
+
+# A `python3.12` on the path may be a shim of a version that is not there, so candidates are tried, not looked up.
+define find-python
+for version in $(PYTHONS); do \
+    for candidate in $(or $(PYTHON),python$$version python3 python \
+            /usr/bin/python$$version /usr/local/bin/python$$version \
+            "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$$version.*/bin/python); do \
+        if "$$candidate" -c "import ensurepip, sys; sys.exit(sys.version_info[:2] != ($${version/./,}))" 2>/dev/null; then \
+            echo "$$candidate"; exit; \
+        fi; \
+    done; \
+done; \
+echo "Airflow $(AIRFLOW) needs Python $(firstword $(PYTHONS)) with its venv module, and $(or $(PYTHON),what was found) is not that. Install it, or name one: make PYTHON=/path/to/python" >&2; \
+exit 1
+endef
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "AIRFLOW=3.3.1 makes any of them work with that release, in an environment of its own."
+
+.PHONY: make-build
+make-build: $(VENV)/.built ## Build the environment: Airflow, the pipeline's packages, tools, PostgreSQL, an S3 API
+
+$(VENV)/.built: $(REQUIREMENTS)
+	@python=$$($(find-python)); \
+	echo "Making $(VENV) with $$("$$python" --version) ($$python)"; \
+	"$$python" -m venv --clear $(VENV)
+	@echo "Installing Airflow $(AIRFLOW) and all else that $(REQUIREMENTS) pins"
+	@$(IN_VENV) pip install --quiet --disable-pip-version-check "$$(grep '^uv==' $(REQUIREMENTS))"
+	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --requirement $(REQUIREMENTS)
+	@touch $@
+	@echo "$(VENV) is ready"
+
+.PHONY: run
+run: make-build ## Run the whole pipeline on this machine: RUN_OPTIONS=--help tells how
+	$(IN_VENV) local.run $(RUN_OPTIONS)
+
+.PHONY: test
+test: make-build ## Run the tests on real servers: TEST_OPTIONS='-k name' selects
+	$(IN_VENV) pytest -n 2 $(TEST_OPTIONS)
+
+.PHONY: bench
+bench: make-build ## Measure the pipeline: PEERS=1 compares with other tools, BENCH_OPTIONS=--short is quick
+	$(IN_VENV) bench $(if $(PEERS),--peers) $(BENCH_OPTIONS)
+
+.PHONY: lint
+lint: make-build ## Check style, format and types
+	$(IN_VENV) ruff check .
+	$(IN_VENV) ruff format --check .
+	$(IN_VENV) mypy
+
+.PHONY: format
+format: make-build ## Put the code into its standard format
+	$(IN_VENV) ruff check --fix-only .
+	$(IN_VENV) ruff format .
+
+.PHONY: setup-terraform
+setup-terraform: ## Prepare Terraform
+	@echo "Terraform's setup comes with the infrastructure, in terraform/."
+
+# CONSTRAINTS is a folder with Airflow's constraint files for Python 3.12, named constraints-<release>.txt.
+.PHONY: lock
+lock: make-build ## Pin every package anew: CONSTRAINTS=<folder of Airflow's constraint files>
+	@test -n "$(CONSTRAINTS)" || { echo "Say where Airflow's constraint files are: make lock CONSTRAINTS=<folder>" >&2; exit 1; }
+	@$(call lock-release,3.2.1,3.11,cat requirements.txt)
+	@$(call lock-release,3.3.1,3.12,sed 's/==.*//' requirements.txt)
+
+# Beside 3.2.1 the pipeline's own packages take the versions that the other release's constraints give them.
+define lock-release
+echo "Pinning requirements/development-$(1).txt"; \
+{ echo "apache-airflow==$(1)"; $(3); cat requirements/development.in; } \
+    | $(VENV)/bin/uv pip compile --quiet --universal --python-version $(2) \
+        --no-emit-index-url --no-annotate --no-header \
+        --constraint $(CONSTRAINTS)/constraints-$(1).txt --output-file requirements/development-$(1).txt - >/dev/null
+endef
+
+.PHONY: clean
+clean: ## Remove every environment and cache
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""What runs the pipeline on one machine: embedded servers and the source simulator."""
