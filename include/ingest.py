@@ -1,0 +1,218 @@
+"""Ingest: what changed in one source table, out of the database and into CSV files, in one snapshot."""
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+import psycopg
+from psycopg import sql
+
+from include.errors import DataError
+from include.keys import KeySet
+from include.lake import new_key, read_file, write_file
+from include.landing import begin_reading, copy_files
+from include.lineage import fed_by, fingerprint, is_joined
+from include.manifests import Cursor, FileEntry, Inputs, SourceRead, instant_text
+from include.postgres import connect, postgres_errors
+from include.schema import SourceTable
+from include.settings import SOURCE_CONNECTION, STATE_BUCKET, required_variable
+from include.source import (
+    Observation,
+    Selection,
+    among,
+    changed_since,
+    check_columns,
+    count_keys,
+    follows,
+    observe,
+    select_keys,
+)
+from include.state import TableState
+
+log = logging.getLogger(__name__)
+
+
+def ingest(table: SourceTable, state: TableState | None, loaded: dict[str, Inputs], full_refresh: bool) -> SourceRead:
+    """Read what changed in a source table since `state`, and write it to the ingestion bucket.
+
+    state: what was recorded of the table; None reads it whole.
+    loaded: what the warehouse says it was built from; where that is behind the state, the table is read whole.
+    It may be repeated: each time it reads anew and writes new files. A table without a change writes none.
+
+    Raises: DataError where the table is not as declared, DeclarationError and ServiceError as `postgres_errors`
+        and `lake_errors`.
+    """
+    started = monotonic()
+    with connect(SOURCE_CONNECTION) as connection, postgres_errors(table.name):
+        begin_reading(connection)
+        observation = _later_than(observe(connection, table), _seen(table, state, loaded))
+        ignored = check_columns(connection, table, observation.cursor.relation)
+        _tell_ignored(table, ignored, state)
+        base = None if full_refresh or not _usable(table, state, loaded, observation) else state
+        reading = _Reading(table, base, observation, _compare_keys(connection, table, base))
+        files = _copy(connection, reading) if reading.keys.changed else []
+    return _describe(reading, files, ignored, monotonic() - started)
+
+
+def _seen(table: SourceTable, state: TableState | None, loaded: dict[str, Inputs]) -> datetime:
+    """The newest instant of the source's clock that the state or the warehouse has of this table."""
+    instants = [datetime.fromisoformat(inputs[table.name]) for inputs in loaded.values() if table.name in inputs]
+    return max([*instants, *([state.observed_at] if state else [])], default=datetime.min.replace(tzinfo=UTC))
+
+
+def _later_than(observation: Observation, seen: datetime) -> Observation:
+    """The observation, put after what was seen before even where the source's clock was set back."""
+    if observation.observed_at > seen:
+        return observation
+    return replace(observation, observed_at=seen + timedelta(microseconds=1))
+
+
+def _tell_ignored(table: SourceTable, ignored: list[str], state: TableState | None) -> None:
+    new = sorted(set(ignored) - set(state.ignored_columns if state else ()))
+    if new:
+        log.warning("%s: columns that are not declared are ignored: %s", table.name, ", ".join(new))
+
+
+def _usable(table: SourceTable, state: TableState | None, loaded: dict[str, Inputs], observation: Observation) -> bool:
+    """Whether the changes since the state are enough; says in the log why not."""
+    if state is None:
+        return False
+    read_at = instant_text(state.read_at)
+    behind = [fed.name for fed in fed_by(table.name) if loaded.get(fed.name, {}).get(table.name, "") < read_at]
+    reasons = {
+        "the last check did not hold": state.reread,
+        "its declaration changed": state.fingerprint != fingerprint(table.name),
+        "the source cannot tell what changed since the last run": not follows(state.cursor, observation),
+        f"the warehouse has less than was recorded, in {', '.join(behind)}": bool(behind),
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            log.warning("%s is read whole: %s", table.name, reason)
+    return not any(reasons.values())
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """Which keys the source holds, which of their rows are to be read, and whether known ones are gone.
+
+    whole: all rows are to be read. known_key: the file that holds the current keys already, if there is one.
+    """
+
+    selected: Selection
+    current: KeySet
+    key_sum: int
+    whole: bool
+    deletions: bool
+    known_key: str | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to load."""
+        return self.whole or self.deletions or len(self.selected.keys) > 0
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A table as one transaction of the source shows it, against what was recorded (`base`; None for nothing)."""
+
+    table: SourceTable
+    base: TableState | None
+    observation: Observation
+    keys: _Keys
+
+
+def _compare_keys(connection: psycopg.Connection, table: SourceTable, base: TableState | None) -> _Keys:
+    """Compare the source's keys with what the known ones and this run's changes predict.
+
+    Within one snapshot every key is among the predicted ones, unless the table follows last_updated and a stamp lay
+    further back than the overlap. So equal numbers mean equal sets; all keys are read only where they differ.
+    """
+    selected = select_keys(connection, table, _condition(table, base))
+    known = _known_keys(base)
+    predicted = known | selected.keys
+    rows, key_sum = count_keys(connection, table)
+    current = predicted if rows == len(predicted) else select_keys(connection, table, sql.SQL("true")).keys
+    if rows != len(current):
+        raise DataError(f"{table.name}: the key {table.key} is not unique: {rows} rows have {len(current)} keys")
+    selected.keys.add(current - predicted)
+    return _Keys(
+        selected=selected,
+        current=current,
+        key_sum=key_sum,
+        whole=base is None,
+        deletions=len(known - current) > 0,
+        known_key=base.keys_key if base and current == known else None,
+    )
+
+
+def _condition(table: SourceTable, base: TableState | None) -> sql.Composable:
+    """What must hold for a row to be read: everything without a base, else changes and rows rejected before."""
+    if base is None:
+        return sql.SQL("true")
+    changed = changed_since(table, base.cursor)
+    rejected = KeySet()
+    for keys in base.rejected.values():
+        rejected.add(keys)
+    return sql.SQL("({} OR {})").format(changed, among(table, rejected)) if rejected else changed
+
+
+def _known_keys(base: TableState | None) -> KeySet:
+    if base is None:
+        return KeySet()
+    return KeySet.from_bytes(read_file(required_variable(STATE_BUCKET), base.keys_key))
+
+
+def _copy(connection: psycopg.Connection, reading: _Reading) -> list[FileEntry]:
+    """Write what is to be read: the changes, or all of a table that dimensions join."""
+    keys, table = reading.keys, reading.table
+    dense = keys.whole or is_joined(table.name)
+    selected = keys.current if dense else keys.selected.keys
+    return copy_files(connection, table, selected, dense, reading.observation.observed_at)
+
+
+def _describe(reading: _Reading, files: list[FileEntry], ignored: list[str], seconds: float) -> SourceRead:
+    table, base, observation, keys = reading.table, reading.base, reading.observation, reading.keys
+    return SourceRead(
+        table=table.name,
+        observed_at=observation.observed_at,
+        read_at=base.read_at if base and not keys.changed else observation.observed_at,
+        changed_at=_changed_at(reading) if keys.changed else None,
+        base=base.read_at if base else None,
+        changed=keys.changed,
+        deletions=keys.deletions,
+        cursor=_next_cursor(reading),
+        fingerprint=fingerprint(table.name),
+        rows=len(keys.current),
+        key_sum=keys.key_sum,
+        keys_key=keys.known_key or _write_keys(reading),
+        files=base.snapshot if base and not keys.changed else files,
+        read_rows=sum(file.rows for file in files),
+        ignored_columns=ignored,
+        seconds=seconds,
+    )
+
+
+def _changed_at(reading: _Reading) -> datetime:
+    """The earliest instant at which any of the changes can have been made.
+
+    Not before the last reading, which would have seen it; a silent change and a deletion tell no more than that.
+    """
+    base, observed_at, oldest = reading.base, reading.observation.observed_at, reading.keys.selected.oldest
+    if base is None or oldest is None:
+        return base.observed_at if base else observed_at
+    return min(max(oldest, base.observed_at), observed_at)
+
+
+def _next_cursor(reading: _Reading) -> Cursor:
+    """The cursor of the next run. A stamp in the future counts as now, so that it does not hide what follows."""
+    newest = [reading.keys.selected.newest, reading.base.cursor.last_updated if reading.base else None]
+    stamps = [stamp for stamp in newest if stamp]
+    last_updated = min(max(stamps), reading.observation.observed_at) if stamps else None
+    return reading.observation.cursor.model_copy(update={"last_updated": last_updated})
+
+
+def _write_keys(reading: _Reading) -> str:
+    key = new_key(reading.table.name, reading.observation.observed_at, "roaring", folder="keys/")
+    write_file(required_variable(STATE_BUCKET), key, reading.keys.current.to_bytes())
+    return key

@@ -1,0 +1,39 @@
+"""Small source tables joined into one, whole with whole, as pandas does it best."""
+
+from typing import cast
+
+import pandas as pd
+import pyarrow as pa
+
+from include.arrow import read_csv
+from include.lake import open_file
+from include.manifests import SourceRead
+from include.rows import needed_columns
+from include.schema import Dimension
+from include.settings import INGESTION_BUCKET, required_variable
+from include.sources import SOURCES
+
+
+def join_sources(table: Dimension, reads: dict[str, SourceRead]) -> pa.RecordBatch:
+    """Every row of the dimension's own source, with the rows that it joins; all values as text.
+
+    Columns of joined tables are named "table.column" and are NULL where there is no such row.
+    """
+    joined = _read_whole(table, reads[table.source])
+    for join in table.joins:
+        other = _read_whole(table, reads[join.table]).add_prefix(f"{join.table}.")
+        key = f"{join.table}.{SOURCES[join.table].key}"
+        joined = joined.merge(other, how="left", left_on=join.on, right_on=key, validate="many_to_one")
+    columns = [pa.array(joined[name], pa.string()) for name in joined.columns]
+    return pa.record_batch(columns, names=list(joined.columns))
+
+
+def _read_whole(table: Dimension, read: SourceRead) -> pd.DataFrame:
+    names = needed_columns(table, read.table)
+    batches = []
+    for file in read.files:
+        with open_file(required_variable(INGESTION_BUCKET), file.key) as stream:
+            batches += list(read_csv(stream, SOURCES[read.table], names, typed=False))
+    schema = pa.schema([(name, pa.string()) for name in names])
+    rows = pa.Table.from_batches(batches, schema)
+    return cast(pd.DataFrame, rows.to_pandas(types_mapper=pd.ArrowDtype))

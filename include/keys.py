@@ -1,0 +1,86 @@
+"""Sets of integer keys, small whatever their number: ten million dense keys take 2 kB, every other one 1.3 MB."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from typing import Annotated, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BeforeValidator, PlainSerializer
+from pyroaring import BitMap
+
+SIGN = 0x80000000
+"""Added to a signed 32-bit key, so that unsigned order is the keys' own order."""
+
+
+class KeySet:
+    """A set of keys that PostgreSQL's `integer` can hold, in their order."""
+
+    def __init__(self, bitmap: BitMap | None = None) -> None:
+        self._bitmap = BitMap() if bitmap is None else bitmap
+
+    @classmethod
+    def of(cls, keys: npt.ArrayLike) -> Self:
+        """The set of these integers."""
+        unsigned = (np.asarray(keys, dtype=np.int64) + SIGN).astype(np.uint32)
+        return cls(BitMap(unsigned))
+
+    @classmethod
+    def from_bytes(cls, serialized: bytes) -> Self:
+        """Inverse of `to_bytes`. Raises: ValueError where the bytes are no such set."""
+        return cls(BitMap.deserialize(serialized))
+
+    def to_bytes(self) -> bytes:
+        """The set in the portable Roaring format (https://github.com/RoaringBitmap/RoaringFormatSpec)."""
+        self._bitmap.run_optimize()
+        return bytes(self._bitmap.serialize())
+
+    def add(self, keys: "KeySet") -> None:
+        """Take these keys into the set."""
+        self._bitmap |= keys._bitmap
+
+    def __or__(self, other: "KeySet") -> "KeySet":
+        return KeySet(self._bitmap | other._bitmap)
+
+    def __sub__(self, other: "KeySet") -> "KeySet":
+        return KeySet(self._bitmap - other._bitmap)
+
+    def __len__(self) -> int:
+        return len(self._bitmap)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KeySet) and self._bitmap == other._bitmap
+
+    def __hash__(self) -> int:
+        raise TypeError("a KeySet can change and has no hash")
+
+    def __iter__(self) -> Iterator[int]:
+        return (unsigned - SIGN for unsigned in self._bitmap)
+
+    def __repr__(self) -> str:
+        return f"KeySet({len(self)} keys)"
+
+    def first(self) -> int:
+        """The least key."""
+        return int(self._bitmap.min()) - SIGN
+
+    def last(self) -> int:
+        """The greatest key."""
+        return int(self._bitmap.max()) - SIGN
+
+    def slices(self, size: int) -> Iterator["KeySet"]:
+        """The set cut, in the order of its keys, into sets of at most `size` keys."""
+        for start in range(0, len(self), size):
+            yield KeySet(self._bitmap[start : start + size])
+
+
+def _decode(value: "KeySet | str") -> "KeySet":
+    return value if isinstance(value, KeySet) else KeySet.from_bytes(b64decode(value, validate=True))
+
+
+def _encode(keys: KeySet) -> str:
+    return b64encode(keys.to_bytes()).decode()
+
+
+JsonKeys = Annotated[KeySet, BeforeValidator(_decode), PlainSerializer(_encode, return_type=str)]
+"""A KeySet as a field of a model: in JSON the base64 text of its bytes."""

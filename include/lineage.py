@@ -1,0 +1,71 @@
+"""What hangs on what, as the declarations say: which tables feed which, and in which order they are read."""
+
+from collections.abc import Iterable
+from functools import cache
+from hashlib import sha256
+
+from include.errors import DeclarationError
+from include.schema import Calendar, Dimension, Fact, StarTable, as_document
+from include.sources import SOURCES
+from include.star import STAR
+
+
+def fed_by(source: str) -> list[StarTable]:
+    """The warehouse tables that a source table is needed for."""
+    return [table for table in STAR.values() if source in table.sources]
+
+
+def is_joined(source: str) -> bool:
+    """Whether a dimension joins this source table with another, so that it is read whole when it changed."""
+    return any(isinstance(table, Dimension) and table.joins for table in fed_by(source))
+
+
+def referenced_by(table: StarTable) -> list[StarTable]:
+    """The dimensions that a warehouse table's columns refer to."""
+    names = dict.fromkeys(column.references for column in table.columns if column.references)
+    return [STAR[name] for name in names]
+
+
+@cache
+def fingerprint(source: str) -> str:
+    """A text that changes when the declarations of a source table or of what it feeds do: it is then read whole."""
+    documents = [as_document(SOURCES[source]), *map(as_document, fed_by(source))]
+    return sha256(repr(documents).encode()).hexdigest()[:16]
+
+
+def read_before(source: str) -> set[str]:
+    """The source tables that are read before this one, so that what their rows refer to is there when it is read.
+
+    A fact's table comes before the tables of the dimensions that it refers to; a dimension's own table before those
+    that it joins.
+    """
+    before = set()
+    for table in STAR.values():
+        if isinstance(table, Fact) and any(source in dimension.sources for dimension in referenced_by(table)):
+            before.add(table.source)
+        if isinstance(table, Dimension) and source in table.sources[1:]:
+            before.add(table.source)
+    return before - {source}
+
+
+def select_sources(names: Iterable[str]) -> set[str]:
+    """The source tables to read for these tables, source or warehouse ones, and for all that they refer to.
+
+    Raises: DeclarationError that names a table that is not declared.
+    """
+    unknown = sorted(set(names) - SOURCES.keys() - STAR.keys())
+    if unknown:
+        raise DeclarationError(f"no such table: {', '.join(unknown)}; declared are {', '.join([*SOURCES, *STAR])}")
+    wanted = {table.name: table for name in names for table in ([STAR[name]] if name in STAR else fed_by(name))}
+    wanted |= {dimension.name: dimension for table in list(wanted.values()) for dimension in referenced_by(table)}
+    return {source for table in wanted.values() for source in table.sources}
+
+
+def named_sources(names: Iterable[str]) -> set[str]:
+    """The source tables that these names of source or warehouse tables mean themselves: what a full refresh reads."""
+    return {source for name in names for source in (STAR[name].sources if name in STAR else (name,))}
+
+
+def calendar() -> Calendar:
+    """The one dimension of days."""
+    return next(table for table in STAR.values() if isinstance(table, Calendar))

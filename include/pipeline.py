@@ -1,0 +1,126 @@
+"""A function for each kind of step. The DAG wraps them in tasks; the command line calls them in order."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from include import checks, warehouse
+from include.errors import DataError
+from include.ingest import ingest
+from include.lineage import named_sources, select_sources
+from include.load import load
+from include.manifests import CheckResult, Inputs, LoadResult, SourceRead, StarFiles
+from include.record import RunReport, record
+from include.schema import Calendar
+from include.sources import SOURCES
+from include.star import STAR
+from include.state import State
+from include.transform import calendar_inputs, transform, write_calendar
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is asked for.
+
+    tables: source or warehouse tables to bring up to date, with all that they refer to; empty for all.
+    full_refresh: read the named tables (all, where none is named) whole, whatever is known of them.
+    """
+
+    tables: tuple[str, ...] = ()
+    full_refresh: bool = False
+
+    @property
+    def sources(self) -> set[str]:
+        """The source tables to read. Raises: DeclarationError for a table that is not declared."""
+        return select_sources(self.tables) if self.tables else set(SOURCES)
+
+    @property
+    def whole(self) -> set[str]:
+        """The source tables to read whole."""
+        return (named_sources(self.tables) if self.tables else set(SOURCES)) if self.full_refresh else set()
+
+
+def prepare() -> dict[str, Inputs]:
+    """Make the warehouse as declared; gives from which readings each of its tables was last built."""
+    loaded = warehouse.prepare()
+    log.info("prepared warehouse: tables=%d loaded=%d", len(STAR), len(loaded))
+    return loaded
+
+
+def ingest_table(name: str, state: State, loaded: dict[str, Inputs], options: Options) -> SourceRead:
+    """Read a source table's changes into the ingestion bucket. See `ingest`."""
+    read = ingest(SOURCES[name], state.tables.get(name), loaded, full_refresh=name in options.whole)
+    size = sum(file.size_bytes for file in read.files) if read.changed else 0
+    log.info(
+        "ingested %s: read=%d of=%d deletions=%s bytes=%d seconds=%.2f",
+        name,
+        read.read_rows,
+        read.rows,
+        read.deletions,
+        size,
+        read.seconds,
+    )
+    return read
+
+
+def transform_table(name: str, reads: dict[str, SourceRead], loaded: dict[str, Inputs]) -> StarFiles | None:
+    """Build a warehouse table's Parquet from the readings of its sources. None: nothing changed. See `transform`."""
+    table = STAR[name]
+    if isinstance(table, Calendar):
+        files = None if loaded.get(name) == calendar_inputs(table) else write_calendar(table)
+    else:
+        files = transform(table, reads) if any(read.changed for read in reads.values()) else None
+    if files:
+        rows, size = sum(file.rows for file in files.files), sum(file.size_bytes for file in files.files)
+        log.info(
+            "transformed %s: rows=%d rejected=%d bytes=%d seconds=%.2f",
+            name,
+            rows,
+            len(files.rejected),
+            size,
+            files.seconds,
+        )
+    return files
+
+
+def load_table(name: str, files: StarFiles) -> LoadResult:
+    """Bring a warehouse table to what its Parquet files say. See `load`."""
+    result = load(STAR[name], files)
+    log.info(
+        "loaded %s: new=%d changed=%d deleted=%d rejected=%d seconds=%.2f",
+        name, result.new, result.changed, result.deleted, len(result.rejected), result.seconds,
+    )  # fmt: skip
+    return result
+
+
+def check_tables(reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> dict[str, CheckResult]:
+    """Compare each table that was loaded with its source. See `check`."""
+    results = {}
+    for name, result in loads.items():
+        table = STAR[name]
+        if not isinstance(table, Calendar) and not result.superseded and table.source in reads:
+            compared = checks.check(table, reads[table.source], result)
+            if compared:
+                results[name] = compared
+    log.info("checked %d tables: held=%d", len(results), sum(result.held for result in results.values()))
+    return results
+
+
+def record_run(
+    expected: Iterable[str],
+    reads: dict[str, SourceRead],
+    loads: dict[str, LoadResult],
+    checked: dict[str, CheckResult],
+) -> RunReport:
+    """Move latest_update.json on for every source table whose changes are loaded, and tell what the run did.
+
+    expected: the source tables that the run was to bring up to date.
+
+    Raises: DataError that names what was not loaded, or does not equal the source; what could be recorded is.
+    """
+    report = record(set(expected), reads, loads, checked)
+    if report.problems:
+        raise DataError("; ".join(report.problems))
+    return report

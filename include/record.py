@@ -1,0 +1,159 @@
+"""Record: latest_update.json moves on, table by table, for what is safely in the warehouse; and the run is reported."""
+
+import logging
+from datetime import UTC, datetime
+
+from include.keys import KeySet
+from include.lineage import fed_by, is_joined
+from include.manifests import CheckResult, LoadResult, Manifest, SourceRead
+from include.schema import StarTable
+from include.star import STAR
+from include.state import LastLoad, State, TableState, update_state
+
+log = logging.getLogger(__name__)
+
+
+class TableReport(Manifest):
+    """What a run did to one warehouse table. lag_seconds: from the oldest change at the source to its load."""
+
+    table: str
+    new: int
+    changed: int
+    deleted: int
+    rejected: int
+    seconds: float
+    lag_seconds: float | None
+
+
+class RunReport(Manifest):
+    """What a run did, and what is wrong with it: a sentence each."""
+
+    tables: list[TableReport]
+    problems: list[str]
+    newly_rejected: list[str]
+
+
+def record(
+    expected: set[str],
+    reads: dict[str, SourceRead],
+    loads: dict[str, LoadResult],
+    checked: dict[str, CheckResult],
+) -> RunReport:
+    """Write the state of every source table all of whose warehouse tables are loaded, and report the run.
+
+    A table whose check did not hold is recorded as one to be read whole. An older reading than the recorded one is
+    left aside, so that of two runs neither undoes the other. It may be repeated.
+
+    Raises: as `read_state` and `update_state`.
+    """
+    complete = {name: read for name, read in reads.items() if not _missing(read, loads)}
+    broken = {name for name, result in checked.items() if not result.held}
+    before: State = State()
+
+    def move_on(state: State) -> State:
+        nonlocal before
+        before = state
+        moved = {
+            name: _table_state(read, state.tables.get(name), loads, broken)
+            for name, read in complete.items()
+            if name not in state.tables or state.tables[name].observed_at <= read.observed_at
+        }
+        return State(recorded_at=datetime.now(UTC), tables=state.tables | moved)
+
+    after = update_state(move_on)
+    return RunReport(
+        tables=[_report(STAR[name], result, reads) for name, result in loads.items()],
+        problems=_problems(expected, reads, loads, checked),
+        newly_rejected=_newly_rejected(before, after),
+    )
+
+
+def _missing(read: SourceRead, loads: dict[str, LoadResult]) -> list[str]:
+    """The warehouse tables that a reading has changes for and that do not show it."""
+    if not read.changed:
+        return []
+    return [table.name for table in fed_by(read.table) if table.name not in loads or loads[table.name].superseded]
+
+
+def _table_state(
+    read: SourceRead, known: TableState | None, loads: dict[str, LoadResult], broken: set[str]
+) -> TableState:
+    own = [table.name for table in fed_by(read.table) if table.sources[0] == read.table]
+    rejected = dict(known.rejected) if known else {}
+    rejected |= {name: loads[name].rejected for name in own if name in loads}
+    return TableState(
+        observed_at=read.observed_at,
+        read_at=read.read_at,
+        cursor=read.cursor,
+        fingerprint=read.fingerprint,
+        rows=read.rows,
+        key_sum=read.key_sum,
+        keys_key=read.keys_key,
+        snapshot=read.files if is_joined(read.table) else [],
+        rejected={name: keys for name, keys in rejected.items() if keys},
+        reread=bool(broken.intersection(own)),
+        ignored_columns=read.ignored_columns,
+        last_load=_last_load(read, own, loads) or (known.last_load if known else None),
+    )
+
+
+def _last_load(read: SourceRead, own: list[str], loads: dict[str, LoadResult]) -> LastLoad | None:
+    results = [loads[name] for name in own or [table.name for table in fed_by(read.table)] if name in loads]
+    if not read.changed or not results:
+        return None
+    loaded_at = max(result.loaded_at for result in results)
+    return LastLoad(
+        new=sum(result.new for result in results),
+        changed=sum(result.changed for result in results),
+        deleted=sum(result.deleted for result in results),
+        rejected=sum(len(result.rejected) for result in results),
+        lag_seconds=lag_seconds(read, loaded_at),
+        loaded_at=loaded_at,
+    )
+
+
+def lag_seconds(read: SourceRead, loaded_at: datetime) -> float:
+    """The time from the oldest change that was read to its being in the warehouse; never negative."""
+    return max((loaded_at - (read.changed_at or read.observed_at)).total_seconds(), 0.0)
+
+
+def _report(table: StarTable, result: LoadResult, reads: dict[str, SourceRead]) -> TableReport:
+    changed = [reads[name] for name in table.sources if name in reads and reads[name].changed]
+    return TableReport(
+        table=table.name,
+        new=result.new,
+        changed=result.changed,
+        deleted=result.deleted,
+        rejected=len(result.rejected),
+        seconds=result.seconds,
+        lag_seconds=max((lag_seconds(read, result.loaded_at) for read in changed), default=None),
+    )
+
+
+def _problems(
+    expected: set[str],
+    reads: dict[str, SourceRead],
+    loads: dict[str, LoadResult],
+    checked: dict[str, CheckResult],
+) -> list[str]:
+    unread = [f"{name} was not read" for name in sorted(expected - reads.keys())]
+    missing = {table for read in reads.values() for table in _missing(read, loads) if table not in loads}
+    unloaded = [f"{table} was not loaded" for table in sorted(missing)]
+    unequal = [
+        f"{result.table} does not equal its source: {result.warehouse_rows} rows with key sum "
+        f"{result.warehouse_key_sum}, the source had {result.source_rows} with {result.source_key_sum}; "
+        "the next run reads it whole"
+        for result in checked.values()
+        if not result.held
+    ]
+    return unread + unloaded + unequal
+
+
+def _newly_rejected(before: State, after: State) -> list[str]:
+    """The warehouse tables with rejected rows that were not rejected before."""
+    return sorted(
+        name
+        for source, table in after.tables.items()
+        for name, keys in table.rejected.items()
+        if keys - (before.tables[source].rejected.get(name, KeySet()) if source in before.tables else KeySet())
+    )

@@ -1,0 +1,96 @@
+"""One run without a scheduler: the steps of the plan, two at a time, each as soon as what it needs is there."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from typing import Any
+
+from include import pipeline
+from include.errors import DataError, DeclarationError, ServiceError
+from include.landing import STREAMS
+from include.manifests import CheckResult, LoadResult, SourceRead
+from include.pipeline import Options
+from include.record import RunReport
+from include.star import STAR
+from include.state import State, read_state
+from include.steps import CHECK, PREPARE, RECORD, Order, Step, plan
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Run:
+    """A run in progress: what its steps gave, and what went wrong with those that failed."""
+
+    options: Options
+    state: State
+    results: dict[Step, Any] = field(default_factory=dict)
+    failures: dict[Step, Exception] = field(default_factory=dict)
+
+    def of_kind(self, kind: str) -> dict[str, Any]:
+        """Table → result, of the steps of one kind that gave one."""
+        return {step.table: result for step, result in self.results.items() if step.kind == kind and result is not None}
+
+    @property
+    def report(self) -> RunReport | None:
+        """What the run did; None where it could not be recorded."""
+        return self.results.get(RECORD)
+
+
+def run(options: Options, progress: Callable[[Step], None]) -> Run:
+    """Do one run, and give what its steps gave and where they failed. A step's failure stops what hangs on it alone.
+
+    progress: called with each step when it is over.
+
+    Raises: DeclarationError for a table that is not declared; as `read_state`.
+    """
+    steps = plan(options.sources)
+    going = Run(options, read_state())
+    order = TopologicalSorter({step: order.needs | order.follows for step, order in steps.items()})
+    order.prepare()
+    with ThreadPoolExecutor(STREAMS) as threads:
+        pending: dict[Future[None], Step] = {}
+        while order.is_active():
+            pending |= {threads.submit(_attempt, going, step, steps[step]): step for step in order.get_ready()}
+            done, _ = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                future.result()
+                step = pending.pop(future)
+                order.done(step)
+                progress(step)
+    return going
+
+
+def _attempt(going: Run, step: Step, order: Order) -> None:
+    """Do a step, unless one that it needs failed or was not done."""
+    if any(needed not in going.results for needed in order.needs):
+        return
+    try:
+        going.results[step] = _do(going, step)
+    except (DeclarationError, DataError, ServiceError) as error:
+        log.debug("%s failed", step, exc_info=True)
+        going.failures[step] = error
+
+
+def _do(going: Run, step: Step) -> object:
+    if step.kind == "prepare":
+        return pipeline.prepare()
+    if step.kind == "ingest":
+        return pipeline.ingest_table(step.table, going.state, going.results[PREPARE], going.options)
+    if step.kind == "transform":
+        reads: dict[str, SourceRead] = {name: going.results[Step("ingest", name)] for name in STAR[step.table].sources}
+        return pipeline.transform_table(step.table, reads, going.results[PREPARE])
+    if step.kind == "load":
+        files = going.results[Step("transform", step.table)]
+        return pipeline.load_table(step.table, files) if files else None
+    reads, loads = going.of_kind("ingest"), going.of_kind("load")
+    if step == CHECK:
+        return pipeline.check_tables(reads, loads)
+    return _record(going, reads, loads)
+
+
+def _record(going: Run, reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> RunReport:
+    checked: dict[str, CheckResult] = going.results.get(CHECK, {})
+    return pipeline.record_run(going.options.sources, reads, loads, checked)

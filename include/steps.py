@@ -1,0 +1,54 @@
+"""The steps of a run and their order, drawn from the declarations: what the DAG shows and the command line follows."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from include.lineage import read_before, referenced_by
+from include.sources import SOURCES
+from include.star import STAR
+
+
+@dataclass(frozen=True)
+class Step:
+    """A unit of work that succeeds or fails by itself. `table` is empty for a step that concerns all of them."""
+
+    kind: Literal["prepare", "ingest", "transform", "load", "check", "record"]
+    table: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.table}".strip()
+
+
+PREPARE, CHECK, RECORD = Step("prepare"), Step("check"), Step("record")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a step comes after.
+
+    needs: steps whose results it works with: where one failed, it cannot run.
+    follows: steps that only have to be over, whatever became of them.
+    """
+
+    needs: frozenset[Step] = frozenset()
+    follows: frozenset[Step] = frozenset()
+
+
+def plan(sources: set[str]) -> dict[Step, Order]:
+    """Every step that a run over these source tables takes, in an order that can be run."""
+    tables = [table for table in STAR.values() if sources.issuperset(table.sources)]
+    steps = {PREPARE: Order()}
+    for name in SOURCES:
+        if name in sources:
+            before = frozenset(Step("ingest", other) for other in read_before(name) & sources)
+            steps[Step("ingest", name)] = Order(needs=frozenset({PREPARE}), follows=before)
+    for table in tables:
+        steps[Step("transform", table.name)] = Order(
+            frozenset(Step("ingest", name) for name in table.sources) or frozenset({PREPARE})
+        )
+    for table in tables:
+        dimensions = frozenset(Step("load", dimension.name) for dimension in referenced_by(table))
+        steps[Step("load", table.name)] = Order(dimensions | {Step("transform", table.name)})
+    steps[CHECK] = Order(follows=frozenset(steps))
+    steps[RECORD] = Order(follows=frozenset(steps))
+    return steps
