@@ -50,8 +50,9 @@ def ingest(table: SourceTable, state: TableState | None, loaded: dict[str, Input
         ignored = check_columns(connection, table, observation.cursor.relation)
         _tell_ignored(table, ignored, state)
         base = None if full_refresh or not _usable(table, state, loaded, observation) else state
-        reading = _Reading(table, base, observation, _compare_keys(connection, table, base))
-        files = _copy(connection, reading) if reading.keys.changed else []
+        keys = _compare_keys(connection, table, base)
+        reading = _Reading(table, base, observation, keys, changed=keys.changed or _is_ahead(table, base, loaded))
+        files = _copy(connection, reading) if reading.changed else []
     return _describe(reading, files, ignored, monotonic() - started)
 
 
@@ -92,6 +93,15 @@ def _usable(table: SourceTable, state: TableState | None, loaded: dict[str, Inpu
     return not any(reasons.values())
 
 
+def _is_ahead(table: SourceTable, base: TableState | None, loaded: dict[str, Inputs]) -> bool:
+    """Whether the warehouse was loaded from a reading that was never recorded.
+
+    It may then hold what the source has taken back since: a row that came and went between two recorded readings.
+    """
+    recorded = instant_text(base.read_at) if base else ""
+    return any(loaded.get(fed.name, {}).get(table.name, "") > recorded for fed in fed_by(table.name))
+
+
 @dataclass(frozen=True)
 class _Keys:
     """Which keys the source holds, which of their rows are to be read, and whether known ones are gone.
@@ -108,18 +118,22 @@ class _Keys:
 
     @property
     def changed(self) -> bool:
-        """Whether there is anything to load."""
+        """Whether the source differs from what is known of it."""
         return self.whole or self.deletions or len(self.selected.keys) > 0
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """A table as one transaction of the source shows it, against what was recorded (`base`; None for nothing)."""
+    """A table as one transaction of the source shows it, against what was recorded (`base`; None for nothing).
+
+    changed: whether there is anything to load.
+    """
 
     table: SourceTable
     base: TableState | None
     observation: Observation
     keys: _Keys
+    changed: bool
 
 
 def _compare_keys(connection: psycopg.Connection, table: SourceTable, base: TableState | None) -> _Keys:
@@ -176,17 +190,17 @@ def _describe(reading: _Reading, files: list[FileEntry], ignored: list[str], sec
     return SourceRead(
         table=table.name,
         observed_at=observation.observed_at,
-        read_at=base.read_at if base and not keys.changed else observation.observed_at,
-        changed_at=_changed_at(reading) if keys.changed else None,
+        read_at=base.read_at if base and not reading.changed else observation.observed_at,
+        changed_at=_changed_at(reading) if reading.changed else None,
         base=base.read_at if base else None,
-        changed=keys.changed,
+        changed=reading.changed,
         deletions=keys.deletions,
         cursor=_next_cursor(reading),
         fingerprint=fingerprint(table.name),
         rows=len(keys.current),
         key_sum=keys.key_sum,
         keys_key=keys.known_key or _write_keys(reading),
-        files=base.snapshot if base and not keys.changed else files,
+        files=base.snapshot if base and not reading.changed else files,
         read_rows=sum(file.rows for file in files),
         ignored_columns=ignored,
         seconds=seconds,

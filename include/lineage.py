@@ -49,16 +49,24 @@ def read_before(source: str) -> set[str]:
 
 
 def select_sources(names: Iterable[str]) -> set[str]:
-    """The source tables to read for these tables, source or warehouse ones, and for all that they refer to.
+    """The source tables to read for these tables, source or warehouse ones.
+
+    With them come those of the dimensions that they refer to, and of what else is built from the same sources, so that
+    what is read can be loaded, and recorded, in full.
 
     Raises: DeclarationError that names a table that is not declared.
     """
     unknown = sorted(set(names) - SOURCES.keys() - STAR.keys())
     if unknown:
         raise DeclarationError(f"no such table: {', '.join(unknown)}; declared are {', '.join([*SOURCES, *STAR])}")
-    wanted = {table.name: table for name in names for table in ([STAR[name]] if name in STAR else fed_by(name))}
-    wanted |= {dimension.name: dimension for table in list(wanted.values()) for dimension in referenced_by(table)}
-    return {source for table in wanted.values() for source in table.sources}
+    wanted = {name for name in names if name in STAR} | {fed.name for name in names for fed in fed_by(name)}
+    while True:
+        dimensions = {dimension.name for name in wanted for dimension in referenced_by(STAR[name])}
+        sources = {source for name in wanted | dimensions for source in STAR[name].sources}
+        complete = wanted | dimensions | {fed.name for source in sources for fed in fed_by(source)}
+        if complete == wanted:
+            return sources
+        wanted = complete
 
 
 def named_sources(names: Iterable[str]) -> set[str]:

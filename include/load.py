@@ -159,5 +159,5 @@ def _describe(
         rejected=files.rejected | outcome.refused.keys,
         rejected_files=[*files.rejected_files, *outcome.refused.files],
         loaded_at=datetime.now(UTC),
-        seconds=monotonic() - started,
+        seconds=files.seconds + monotonic() - started,
     )

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from include import checks, warehouse
+from include import alerts, checks, metrics, warehouse
 from include.errors import DataError
 from include.ingest import ingest
 from include.lineage import named_sources, select_sources
@@ -121,6 +121,10 @@ def record_run(
     Raises: DataError that names what was not loaded, or does not equal the source; what could be recorded is.
     """
     report = record(set(expected), reads, loads, checked)
+    metrics.publish(report)
+    alerts.notify_rejected(report.newly_rejected)
+    rejected = sum(table.rejected for table in report.tables)
+    log.info("recorded run: loaded=%d rejected=%d problems=%d", len(report.tables), rejected, len(report.problems))
     if report.problems:
         raise DataError("; ".join(report.problems))
     return report

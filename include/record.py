@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from include.keys import KeySet
 from include.lineage import fed_by, is_joined
 from include.manifests import CheckResult, LoadResult, Manifest, SourceRead
-from include.schema import StarTable
 from include.star import STAR
 from include.state import LastLoad, State, TableState, update_state
 
@@ -14,7 +13,11 @@ log = logging.getLogger(__name__)
 
 
 class TableReport(Manifest):
-    """What a run did to one warehouse table. lag_seconds: from the oldest change at the source to its load."""
+    """What a run did to one warehouse table.
+
+    seconds: of its sources' ingestion, its transform and its load.
+    lag_seconds: from the oldest change at the source to its load; None for the calendar.
+    """
 
     table: str
     new: int
@@ -62,7 +65,7 @@ def record(
 
     after = update_state(move_on)
     return RunReport(
-        tables=[_report(STAR[name], result, reads) for name, result in loads.items()],
+        tables=[table_report(result, reads) for result in loads.values()],
         problems=_problems(expected, reads, loads, checked),
         newly_rejected=_newly_rejected(before, after),
     )
@@ -117,7 +120,9 @@ def lag_seconds(read: SourceRead, loaded_at: datetime) -> float:
     return max((loaded_at - (read.changed_at or read.observed_at)).total_seconds(), 0.0)
 
 
-def _report(table: StarTable, result: LoadResult, reads: dict[str, SourceRead]) -> TableReport:
+def table_report(result: LoadResult, reads: dict[str, SourceRead]) -> TableReport:
+    """What a load and what led to it did, in numbers."""
+    table = STAR[result.table]
     changed = [reads[name] for name in table.sources if name in reads and reads[name].changed]
     return TableReport(
         table=table.name,
@@ -125,7 +130,7 @@ def _report(table: StarTable, result: LoadResult, reads: dict[str, SourceRead]) 
         changed=result.changed,
         deleted=result.deleted,
         rejected=len(result.rejected),
-        seconds=result.seconds,
+        seconds=result.seconds + sum(reads[name].seconds for name in table.sources if name in reads),
         lag_seconds=max((lag_seconds(read, result.loaded_at) for read in changed), default=None),
     )
 

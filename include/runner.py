@@ -12,10 +12,10 @@ from include.errors import DataError, DeclarationError, ServiceError
 from include.landing import STREAMS
 from include.manifests import CheckResult, LoadResult, SourceRead
 from include.pipeline import Options
-from include.record import RunReport
+from include.record import RunReport, table_report
 from include.star import STAR
 from include.state import State, read_state
-from include.steps import CHECK, PREPARE, RECORD, Order, Step, plan
+from include.steps import CHECK, PREPARE, Order, Step, plan
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +33,26 @@ class Run:
         """Table → result, of the steps of one kind that gave one."""
         return {step.table: result for step, result in self.results.items() if step.kind == kind and result is not None}
 
-    @property
-    def report(self) -> RunReport | None:
-        """What the run did; None where it could not be recorded."""
-        return self.results.get(RECORD)
+    def summary(self) -> dict[str, Any]:
+        """What the run did, as plain values: each warehouse table's counts, and whether all went well."""
+        steps = plan(self.options.sources)
+        tables = [self._table_summary(step.table) for step in steps if step.kind == "load"]
+        failures = {str(step): str(error) for step, error in self.failures.items()}
+        return {"succeeded": not failures, "tables": tables, "failures": failures}
+
+    def _table_summary(self, name: str) -> dict[str, Any]:
+        result = self.results.get(Step("load", name))
+        if result is None:
+            known = Step("load", name) in self.results
+            return {"table": name, "outcome": "unchanged" if known else "failed"}
+        report = table_report(result, self.of_kind("ingest"))
+        return {"outcome": "superseded" if result.superseded else "loaded", **report.model_dump()}
 
 
-def run(options: Options, progress: Callable[[Step], None]) -> Run:
+def run(options: Options, progress: Callable[[Step, int], None]) -> Run:
     """Do one run, and give what its steps gave and where they failed. A step's failure stops what hangs on it alone.
 
-    progress: called with each step when it is over.
+    progress: called with each step when it is over, and with the number of all.
 
     Raises: DeclarationError for a table that is not declared; as `read_state`.
     """
@@ -59,7 +69,7 @@ def run(options: Options, progress: Callable[[Step], None]) -> Run:
                 future.result()
                 step = pending.pop(future)
                 order.done(step)
-                progress(step)
+                progress(step, len(steps))
     return going
 
 

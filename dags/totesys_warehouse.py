@@ -1,0 +1,229 @@
+"""The one DAG: what changed in ToteSys, every 20 minutes, into the warehouse. Drawn from the declarations."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import pendulum
+from airflow.sdk import DAG, Asset, Param, TaskGroup, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from include.alerts import notify_failure
+from include.dictionary import table_document
+from include.errors import DataError, DeclarationError
+from include.schema import Fact
+from include.sources import SOURCES
+from include.star import STAR
+from include.steps import CHECK, PREPARE, Step, plan
+
+ABOUT = """\
+### ToteSys warehouse
+
+Every 20 minutes: what changed in each source table goes to CSV in the ingestion bucket (`ingest`), becomes typed
+Parquet in the processed bucket (`dimensions`, `facts`), is merged into the warehouse (`load`), compared with the
+source (`check`) and only then recorded in `latest_update.json` (`record`).
+
+* A table without a change is skipped, and so is what hangs on it alone.
+* A failed run loses nothing: the next one repeats what was not recorded.
+* **Trigger** with `tables` to bring some tables up to date, with `full_refresh` to read them whole.
+* Rows that cannot be right are set aside under `rejected/` in the processed bucket, and read again by every run.
+"""
+
+MANIFEST = "manifest"
+"""The XCom key under which a task leaves what it did, also when it is skipped afterwards."""
+
+Result = TypeVar("Result")
+
+
+def attempt(work: Callable[[], Result]) -> Result:
+    """Do the work of a task; what no retry can help fails at once."""
+    try:
+        return work()
+    except (DeclarationError, DataError) as error:
+        raise AirflowFailException(str(error)) from error
+
+
+def leave(document: object, *, skip: str = "") -> None:
+    """Leave what a task did for those that follow; with `skip`, the reason, skip the task."""
+    get_current_context()["ti"].xcom_push(MANIFEST, document)
+    if skip:
+        raise AirflowSkipException(skip)
+
+
+def found(step: Step) -> Any:
+    """What the task of a step left in this run; None where it left nothing."""
+    return get_current_context()["ti"].xcom_pull(task_ids=task_id(step), key=MANIFEST)
+
+
+def group_of(step: Step) -> str:
+    """The task group that a step is shown in; empty for a step that concerns all tables."""
+    if step.kind == "transform":
+        return "facts" if isinstance(STAR[step.table], Fact) else "dimensions"
+    return step.kind if step.table else ""
+
+
+def task_id(step: Step) -> str:
+    """The task's id, with its group's: "ingest.sales_order"."""
+    return f"{group_of(step)}.{step.table}" if step.table else step.kind
+
+
+def options() -> Any:
+    """What the run was asked for."""
+    from include.pipeline import Options
+
+    params = get_current_context()["params"]
+    return Options(tuple(params["tables"] or ()), params["full_refresh"])
+
+
+@task
+def prepare() -> None:
+    """Make the warehouse as declared."""
+    from include import pipeline
+
+    leave(attempt(pipeline.prepare))
+
+
+@task(trigger_rule="all_done")
+def ingest(name: str) -> None:
+    """Read a source table's changes."""
+    from include import pipeline
+    from include.state import read_state
+
+    asked, loaded = attempt(options), found(PREPARE)
+    if loaded is None:
+        raise AirflowFailException("the warehouse could not be prepared: see the task prepare")
+    if name not in attempt(lambda: asked.sources):
+        raise AirflowSkipException(f"{name} was not asked for")
+    read = attempt(lambda: pipeline.ingest_table(name, read_state(), loaded, asked))
+    leave(read.model_dump(mode="json"), skip="" if read.changed else f"{name} did not change")
+
+
+@task(trigger_rule="none_failed_min_one_success")
+def transform(name: str) -> None:
+    """Build a warehouse table's Parquet."""
+    from include import pipeline
+    from include.manifests import SourceRead
+
+    documents = {source: found(Step("ingest", source)) for source in STAR[name].sources}
+    missing = [source for source, document in documents.items() if document is None]
+    if missing:
+        raise AirflowSkipException(f"{', '.join(missing)} was not asked for")
+    reads = {source: SourceRead.model_validate(document) for source, document in documents.items()}
+    files = attempt(lambda: pipeline.transform_table(name, reads, found(PREPARE)))
+    if files is None:
+        raise AirflowSkipException(f"{name} is complete")
+    leave(files.model_dump(mode="json"))
+
+
+@task(trigger_rule="none_failed_min_one_success")
+def load(name: str) -> None:
+    """Bring a warehouse table up to date."""
+    from include import pipeline
+    from include.manifests import StarFiles
+
+    document = found(Step("transform", name))
+    if document is None:
+        raise AirflowSkipException(f"{name} did not change")
+    result = attempt(lambda: pipeline.load_table(name, StarFiles.model_validate(document)))
+    leave(result.model_dump(mode="json"))
+
+
+@task(trigger_rule="all_done_min_one_success")
+def check() -> None:
+    """Compare what was loaded with the source."""
+    from include import pipeline
+
+    results = attempt(lambda: pipeline.check_tables(_reads(), _loads()))
+    leave({name: result.model_dump(mode="json") for name, result in results.items()})
+
+
+@task(trigger_rule="all_done")
+def record() -> None:
+    """Move latest_update.json on, and fail where something is missing."""
+    from include import pipeline
+    from include.manifests import CheckResult
+
+    checked = {name: CheckResult.model_validate(document) for name, document in (found(CHECK) or {}).items()}
+    attempt(lambda: pipeline.record_run(options().sources, _reads(), _loads(), checked))
+
+
+def _reads() -> dict[str, Any]:
+    from include.manifests import SourceRead
+
+    documents = {name: found(Step("ingest", name)) for name in SOURCES}
+    return {name: SourceRead.model_validate(document) for name, document in documents.items() if document}
+
+
+def _loads() -> dict[str, Any]:
+    from include.manifests import LoadResult
+
+    documents = {name: found(Step("load", name)) for name in STAR}
+    return {name: LoadResult.model_validate(document) for name, document in documents.items() if document}
+
+
+PARAMS = {
+    "tables": Param(
+        [],
+        type="array",
+        items={"type": "string", "enum": [*SOURCES, *STAR]},
+        examples=[*SOURCES, *STAR],
+        title="Tables",
+        description="Source or warehouse tables to bring up to date, with all that they refer to. None: all.",
+    ),
+    "full_refresh": Param(
+        False,
+        type="boolean",
+        title="Full refresh",
+        description="Read the named tables (all, where none is named) whole, whatever is known of them.",
+    ),
+}
+
+RETRIES = {
+    "retries": 3,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=5),
+    "execution_timeout": timedelta(hours=1),
+}
+
+WORK: dict[str, Any] = {
+    "prepare": prepare,
+    "ingest": ingest,
+    "transform": transform,
+    "load": load,
+    "check": check,
+    "record": record,
+}
+
+
+def draw(step: Step, groups: dict[str, TaskGroup]) -> Any:
+    """The task of a step, in its group."""
+    work = WORK[step.kind]
+    if not step.table:
+        return work()
+    document = table_document(STAR[step.table]) if step.table in STAR else f"Changes of the source table {step.table}."
+    outlets = [Asset(f"warehouse/{step.table}")] if step.kind == "load" else []
+    with groups[group_of(step)]:
+        return work.override(task_id=step.table, doc_md=document, outlets=outlets)(step.table)
+
+
+with DAG(
+    dag_id="totesys_warehouse",
+    doc_md=ABOUT,
+    description="What changed in ToteSys, every 20 minutes, into the star schema",
+    schedule="*/20 * * * *",
+    start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=2),
+    default_args=RETRIES,
+    params=PARAMS,
+    tags=["totesys", "warehouse"],
+    on_failure_callback=notify_failure,
+) as dag:
+    steps = plan(set(SOURCES))
+    names = {group: TaskGroup(group) for group in dict.fromkeys(map(group_of, steps)) if group}
+    tasks = {step: draw(step, names) for step in steps}
+    for step, order in steps.items():
+        for upstream in order.needs | order.follows:
+            tasks[upstream] >> tasks[step]

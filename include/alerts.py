@@ -1,0 +1,38 @@
+"""Mail about what went wrong, through an SNS topic, where one is configured."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from include.settings import ALERTS_TOPIC, aws_client, optional_variable
+
+SUBJECT_CHARACTERS = 100
+"""The longest subject that SNS takes. Source: SNS API reference, Publish."""
+
+
+def notify(subject: str, message: str) -> None:
+    """Publish a message to the topic of the variable `alerts_topic_arn`; nothing where it is not set."""
+    topic = optional_variable(ALERTS_TOPIC)
+    if topic:
+        aws_client("sns").publish(TopicArn=topic, Subject=subject[:SUBJECT_CHARACTERS], Message=message)
+
+
+def notify_failure(context: Mapping[str, Any]) -> None:
+    """What Airflow calls when a run has failed."""
+    run = context["dag_run"]
+    lines = [
+        f"The run {run.run_id} of {run.dag_id} failed: {context.get('reason') or context.get('exception')}.",
+        "What was loaded is recorded; the next run repeats the rest. The log of the task `record` names the tables,",
+        "and the logs of the failed tasks say why.",
+    ]
+    notify(f"{run.dag_id} failed", "\n".join(lines))
+
+
+def notify_rejected(tables: list[str]) -> None:
+    """Tell that these warehouse tables have rows that were rejected for the first time."""
+    if tables:
+        names = ", ".join(tables)
+        notify(
+            f"Rejected rows in {names}",
+            f"Rows of {names} were rejected; the others are loaded. Files under rejected/ in the processed bucket hold "
+            "them with the reasons. They are read again by every run until they can be loaded.",
+        )

@@ -1,0 +1,67 @@
+"""What the command line shows to people: progress on a terminal, and tables."""
+
+from datetime import UTC, datetime
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from include.runner import Run
+from include.sources import SOURCES
+from include.state import State
+from include.steps import Step
+
+COUNTS = ("new", "changed", "deleted", "rejected")
+
+
+class Progress:
+    """A bar on standard error that advances with each step; silent where that is no terminal."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task("connecting", total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def advance(self, step: Step, steps: int) -> None:
+        """Show that a step of so many is over."""
+        self._bar.update(self._task, description=str(step), total=steps, advance=1)
+
+
+def print_run(done: Run, seconds: float) -> None:
+    """Show what a run did to each warehouse table."""
+    table = Table("table", *COUNTS, "seconds", title=f"Run of {seconds:.1f} s", title_justify="left")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in done.summary()["tables"]:
+        if row["outcome"] == "loaded":
+            table.add_row(row["table"], *(f"{row[count]:,}" for count in COUNTS), f"{row['seconds']:.2f}")
+        else:
+            table.add_row(row["table"], row["outcome"], style="red" if row["outcome"] == "failed" else "dim")
+    Console().print(table)
+
+
+def print_status(state: State) -> None:
+    """Show what is recorded of each source table."""
+    title = f"Recorded {state.recorded_at:%Y-%m-%d %H:%M:%S} UTC" if state.recorded_at else "Nothing recorded yet"
+    table = Table("source table", "last read (UTC)", "lag", "rows", *COUNTS, title=title, title_justify="left")
+    now = datetime.now(UTC)
+    for name in SOURCES:
+        known = state.tables.get(name)
+        if known is None:
+            table.add_row(name, "never", style="red")
+            continue
+        counts = [f"{getattr(known.last_load, count):,}" if known.last_load else "" for count in COUNTS]
+        lag = f"{(now - known.observed_at).total_seconds():,.0f} s"
+        read = f"{known.observed_at:%Y-%m-%d %H:%M:%S}" + (" (to be read whole)" if known.reread else "")
+        table.add_row(name, read, lag, f"{known.rows:,}", *counts)
+    Console().print(table)
