@@ -4,11 +4,11 @@ import argparse
 import json
 import os
 import sys
+import warnings
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
-
-os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")  # before Airflow is imported: stdout is for results
 
 from include.dictionary import data_dictionary
 from include.errors import DataError, DeclarationError, ServiceError
@@ -19,6 +19,8 @@ from include.star import STAR
 def main(arguments: list[str] | None = None) -> int:
     """Do what the arguments ask for; gives the process's exit status."""
     options = _parser().parse_args(arguments)
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")  # Airflow is imported from here on
+    warnings.simplefilter("ignore")
     try:
         return int(options.command(options))
     except (DeclarationError, DataError, ServiceError) as error:
@@ -55,28 +57,29 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     """0 only where every table loaded and the check held; rejected rows alone do not fail a run."""
-    from include.console import Progress, print_run
-    from include.pipeline import Options
-    from include.runner import run
+    with redirect_stdout(sys.stderr):  # where Airflow then writes its log: standard output is for the result
+        from include.console import Progress, print_failures, print_run
+        from include.pipeline import Options
+        from include.runner import run
 
     started = monotonic()
-    with Progress() as progress:
+    with redirect_stdout(sys.stderr), Progress() as progress:
         done = run(Options(options.tables, options.full_refresh), progress.advance)
     seconds = monotonic() - started
     if options.json:
         _print_json({**done.summary(), "seconds": round(seconds, 3)})
     else:
         print_run(done, seconds)
-    for step, error in done.failures.items():
-        print(f"error: {step}: {error}", file=sys.stderr)
+    print_failures(done)
     return 1 if done.failures else 0
 
 
 def _status(options: argparse.Namespace) -> int:
-    from include.console import print_status
-    from include.state import read_state
+    with redirect_stdout(sys.stderr):
+        from include.console import print_status
+        from include.state import read_state
 
-    state = read_state()
+        state = read_state()
     if options.json:
         document = state.model_dump(mode="json", exclude={"tables": {"__all__": {"cursor", "rejected", "snapshot"}}})
         now = datetime.now(UTC)

@@ -3,17 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from include.settings import ALERTS_TOPIC, aws_client, optional_variable
+from include.settings import ALERTS_TOPIC, aws_client, aws_errors, optional_variable
 
 SUBJECT_CHARACTERS = 100
 """The longest subject that SNS takes. Source: SNS API reference, Publish."""
 
 
 def notify(subject: str, message: str) -> None:
-    """Publish a message to the topic of the variable `alerts_topic_arn`; nothing where it is not set."""
+    """Publish a message to the topic of the variable `alerts_topic_arn`; nothing where it is not set.
+
+    Raises: as `aws_errors`.
+    """
     topic = optional_variable(ALERTS_TOPIC)
     if topic:
-        aws_client("sns").publish(TopicArn=topic, Subject=subject[:SUBJECT_CHARACTERS], Message=message)
+        with aws_errors(f"variable {ALERTS_TOPIC!r}, {topic}"):
+            aws_client("sns").publish(TopicArn=topic, Subject=subject[:SUBJECT_CHARACTERS], Message=message)
 
 
 def notify_failure(context: Mapping[str, Any]) -> None:

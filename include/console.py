@@ -1,8 +1,10 @@
 """What the command line shows to people: progress on a terminal, and tables."""
 
+import sys
 from datetime import UTC, datetime
 from typing import Self
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
@@ -26,11 +28,13 @@ class Progress:
         self._task = self._bar.add_task("connecting", total=None)
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        if not self._bar.disable:
+            self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        if not self._bar.disable:
+            self._bar.stop()
 
     def advance(self, step: Step, steps: int) -> None:
         """Show that a step of so many is over."""
@@ -50,10 +54,23 @@ def print_run(done: Run, seconds: float) -> None:
     Console().print(table)
 
 
+def print_failures(done: Run) -> None:
+    """Print each error once, with the steps that it stopped, to standard error."""
+    stopped: dict[str, list[str]] = {}
+    for step, error in done.failures.items():
+        stopped.setdefault(str(error), []).append(str(step))
+    for message, steps in stopped.items():
+        more = f" and {len(steps) - 1} more" if len(steps) > 1 else ""
+        print(f"error: {steps[0]}{more}: {message}", file=sys.stderr)
+
+
 def print_status(state: State) -> None:
     """Show what is recorded of each source table."""
     title = f"Recorded {state.recorded_at:%Y-%m-%d %H:%M:%S} UTC" if state.recorded_at else "Nothing recorded yet"
-    table = Table("source table", "last read (UTC)", "lag", "rows", *COUNTS, title=title, title_justify="left")
+    headings = ("source table", "read (UTC)", "lag", "rows", *COUNTS)
+    table = Table(*headings, title=title, title_justify="left", box=SIMPLE, padding=(0, 0))
+    for column in table.columns[2:]:
+        column.justify = "right"
     now = datetime.now(UTC)
     for name in SOURCES:
         known = state.tables.get(name)
@@ -62,6 +79,6 @@ def print_status(state: State) -> None:
             continue
         counts = [f"{getattr(known.last_load, count):,}" if known.last_load else "" for count in COUNTS]
         lag = f"{(now - known.observed_at).total_seconds():,.0f} s"
-        read = f"{known.observed_at:%Y-%m-%d %H:%M:%S}" + (" (to be read whole)" if known.reread else "")
+        read = "to be read whole" if known.reread else f"{known.observed_at:%d %b %H:%M}"
         table.add_row(name, read, lag, f"{known.rows:,}", *counts)
     Console().print(table)

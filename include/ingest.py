@@ -10,13 +10,12 @@ from psycopg import sql
 
 from include.errors import DataError
 from include.keys import KeySet
-from include.lake import new_key, read_file, write_file
 from include.landing import begin_reading, copy_files
 from include.lineage import fed_by, fingerprint, is_joined
 from include.manifests import Cursor, FileEntry, Inputs, SourceRead, instant_text
 from include.postgres import connect, postgres_errors
 from include.schema import SourceTable
-from include.settings import SOURCE_CONNECTION, STATE_BUCKET, required_variable
+from include.settings import SOURCE_CONNECTION
 from include.source import (
     Observation,
     Selection,
@@ -28,7 +27,7 @@ from include.source import (
     observe,
     select_keys,
 )
-from include.state import TableState
+from include.state import TableState, read_keys, write_keys
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +142,7 @@ def _compare_keys(connection: psycopg.Connection, table: SourceTable, base: Tabl
     further back than the overlap. So equal numbers mean equal sets; all keys are read only where they differ.
     """
     selected = select_keys(connection, table, _condition(table, base))
-    known = _known_keys(base)
+    known = read_keys(table.name, base.keys_key) if base else KeySet()
     predicted = known | selected.keys
     rows, key_sum = count_keys(connection, table)
     current = predicted if rows == len(predicted) else select_keys(connection, table, sql.SQL("true")).keys
@@ -171,12 +170,6 @@ def _condition(table: SourceTable, base: TableState | None) -> sql.Composable:
     return sql.SQL("({} OR {})").format(changed, among(table, rejected)) if rejected else changed
 
 
-def _known_keys(base: TableState | None) -> KeySet:
-    if base is None:
-        return KeySet()
-    return KeySet.from_bytes(read_file(required_variable(STATE_BUCKET), base.keys_key))
-
-
 def _copy(connection: psycopg.Connection, reading: _Reading) -> list[FileEntry]:
     """Write what is to be read: the changes, or all of a table that dimensions join."""
     keys, table = reading.keys, reading.table
@@ -199,7 +192,7 @@ def _describe(reading: _Reading, files: list[FileEntry], ignored: list[str], sec
         fingerprint=fingerprint(table.name),
         rows=len(keys.current),
         key_sum=keys.key_sum,
-        keys_key=keys.known_key or _write_keys(reading),
+        keys_key=keys.known_key or write_keys(table.name, observation.observed_at, keys.current),
         files=base.snapshot if base and not reading.changed else files,
         read_rows=sum(file.rows for file in files),
         ignored_columns=ignored,
@@ -224,9 +217,3 @@ def _next_cursor(reading: _Reading) -> Cursor:
     stamps = [stamp for stamp in newest if stamp]
     last_updated = min(max(stamps), reading.observation.observed_at) if stamps else None
     return reading.observation.cursor.model_copy(update={"last_updated": last_updated})
-
-
-def _write_keys(reading: _Reading) -> str:
-    key = new_key(reading.table.name, reading.observation.observed_at, "roaring", folder="keys/")
-    write_file(required_variable(STATE_BUCKET), key, reading.keys.current.to_bytes())
-    return key

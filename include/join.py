@@ -13,6 +13,8 @@ from include.schema import Dimension
 from include.settings import INGESTION_BUCKET, required_variable
 from include.sources import SOURCES
 
+TEXT = pd.ArrowDtype(pa.string())
+
 
 def join_sources(table: Dimension, reads: dict[str, SourceRead]) -> pa.RecordBatch:
     """Every row of the dimension's own source, with the rows that it joins; all values as text.
@@ -24,8 +26,8 @@ def join_sources(table: Dimension, reads: dict[str, SourceRead]) -> pa.RecordBat
         other = _read_whole(table, reads[join.table]).add_prefix(f"{join.table}.")
         key = f"{join.table}.{SOURCES[join.table].key}"
         joined = joined.merge(other, how="left", left_on=join.on, right_on=key, validate="many_to_one")
-    columns = [pa.array(joined[name], pa.string()) for name in joined.columns]
-    return pa.record_batch(columns, names=list(joined.columns))
+    rows = pa.Table.from_pandas(joined.astype(TEXT), preserve_index=False)
+    return rows.combine_chunks().to_batches()[0] if rows.num_rows else pa.RecordBatch.from_pylist([], rows.schema)
 
 
 def _read_whole(table: Dimension, read: SourceRead) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from include.errors import DataError, DeclarationError, ServiceError
-from include.settings import aws_client
+from include.settings import BUCKETS, aws_client, optional_variable
 
 PART_BYTES = 8 << 20
 """The size of a multipart upload's part, and the most that a file being written holds in memory. S3 takes parts of
@@ -37,8 +37,9 @@ def lake_errors(bucket: str, key: str) -> Iterator[None]:
 def _named(error: ClientError, bucket: str, key: str) -> Exception:
     code = error.response.get("Error", {}).get("Code", "")
     if code == "NoSuchBucket":
+        named_by = next(name for name in BUCKETS if optional_variable(name) == bucket)
         return DeclarationError(
-            f"the bucket {bucket!r} does not exist: create it or correct the Airflow variable that names it"
+            f"the bucket {bucket!r} does not exist: create it or correct the Airflow variable {named_by!r}"
         )
     if code in REFUSED:
         return DeclarationError(f"s3://{bucket}/{key}: {error}; grant it to the role that the pipeline runs as")
@@ -48,7 +49,7 @@ def _named(error: ClientError, bucket: str, key: str) -> Exception:
         )
     if code in {"NoSuchKey", "404"}:
         return DataError(
-            f"s3://{bucket}/{key} is missing: files of this bucket must not be deleted while they are needed"
+            f"s3://{bucket}/{key} is missing; a full refresh of its table (--tables … --full-refresh) writes it anew"
         )
     return ServiceError(f"s3://{bucket}/{key}: {error}")
 

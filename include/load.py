@@ -12,7 +12,6 @@ from psycopg import sql
 from include.errors import DataError
 from include.fill import fill
 from include.keys import KeySet
-from include.lake import read_file
 from include.manifests import Inputs, LoadResult, SourceRead, StarFiles, instant_text
 from include.merge import (
     STAGED,
@@ -26,7 +25,8 @@ from include.merge import (
 from include.postgres import binary_row, connect, copy_rows, postgres_errors
 from include.references import Refused, refuse_unreferenced
 from include.schema import Calendar, Dimension, Fact, StarTable
-from include.settings import STATE_BUCKET, WAREHOUSE_CONNECTION, required_variable
+from include.settings import WAREHOUSE_CONNECTION
+from include.state import read_keys
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ def _remove_gone(connection: psycopg.Connection, table: StarTable, read: SourceR
     gone = KeySet()
     for rows in copy_rows(connection, statement, KEY):
         gone.add(KeySet.of(rows["key"]))
-    gone -= KeySet.from_bytes(read_file(required_variable(STATE_BUCKET), read.keys_key))
+    gone -= read_keys(read.table, read.keys_key)
     if isinstance(table, Fact):
         return close_versions(connection, table, gone, read.observed_at)
     return note_deleted(connection, table.name, gone)

@@ -1,8 +1,9 @@
 """What tasks tell each other, and what a run leaves behind: small documents, valid JSON, checked when they are read."""
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from include.keys import JsonKeys, KeySet
 
@@ -39,10 +40,10 @@ class Cursor(Manifest):
     last_updated: the newest stamp seen, no later than the reading itself; for tables that follow last_updated.
     """
 
-    xid: str
+    xid: Annotated[str, Field(pattern=r"^\d+$")]
     cluster: str
     relation: int
-    last_updated: datetime | None
+    last_updated: AwareDatetime | None
 
 
 class SourceRead(Manifest):
@@ -60,10 +61,10 @@ class SourceRead(Manifest):
     """
 
     table: str
-    observed_at: datetime
-    read_at: datetime
-    changed_at: datetime | None
-    base: datetime | None
+    observed_at: AwareDatetime
+    read_at: AwareDatetime
+    changed_at: AwareDatetime | None
+    base: AwareDatetime | None
     changed: bool
     deletions: bool
     cursor: Cursor
@@ -107,7 +108,7 @@ class LoadResult(Manifest):
     deleted: int = 0
     rejected: JsonKeys = KeySet()
     rejected_files: list[str] = []
-    loaded_at: datetime
+    loaded_at: AwareDatetime
     seconds: float
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from include.record import RunReport, TableReport
-from include.settings import METRICS_NAMESPACE, aws_client, optional_variable
+from include.settings import METRICS_NAMESPACE, aws_client, aws_errors, optional_variable
 
 
 def publish(report: RunReport) -> None:
@@ -12,13 +12,16 @@ def publish(report: RunReport) -> None:
 
     Per warehouse table that was loaded: RowsNew, RowsChanged, RowsDeleted, RowsRejected (counts) and LagSeconds (from
     the oldest change at the source to the warehouse). Per run: RunSucceeded, 1 or 0.
+
+    Raises: as `aws_errors`.
     """
     namespace = optional_variable(METRICS_NAMESPACE)
     if not namespace:
         return
     data = [_datum("RunSucceeded", 0 if report.problems else 1, "Count")]
     data += [datum for table in report.tables for datum in _table_data(table)]
-    aws_client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=data)
+    with aws_errors(f"variable {METRICS_NAMESPACE!r}, {namespace}"):
+        aws_client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=data)
 
 
 def _table_data(table: TableReport) -> Iterator[dict[str, Any]]:

@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from include import alerts, checks, metrics, warehouse
-from include.errors import DataError
+from include.errors import DataError, DeclarationError, ServiceError
 from include.ingest import ingest
 from include.lineage import named_sources, select_sources
 from include.load import load
@@ -121,10 +122,24 @@ def record_run(
     Raises: DataError that names what was not loaded, or does not equal the source; what could be recorded is.
     """
     report = record(set(expected), reads, loads, checked)
-    metrics.publish(report)
-    alerts.notify_rejected(report.newly_rejected)
+    problems = [*report.problems, *_announce(report)]
     rejected = sum(table.rejected for table in report.tables)
-    log.info("recorded run: loaded=%d rejected=%d problems=%d", len(report.tables), rejected, len(report.problems))
-    if report.problems:
-        raise DataError("; ".join(report.problems))
+    log.info("recorded run: loaded=%d rejected=%d problems=%d", len(report.tables), rejected, len(problems))
+    if problems:
+        raise DataError("; ".join(problems))
     return report
+
+
+def _announce(report: RunReport) -> list[str]:
+    """Publish a run's metrics and alerts; what could not be published is told, and hides nothing else."""
+    announcements = {
+        "metrics": partial(metrics.publish, report),
+        "alert about rejected rows": partial(alerts.notify_rejected, report.newly_rejected),
+    }
+    problems = []
+    for name, publish in announcements.items():
+        try:
+            publish()
+        except (DeclarationError, ServiceError) as error:
+            problems.append(f"{name} not published: {error}")
+    return problems

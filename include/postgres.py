@@ -20,6 +20,15 @@ BLOCK_BYTES = 1 << 20
 BINARY_HEADER_BYTES = 19
 """Signature, flags and length of the extension. Source: "Binary Format" in PostgreSQL's manual on COPY."""
 
+REFUSED = (
+    "authentication failed",
+    "does not exist",
+    "is not permitted to log in",
+    "no password supplied",
+    "no pg_hba.conf entry",
+)
+"""How servers refuse a connection that no retry will make welcome; the driver gives no code for these, only text."""
+
 TRANSIENT = (
     errors.OperationalError,
     errors.DeadlockDetected,
@@ -79,7 +88,7 @@ def _open(connection_id: str, subject: str) -> psycopg.Connection:
         where = f"AIRFLOW_CONN_{connection_id.upper()}, or airflow/connections/{connection_id} in Secrets Manager"
         raise DeclarationError(f"{subject} is not defined: set {where}") from error
     except psycopg.OperationalError as error:
-        if "authentication failed" in str(error) or "does not exist" in str(error):
+        if any(text in str(error) for text in REFUSED):
             raise DeclarationError(f"{subject}: {_first_line(error)}; correct the Airflow connection") from error
         raise
     return connection

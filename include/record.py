@@ -141,9 +141,8 @@ def _problems(
     loads: dict[str, LoadResult],
     checked: dict[str, CheckResult],
 ) -> list[str]:
-    unread = [f"{name} was not read" for name in sorted(expected - reads.keys())]
-    missing = {table for read in reads.values() for table in _missing(read, loads) if table not in loads}
-    unloaded = [f"{table} was not loaded" for table in sorted(missing)]
+    unread = sorted(expected - reads.keys())
+    unloaded = sorted({table for read in reads.values() for table in _missing(read, loads) if table not in loads})
     unequal = [
         f"{result.table} does not equal its source: {result.warehouse_rows} rows with key sum "
         f"{result.warehouse_key_sum}, the source had {result.source_rows} with {result.source_key_sum}; "
@@ -151,7 +150,8 @@ def _problems(
         for result in checked.values()
         if not result.held
     ]
-    return unread + unloaded + unequal
+    left = {"not read": unread, "not loaded": unloaded}
+    return [f"{what}: {', '.join(names)}" for what, names in left.items() if names] + unequal
 
 
 def _newly_rejected(before: State, after: State) -> list[str]:

@@ -74,13 +74,15 @@ def run(options: Options, progress: Callable[[Step, int], None]) -> Run:
 
 
 def _attempt(going: Run, step: Step, order: Order) -> None:
-    """Do a step, unless one that it needs failed or was not done."""
+    """Do a step, unless one that it needs failed or was not done. Whatever goes wrong is the step's failure alone."""
     if any(needed not in going.results for needed in order.needs):
         return
     try:
         going.results[step] = _do(going, step)
     except (DeclarationError, DataError, ServiceError) as error:
-        log.debug("%s failed", step, exc_info=True)
+        going.failures[step] = error
+    except Exception as error:
+        log.exception("%s failed", step)
         going.failures[step] = error
 
 

@@ -3,10 +3,15 @@
 Nothing is read when this module is imported.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, cast
 
-from include.errors import DeclarationError
+from include.errors import DeclarationError, ServiceError
+
+SERVER_FAULT = 500
+"""The first HTTP status that says that the fault is the service's own."""
 
 SOURCE_CONNECTION = "totesys"
 WAREHOUSE_CONNECTION = "warehouse"
@@ -15,6 +20,7 @@ AWS_CONNECTION = "aws_default"
 INGESTION_BUCKET = "ingestion_bucket"
 PROCESSED_BUCKET = "processed_bucket"
 STATE_BUCKET = "state_bucket"
+BUCKETS = (INGESTION_BUCKET, PROCESSED_BUCKET, STATE_BUCKET)
 METRICS_NAMESPACE = "metrics_namespace"
 ALERTS_TOPIC = "alerts_topic_arn"
 
@@ -38,6 +44,23 @@ def optional_variable(name: str) -> str | None:
     from airflow.sdk import Variable
 
     return cast("str | None", Variable.get(name, default=None))
+
+
+@contextmanager
+def aws_errors(subject: str) -> Iterator[None]:
+    """Name what was worked on in whatever an AWS service refuses.
+
+    Raises: DeclarationError where the service does not know it or does not allow it; ServiceError for the rest.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError  # not at import: a DAG file that is parsed stays cheap
+
+    try:
+        yield
+    except ClientError as error:
+        refused = error.response["ResponseMetadata"]["HTTPStatusCode"] < SERVER_FAULT
+        raise (DeclarationError if refused else ServiceError)(f"{subject}: {error}") from error
+    except BotoCoreError as error:
+        raise ServiceError(f"{subject}: {error}") from error
 
 
 @cache

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from botocore.exceptions import ClientError
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from include.errors import DataError, ServiceError
-from include.keys import JsonKeys
-from include.lake import TAKEN, lake_errors
+from include.keys import JsonKeys, KeySet
+from include.lake import TAKEN, lake_errors, new_key, read_file, write_file
 from include.manifests import Cursor, FileEntry, Manifest
 from include.settings import STATE_BUCKET, aws_client, required_variable
 
@@ -27,7 +27,7 @@ class LastLoad(Manifest):
     deleted: int
     rejected: int
     lag_seconds: float
-    loaded_at: datetime
+    loaded_at: AwareDatetime
 
 
 class TableState(Manifest):
@@ -40,8 +40,8 @@ class TableState(Manifest):
     reread: the check did not hold; the next run reads the table whole.
     """
 
-    observed_at: datetime
-    read_at: datetime
+    observed_at: AwareDatetime
+    read_at: AwareDatetime
     cursor: Cursor
     fingerprint: str
     rows: int
@@ -58,7 +58,7 @@ class State(Manifest):
     """The whole of latest_update.json."""
 
     format: str = FORMAT
-    recorded_at: datetime | None = None
+    recorded_at: AwareDatetime | None = None
     tables: dict[str, TableState] = Field(default_factory=dict)
 
 
@@ -133,3 +133,23 @@ def _write(state: State, etag: str | None) -> bool:
                 return False
             raise
     return True
+
+
+def read_keys(table: str, key: str) -> KeySet:
+    """The keys that a source table was recorded with.
+
+    Raises: DataError where the file is missing or no set of keys; others as `lake_errors`.
+    """
+    bucket = required_variable(STATE_BUCKET)
+    try:
+        return KeySet.from_bytes(read_file(bucket, key))
+    except (ValueError, IndexError, DataError) as error:
+        advice = f"have it written anew by a full refresh: --tables {table} --full-refresh"
+        raise DataError(f"{table}: its keys in s3://{bucket}/{key} cannot be read: {error}; {advice}") from error
+
+
+def write_keys(table: str, observed_at: datetime, keys: KeySet) -> str:
+    """Write the keys of a source table as a new file, and give the file's key. Raises: as `lake_errors`."""
+    key = new_key(table, observed_at, "roaring", folder="keys/")
+    write_file(required_variable(STATE_BUCKET), key, keys.to_bytes())
+    return key
