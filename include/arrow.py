@@ -10,7 +10,7 @@ from pyarrow import csv
 from include.schema import SourceTable, kind
 
 BLOCK_BYTES = 4 << 20
-"""How much CSV is parsed at a time; no row may be longer."""
+"""How much CSV is parsed at a time, if no row is longer."""
 
 ARROW_TYPES: dict[str, pa.DataType] = {
     "integer": pa.int32(),
@@ -30,13 +30,16 @@ def arrow_type(declared: str) -> pa.DataType:
     return ARROW_TYPES[kind(declared)]
 
 
-def read_csv(stream: IO[bytes], table: SourceTable, columns: list[str], typed: bool) -> Iterator[pa.RecordBatch]:
+def read_csv(
+    stream: IO[bytes], table: SourceTable, columns: list[str], typed: bool, block_bytes: int
+) -> Iterator[pa.RecordBatch]:
     """The named columns of a CSV file that PostgreSQL wrote, batch by batch.
 
     typed: parse each column as its declared type, all the values being right; else leave all as text.
+    block_bytes: how much is parsed at a time; no row may be longer.
     An empty field is NULL, `""` is an empty text.
 
-    Raises: pyarrow.ArrowInvalid where a value is not of its declared type.
+    Raises: pyarrow.ArrowInvalid where a value is not of its declared type, or a row too long.
     """
     types = {name: arrow_type(table.by_name[name].type) if typed else pa.string() for name in columns}
     options = csv.ConvertOptions(
@@ -49,7 +52,7 @@ def read_csv(stream: IO[bytes], table: SourceTable, columns: list[str], typed: b
         quoted_strings_can_be_null=False,
     )
     parse = csv.ParseOptions(newlines_in_values=True)
-    with csv.open_csv(stream, csv.ReadOptions(block_size=BLOCK_BYTES), parse, options) as reader:
+    with csv.open_csv(stream, csv.ReadOptions(block_size=block_bytes), parse, options) as reader:
         yield from reader
 
 

@@ -138,14 +138,15 @@ class _Reading:
 def _compare_keys(connection: psycopg.Connection, table: SourceTable, base: TableState | None) -> _Keys:
     """Compare the source's keys with what the known ones and this run's changes predict.
 
-    Within one snapshot every key is among the predicted ones, unless the table follows last_updated and a stamp lay
-    further back than the overlap. So equal numbers mean equal sets; all keys are read only where they differ.
+    All keys are read only where those do not agree with what the source counts.
     """
     selected = select_keys(connection, table, _condition(table, base))
     known = read_keys(table.name, base.keys_key) if base else KeySet()
     predicted = known | selected.keys
     rows, key_sum = count_keys(connection, table)
-    current = predicted if rows == len(predicted) else select_keys(connection, table, sql.SQL("true")).keys
+    current = (
+        predicted if _agree(table, predicted, rows, key_sum) else select_keys(connection, table, sql.SQL("true")).keys
+    )
     if rows != len(current):
         raise DataError(f"{table.name}: the key {table.key} is not unique: {rows} rows have {len(current)} keys")
     selected.keys.add(current - predicted)
@@ -157,6 +158,15 @@ def _compare_keys(connection: psycopg.Connection, table: SourceTable, base: Tabl
         deletions=len(known - current) > 0,
         known_key=base.keys_key if base and current == known else None,
     )
+
+
+def _agree(table: SourceTable, predicted: KeySet, rows: int, key_sum: int) -> bool:
+    """Whether the predicted keys are the source's.
+
+    Where changes are found by xmin, every key of the snapshot is among the predicted ones, so equal numbers mean equal
+    sets. A stamp may lie further back than the overlap, so with last_updated the sums must be equal too.
+    """
+    return rows == len(predicted) and (table.follow == "xmin" or predicted.sum() == key_sum)
 
 
 def _condition(table: SourceTable, base: TableState | None) -> sql.Composable:

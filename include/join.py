@@ -35,7 +35,7 @@ def _read_whole(table: Dimension, read: SourceRead) -> pd.DataFrame:
     batches = []
     for file in read.files:
         with open_file(required_variable(INGESTION_BUCKET), file.key) as stream:
-            batches += list(read_csv(stream, SOURCES[read.table], names, typed=False))
+            batches += list(read_csv(stream, SOURCES[read.table], names, typed=False, block_bytes=file.size_bytes))
     schema = pa.schema([(name, pa.string()) for name in names])
     rows = pa.Table.from_batches(batches, schema)
     return cast(pd.DataFrame, rows.to_pandas(types_mapper=pd.ArrowDtype))

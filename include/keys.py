@@ -12,6 +12,9 @@ from pyroaring import BitMap
 SIGN = 0x80000000
 """Added to a signed 32-bit key, so that unsigned order is the keys' own order."""
 
+SUM_KEYS = 1 << 20
+"""How many keys are unpacked at a time."""
+
 
 class KeySet:
     """A set of keys that PostgreSQL's `integer` can hold, in their order."""
@@ -67,6 +70,11 @@ class KeySet:
     def last(self) -> int:
         """The greatest key."""
         return int(self._bitmap.max()) - SIGN
+
+    def sum(self) -> int:
+        """The sum of the keys."""
+        parts = (np.frombuffer(part._bitmap.to_array(), np.uint32) for part in self.slices(SUM_KEYS))
+        return sum(int(part.sum(dtype=np.int64)) for part in parts) - SIGN * len(self)
 
     def slices(self, size: int) -> Iterator["KeySet"]:
         """The set cut, in the order of its keys, into sets of at most `size` keys."""

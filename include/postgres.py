@@ -35,12 +35,13 @@ TRANSIENT = (
     errors.SerializationFailure,
     errors.LockNotAvailable,
 )
-UNDECLARED = (errors.UndefinedColumn, errors.UndefinedTable, errors.DatatypeMismatch, errors.DataException)
 
 
 @contextmanager
-def postgres_errors(subject: str) -> Iterator[None]:
-    """Name what was worked on in whatever PostgreSQL refuses. `subject` is a table or a connection.
+def postgres_errors(subject: str, needed: str = "it") -> Iterator[None]:
+    """Name what was worked on in whatever PostgreSQL refuses.
+
+    subject: a table or a connection. needed: the privileges that the work takes.
 
     Raises: DeclarationError where a privilege is missing; ServiceError where a retry can help; DataError where
         the database is not what was declared.
@@ -48,7 +49,9 @@ def postgres_errors(subject: str) -> Iterator[None]:
     try:
         yield
     except errors.InsufficientPrivilege as error:
-        raise DeclarationError(f"{subject}: {_first_line(error)}; grant it to the role of the connection") from error
+        raise DeclarationError(
+            f"{subject}: {_first_line(error)}; grant {needed} to the role of the connection"
+        ) from error
     except (
         errors.InvalidPassword,
         errors.InvalidCatalogName,
@@ -57,7 +60,7 @@ def postgres_errors(subject: str) -> Iterator[None]:
         raise DeclarationError(f"{subject}: {_first_line(error)}; correct the Airflow connection") from error
     except TRANSIENT as error:
         raise ServiceError(f"{subject}: {_first_line(error)}") from error
-    except UNDECLARED as error:
+    except psycopg.Error as error:
         raise DataError(f"{subject}: {_first_line(error)}; compare the database with the declarations") from error
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from psycopg import sql
 
-from include.errors import DataError
+from include.errors import DataError, DeclarationError
 from include.keys import KeySet
 from include.manifests import Cursor
 from include.postgres import binary_row, copy_rows, declared_type
@@ -26,8 +26,11 @@ OBSERVE = sql.SQL("""
     SELECT pg_snapshot_xmin(snapshot)::text, pg_snapshot_xmax(snapshot)::text, statement_timestamp(),
            concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
                           (SELECT timeline_id FROM pg_control_checkpoint())),
-           to_regclass(%s)::oid::bigint
-      FROM pg_current_snapshot() AS snapshot""")
+           pg_class.oid::bigint, relkind
+      FROM pg_current_snapshot() AS snapshot LEFT JOIN pg_class ON pg_class.oid = to_regclass(%s)""")
+
+WITHOUT_XMIN = {"v", "f"}
+"""Views and foreign tables. Source: pg_class.relkind in PostgreSQL's manual."""
 
 COLUMNS = sql.SQL("""
     SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
@@ -58,13 +61,17 @@ class Selection:
 def observe(connection: psycopg.Connection, table: SourceTable) -> Observation:
     """Begin the transaction's snapshot and say what it is.
 
-    Raises: DataError where the table does not exist.
+    Raises: DataError where the table does not exist, DeclarationError where it cannot be followed as declared.
     """
     row = connection.execute(OBSERVE, [f'"{table.name}"']).fetchone()
     assert row is not None
-    xmin, xmax, observed_at, cluster, relation = row
+    xmin, xmax, observed_at, cluster, relation, kind = row
     if relation is None:
         raise DataError(f"{table.name}: the source has no such table, or the role's search_path does not lead to it")
+    if kind in WITHOUT_XMIN and table.follow == "xmin":
+        raise DeclarationError(
+            f'{table.name} is a view or a foreign table, without xmin: declare follow="last_updated"'
+        )
     cursor = Cursor(xid=xmin, cluster=cluster, relation=relation, last_updated=None)
     return Observation(cursor, int(xmax), observed_at.astimezone(UTC))
 

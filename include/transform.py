@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from include.arrow import read_csv
+from include.arrow import BLOCK_BYTES, read_csv
 from include.errors import DataError
 from include.keys import KeySet
 from include.lake import WriteOnceFile, new_key, open_file
@@ -110,13 +110,16 @@ def _convert_file(table: Dimension | Fact, own: SourceRead, file: FileEntry) -> 
 
 
 def _read_batches(table: Dimension | Fact, own: SourceRead, file: FileEntry) -> list[pa.RecordBatch]:
-    """The rows of one CSV file, parsed as declared; as text where a value is not of its type, to find out which."""
+    """The rows of one CSV file, parsed as declared; as text where a value is not of its type, to find out which.
+
+    A file with a row that is longer than a block is parsed in one.
+    """
     source, bucket = SOURCES[own.table], required_variable(INGESTION_BUCKET)
     columns = needed_columns(table, own.table)
-    for typed in (True, False):
+    for typed, block_bytes in ((True, BLOCK_BYTES), (False, BLOCK_BYTES), (False, file.size_bytes)):
         try:
             with open_file(bucket, file.key) as stream:
-                return list(read_csv(stream, source, columns, typed))
+                return list(read_csv(stream, source, columns, typed, block_bytes))
         except pa.ArrowInvalid as error:
             reason = error
     raise DataError(f"{table.name}: s3://{bucket}/{file.key} is not CSV of {own.table}'s columns: {reason}") from reason

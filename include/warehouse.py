@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 ADVISORY_LOCK = 0x746F7465
 """Held while the warehouse is defined, so that two runs do not create the same table ("tote" in ASCII)."""
 
+NEEDED = "CREATE on the database and on its schema public, and CREATEROLE (or create the role totesys_reader for it)"
+"""What the pipeline's role must be allowed in the warehouse, beside owning the tables."""
+
 CATALOG = """
     SELECT relname, attname, format_type(atttypid, atttypmod)
       FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
@@ -37,7 +40,7 @@ def prepare() -> dict[str, Inputs]:
 
     Raises: DataError that names a column that has another type than declared; others as `postgres_errors`.
     """
-    with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors("warehouse"):
+    with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors("warehouse", NEEDED):
         _ensure_reader(connection)
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
         _define(connection)
@@ -69,6 +72,7 @@ def _define(connection: psycopg.Connection) -> None:
     for statement in statements:
         log.debug("%s", statement.as_string(connection))
         connection.execute(statement)
+    _forget(connection, [name for name in STAR if name not in found])
     if statements:
         found = _columns(connection)
     facts = [table for table in STAR.values() if isinstance(table, Fact)]
@@ -77,6 +81,13 @@ def _define(connection: psycopg.Connection) -> None:
             connection.execute(ddl.create_view(fact, list(found[fact.name])))
     if statements or not complete:
         connection.execute(ddl.grants())
+
+
+def _forget(connection: psycopg.Connection, created: list[str]) -> None:
+    """Forget what tables that were just created had been loaded with: somebody dropped them, and they are empty."""
+    for record in ("load", "deleted"):
+        statement = sql.SQL("DELETE FROM {} WHERE table_name = ANY(%s)").format(sql.Identifier("pipeline", record))
+        connection.execute(statement, [created])
 
 
 def _columns(connection: psycopg.Connection) -> dict[str, dict[str, str]]:
@@ -92,7 +103,10 @@ def _missing_columns(table: StarTable, found: dict[str, str] | None) -> list[sql
         return [ddl.create_table(table)]
     for column in table.columns:
         if column.name in found and kind(found[column.name]) != kind(column.type):
-            raise DataError(f"warehouse: {table.name}.{column.name} is {found[column.name]}, declared as {column.type}")
+            raise DataError(
+                f"warehouse: {table.name}.{column.name} is {found[column.name]}, declared as {column.type}; "
+                f"alter the column's type, or correct include/star/{table.name}.py"
+            )
     return [ddl.add_column(table, column) for column in table.columns if column.name not in found]
 
 
