@@ -64,7 +64,7 @@ def cast_each(values: pa.Array, target: pa.DataType) -> tuple[pa.Array, list[int
     try:
         return _cast(values, target), []
     except pa.ArrowInvalid:
-        if len(values) == 1:
+        if len(values) <= 1:
             return pa.nulls(1, target), [0]
     middle = len(values) // 2
     left, left_wrong = cast_each(values[:middle], target)
@@ -74,7 +74,7 @@ def cast_each(values: pa.Array, target: pa.DataType) -> tuple[pa.Array, list[int
 
 def _cast(values: pa.Array, target: pa.DataType) -> pa.Array:
     if pa.types.is_string(values.type) and pa.types.is_boolean(target):
-        if not pc.all(pc.is_in(values, pa.array(["t", "f", None]))).as_py():
+        if not pc.all(pc.is_in(values, pa.array(["t", "f", None])), min_count=0).as_py():
             raise pa.ArrowInvalid("a boolean is t or f")
         return pc.equal(values, "t")
     return values.cast(target)

@@ -148,7 +148,8 @@ def _compare_keys(connection: psycopg.Connection, table: SourceTable, base: Tabl
         predicted if _agree(table, predicted, rows, key_sum) else select_keys(connection, table, sql.SQL("true")).keys
     )
     if rows != len(current):
-        raise DataError(f"{table.name}: the key {table.key} is not unique: {rows} rows have {len(current)} keys")
+        advice = "declare a key that is unique and never NULL"
+        raise DataError(f"{table.name}: {rows} rows have {len(current)} different values of {table.key}; {advice}")
     selected.keys.add(current - predicted)
     return _Keys(
         selected=selected,

@@ -31,7 +31,10 @@ class KeySet:
     @classmethod
     def from_bytes(cls, serialized: bytes) -> Self:
         """Inverse of `to_bytes`. Raises: ValueError where the bytes are no such set."""
-        return cls(BitMap.deserialize(serialized))
+        try:
+            return cls(BitMap.deserialize(serialized))
+        except IndexError as error:
+            raise ValueError("no bytes") from error
 
     def to_bytes(self) -> bytes:
         """The set in the portable Roaring format (https://github.com/RoaringBitmap/RoaringFormatSpec)."""

@@ -1,5 +1,6 @@
 """Files in the buckets: keys that say when, files that are written once, streams in and out."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,6 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from include.errors import DataError, DeclarationError, ServiceError
 from include.settings import BUCKETS, aws_client, optional_variable
+
+log = logging.getLogger(__name__)
 
 PART_BYTES = 8 << 20
 """The size of a multipart upload's part, and the most that a file being written holds in memory. S3 takes parts of
@@ -37,7 +40,7 @@ def lake_errors(bucket: str, key: str) -> Iterator[None]:
 def _named(error: ClientError, bucket: str, key: str) -> Exception:
     code = error.response.get("Error", {}).get("Code", "")
     if code == "NoSuchBucket":
-        named_by = next(name for name in BUCKETS if optional_variable(name) == bucket)
+        named_by = next((name for name in BUCKETS if optional_variable(name) == bucket), "that names it")
         return DeclarationError(
             f"the bucket {bucket!r} does not exist: create it or correct the Airflow variable {named_by!r}"
         )
@@ -102,10 +105,22 @@ class WriteOnceFile:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.closed = True
-        if kind is None:
+        if kind is not None:
+            self._abort()
+            return
+        try:
             self._finish()
-        elif self._upload:
-            aws_client("s3").abort_multipart_upload(**self._upload)
+        except BaseException:
+            self._abort()
+            raise
+
+    def _abort(self) -> None:
+        """Take back the parts that were sent; where that fails too, it must not hide what went wrong before."""
+        if self._upload:
+            try:
+                aws_client("s3").abort_multipart_upload(**self._upload)
+            except (ClientError, BotoCoreError):
+                log.warning("s3://%s/%s: its upload was left unfinished", self.bucket, self.key, exc_info=True)
 
     def _send_part(self) -> None:
         with lake_errors(self.bucket, self.key):
@@ -138,7 +153,7 @@ def write_file(bucket: str, key: str, content: bytes) -> None:
 
 def read_file(bucket: str, key: str) -> bytes:
     """A whole file. Raises: DataError where it is missing, and as `lake_errors`."""
-    with open_file(bucket, key) as stream, lake_errors(bucket, key):
+    with open_file(bucket, key) as stream:
         return stream.read()
 
 
@@ -148,6 +163,7 @@ def open_file(bucket: str, key: str) -> Iterator[IO[bytes]]:
     with lake_errors(bucket, key):
         body = aws_client("s3").get_object(Bucket=bucket, Key=key)["Body"]
     try:
-        yield cast(IO[bytes], body)
+        with lake_errors(bucket, key):
+            yield cast(IO[bytes], body)
     finally:
         body.close()

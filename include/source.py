@@ -120,9 +120,9 @@ def among(table: SourceTable, keys: KeySet) -> sql.Composed:
 
 def select_keys(connection: psycopg.Connection, table: SourceTable, condition: sql.Composable) -> Selection:
     """The keys of the rows that fulfil a condition, read as a binary COPY: 22 bytes a row, in bounded memory."""
-    stamped = sql.SQL("SELECT {key}, coalesce(last_updated, 'epoch'::timestamp) FROM {table} WHERE {condition}").format(
-        key=sql.Identifier(table.key), table=sql.Identifier(table.name), condition=condition
-    )
+    stamped = sql.SQL(
+        "SELECT {key}, coalesce(last_updated, 'epoch'::timestamp) FROM {table} WHERE {key} IS NOT NULL AND {condition}"
+    ).format(key=sql.Identifier(table.key), table=sql.Identifier(table.name), condition=condition)
     statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(stamped)
     keys, stamps = KeySet(), []
     for rows in copy_rows(connection, statement, STAMPED_KEY):

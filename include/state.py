@@ -143,7 +143,7 @@ def read_keys(table: str, key: str) -> KeySet:
     bucket = required_variable(STATE_BUCKET)
     try:
         return KeySet.from_bytes(read_file(bucket, key))
-    except (ValueError, IndexError, DataError) as error:
+    except (ValueError, DataError) as error:
         advice = f"have it written anew by a full refresh: --tables {table} --full-refresh"
         raise DataError(f"{table}: its keys in s3://{bucket}/{key} cannot be read: {error}; {advice}") from error
 

@@ -105,7 +105,7 @@ def _missing_columns(table: StarTable, found: dict[str, str] | None) -> list[sql
         if column.name in found and kind(found[column.name]) != kind(column.type):
             raise DataError(
                 f"warehouse: {table.name}.{column.name} is {found[column.name]}, declared as {column.type}; "
-                f"alter the column's type, or correct include/star/{table.name}.py"
+                f"ALTER the column's type, or correct include/star/{table.name}.py"
             )
     return [ddl.add_column(table, column) for column in table.columns if column.name not in found]
 
