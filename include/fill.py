@@ -8,6 +8,7 @@ from psycopg import errors, sql
 from include import wire
 from include.keys import KeySet
 from include.manifests import StarFiles
+from include.merge import note_deleted
 from include.postgres import copy_in, identifiers
 from include.references import Refused, refuse_unreferenced
 from include.schema import Fact, StarTable
@@ -24,6 +25,7 @@ def fill(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> 
     connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(name))
     drop_constraints(connection, table)
     connection.execute(sql.SQL("TRUNCATE {}").format(name))
+    note_deleted(connection, table.name, KeySet())
     if isinstance(table, Fact):
         _copy_versions(connection, table, files)
     else:

@@ -120,12 +120,12 @@ def among(table: SourceTable, keys: KeySet) -> sql.Composed:
 
 def select_keys(connection: psycopg.Connection, table: SourceTable, condition: sql.Composable) -> Selection:
     """The keys of the rows that fulfil a condition, read as a binary COPY: 22 bytes a row, in bounded memory."""
-    stamped = sql.SQL(
-        "SELECT {key}, coalesce(last_updated, 'epoch'::timestamp) FROM {table} WHERE {key} IS NOT NULL AND {condition}"
-    ).format(key=sql.Identifier(table.key), table=sql.Identifier(table.name), condition=condition)
-    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(stamped)
+    statement = sql.SQL("""
+        COPY (SELECT {key}, coalesce(last_updated, 'epoch'::timestamp) FROM {table} WHERE {key} IS NOT NULL AND {condition})
+          TO STDOUT (FORMAT binary)""")
+    names = {"key": sql.Identifier(table.key), "table": sql.Identifier(table.name), "condition": condition}
     keys, stamps = KeySet(), []
-    for rows in copy_rows(connection, statement, STAMPED_KEY):
+    for rows in copy_rows(connection, statement.format(**names), STAMPED_KEY):
         keys.add(KeySet.of(rows["key"]))
         stamps += [int(rows["stamp"].min()), int(rows["stamp"].max())]
     return Selection(keys, _instant(min(stamps, default=None)), _instant(max(stamps, default=None)))
