@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.arrow import arrow_type, cast_each
+from include.coherence import source_column
 from include.lineage import calendar
-from include.schema import Column, Dimension, Fact, StarTable, source_column
+from include.schema import Column, Dimension, Fact, StarTable
 from include.sources import SOURCES
 
 KEY = "key"

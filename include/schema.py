@@ -7,7 +7,7 @@ cheap to parse.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from functools import cached_property
 from typing import Any, Literal
@@ -18,6 +18,21 @@ PLAIN_TYPES = {"integer", "text", "boolean", "date", "time", "timestamp(3)"}
 SIZED_TYPE = re.compile(r"varchar(\(\d+\))?|numeric\(\d+,\d+\)")
 ENUM_TYPE = re.compile(r'"\w+"')
 IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+
+FOLLOWED = ("xmin", "last_updated")
+"""What tells that a row changed: the transaction that wrote it, or its stamp."""
+
+CALENDAR_COLUMNS = {
+    "date_id": "date",
+    "year": "integer",
+    "month": "integer",
+    "day": "integer",
+    "day_of_week": "integer",
+    "day_name": "text",
+    "month_name": "text",
+    "quarter": "integer",
+}
+"""What can be told of a day, and as what."""
 
 CONVERSIONS = {("timestamp(3)", "date"), ("timestamp(3)", "time"), ("text", "date")}
 """Changes of type between source and warehouse that the transform knows; any other pair must be the same kind."""
@@ -30,14 +45,15 @@ def kind(declared: str) -> str:
     return "numeric" if declared.startswith("numeric") else declared
 
 
-def _require(condition: bool, message: str) -> None:
+def require(condition: bool, message: str) -> None:
+    """Refuse a declaration. Raises: DeclarationError with the message, where the condition does not hold."""
     if not condition:
         raise DeclarationError(message)
 
 
 def _require_type(declared: str, where: str) -> None:
     known = declared in PLAIN_TYPES or SIZED_TYPE.fullmatch(declared) or ENUM_TYPE.fullmatch(declared)
-    _require(
+    require(
         bool(known),
         f"{where}: unknown type {declared!r}; use one of {sorted(PLAIN_TYPES)}, varchar, varchar(n), numeric(p,s)",
     )
@@ -46,9 +62,9 @@ def _require_type(declared: str, where: str) -> None:
 def _require_names(table: str, columns: Iterable[str]) -> None:
     names = [table, *columns]
     for name in names:
-        _require(bool(IDENTIFIER.fullmatch(name)), f"{table}: {name!r} is not a lower-case SQL identifier")
+        require(bool(IDENTIFIER.fullmatch(name)), f"{table}: {name!r} is not a lower-case SQL identifier")
     twice = {name for name in names[1:] if names[1:].count(name) > 1}
-    _require(not twice, f"{table}: declared twice: {sorted(twice)}")
+    require(not twice, f"{table}: declared twice: {sorted(twice)}")
 
 
 @dataclass(frozen=True)
@@ -83,10 +99,14 @@ class SourceTable:
 
     def __post_init__(self) -> None:
         _require_names(self.name, (column.name for column in self.columns))
-        _require(self.key in self.by_name, f"{self.name}: the key {self.key!r} is not among its columns")
-        _require(self.by_name[self.key].type == "integer", f"{self.name}: the key {self.key!r} must be an integer")
-        _require("last_updated" in self.by_name, f"{self.name}: the column last_updated is missing")
-        _require(self.overlap_seconds >= 0, f"{self.name}: overlap_seconds must not be negative")
+        require(self.key in self.by_name, f"{self.name}: the key {self.key!r} is not among its columns")
+        require(self.by_name[self.key].type == "integer", f"{self.name}: the key {self.key!r} must be an integer")
+        require(not self.by_name[self.key].nullable, f"{self.name}: the key {self.key!r} must not be nullable")
+        stamp = self.by_name.get("last_updated")
+        require(stamp is not None, f"{self.name}: the column last_updated is missing")
+        require(stamp is None or stamp.type == "timestamp(3)", f"{self.name}: last_updated must be a timestamp(3)")
+        require(self.follow in FOLLOWED, f"{self.name}: follow={self.follow!r} is none of {', '.join(FOLLOWED)}")
+        require(self.overlap_seconds >= 0, f"{self.name}: overlap_seconds must not be negative")
 
     @cached_property
     def by_name(self) -> Mapping[str, SourceColumn]:
@@ -137,7 +157,7 @@ class Dimension:
 
     def __post_init__(self) -> None:
         _require_names(self.name, (column.name for column in self.columns))
-        _require(
+        require(
             self.key in {column.name for column in self.columns},
             f"{self.name}: the key {self.key!r} is not among its columns",
         )
@@ -169,7 +189,7 @@ class Fact:
 
     def __post_init__(self) -> None:
         _require_names(self.name, [self.record_id, *(column.name for column in self.columns), "valid_from", "valid_to"])
-        _require(
+        require(
             self.key in {column.name for column in self.columns},
             f"{self.name}: the key {self.key!r} is not among its columns",
         )
@@ -201,6 +221,14 @@ class Calendar:
     last: date
     description: str = ""
 
+    def __post_init__(self) -> None:
+        _require_names(self.name, (column.name for column in self.columns))
+        for column in self.columns:
+            told = CALENDAR_COLUMNS.get(column.name)
+            require(told == column.type, f"{self.name}.{column.name}: a calendar tells {CALENDAR_COLUMNS}")
+        require(self.key == "date_id", f"{self.name}: the key of a calendar is date_id")
+        require(self.first <= self.last, f"{self.name}: its last day {self.last} is before its first, {self.first}")
+
     @property
     def sources(self) -> tuple[str, ...]:
         """The source tables that it is built from: none."""
@@ -220,58 +248,11 @@ class Calendar:
 StarTable = Dimension | Fact | Calendar
 
 
-def source_column(table: Dimension | Fact, column: Column, sources: Mapping[str, SourceTable]) -> SourceColumn:
-    """The source column that a warehouse column is filled from.
-
-    Raises: DeclarationError that names both columns, where there is none.
-    """
-    owner, _, name = column.source.rpartition(".")
-    owner = owner or table.source
-    where = f"{table.name}.{column.name}: its source {owner}.{name}"
-    _require(owner in table.sources, f"{where} is in a table that {table.name} neither reads nor joins")
-    _require(name in sources[owner].by_name, f"{where} does not exist in sources.py")
-    return sources[owner].by_name[name]
-
-
-def check_star(star: Mapping[str, StarTable], sources: Mapping[str, SourceTable]) -> None:
-    """Refuse warehouse tables that do not fit the source tables or each other.
-
-    Raises: DeclarationError that names the table and the column.
-    """
-    for table in star.values():
-        if isinstance(table, Calendar):
-            continue
-        for name in table.sources:
-            _require(name in sources, f"{table.name}: its source table {name!r} is not in sources.py")
-        for column in table.columns:
-            _check_column(table, column, star, sources)
-
-
-def _check_column(
-    table: Dimension | Fact, column: Column, star: Mapping[str, StarTable], sources: Mapping[str, SourceTable]
-) -> None:
-    origin = source_column(table, column, sources)
-    where = f"{table.name}.{column.name}"
-    if column.derive:
-        _require(kind(origin.type) == kind(column.type) == "text", f"{where}: only text is derived from text")
-    convertible = kind(origin.type) == kind(column.type) or (origin.type, column.type) in CONVERSIONS
-    _require(convertible, f"{where}: {origin.type} cannot become {column.type}")
-    if column.references:
-        target = star.get(column.references)
-        _require(
-            target is not None and not isinstance(target, Fact),
-            f"{where}: refers to {column.references!r}, which is no dimension",
-        )
-
-
-def as_document(table: SourceTable | StarTable) -> dict[str, Any]:
-    """A declaration as plain values, the same for the same declaration: what its fingerprint is made of."""
-    columns = [
-        {
-            name: value.__qualname__ if callable(value) else value
-            for name, value in vars(column).items()
-            if name != "description"
-        }
-        for column in table.columns
-    ]
-    return {"name": table.name, "columns": columns}
+def as_document(declared: Any) -> Any:
+    """A declaration as plain values, without its descriptions: the same for what is built the same way."""
+    if isinstance(declared, tuple):
+        return [as_document(part) for part in declared]
+    if not is_dataclass(declared):
+        return declared.__qualname__ if callable(declared) else declared
+    names = [field.name for field in fields(declared) if field.name != "description"]
+    return {name: as_document(getattr(declared, name)) for name in names}

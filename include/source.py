@@ -121,8 +121,8 @@ def among(table: SourceTable, keys: KeySet) -> sql.Composed:
 def select_keys(connection: psycopg.Connection, table: SourceTable, condition: sql.Composable) -> Selection:
     """The keys of the rows that fulfil a condition, read as a binary COPY: 22 bytes a row, in bounded memory."""
     statement = sql.SQL("""
-        COPY (SELECT {key}, coalesce(last_updated, 'epoch'::timestamp) FROM {table} WHERE {key} IS NOT NULL AND {condition})
-          TO STDOUT (FORMAT binary)""")
+        COPY (SELECT {key}, coalesce(last_updated, 'epoch'::timestamp) FROM {table}
+               WHERE {key} IS NOT NULL AND {condition}) TO STDOUT (FORMAT binary)""")
     names = {"key": sql.Identifier(table.key), "table": sql.Identifier(table.name), "condition": condition}
     keys, stamps = KeySet(), []
     for rows in copy_rows(connection, statement.format(**names), STAMPED_KEY):

@@ -1,5 +1,6 @@
 """The eleven tables of ToteSys that the pipeline reads, in the words of their DDL."""
 
+from include.coherence import by_name
 from include.schema import SourceColumn, SourceTable
 
 
@@ -96,4 +97,4 @@ _TABLES = (
     ),
 )
 
-SOURCES: dict[str, SourceTable] = {table.name: table for table in _TABLES}
+SOURCES: dict[str, SourceTable] = by_name(_TABLES)

@@ -3,7 +3,8 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
-from include.schema import Fact, StarTable, check_star
+from include.coherence import by_name, check_star
+from include.schema import Fact, StarTable
 from include.sources import SOURCES
 
 _modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
@@ -11,5 +12,5 @@ _tables: list[StarTable] = sorted(
     (module.TABLE for module in _modules), key=lambda table: (isinstance(table, Fact), table.name)
 )
 
-STAR: dict[str, StarTable] = {table.name: table for table in _tables}
+STAR: dict[str, StarTable] = by_name(_tables)
 check_star(STAR, SOURCES)
