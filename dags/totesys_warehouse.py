@@ -143,7 +143,8 @@ def record() -> None:
     from include import pipeline
     from include.manifests import CheckResult
 
-    checked = {name: CheckResult.model_validate(document) for name, document in (found(CHECK) or {}).items()}
+    documents = found(CHECK)
+    checked = documents and {name: CheckResult.model_validate(document) for name, document in documents.items()}
     attempt(lambda: pipeline.record_run(options().sources, _reads(), _loads(), checked))
 
 

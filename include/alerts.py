@@ -22,13 +22,13 @@ def notify(subject: str, message: str) -> None:
 
 def notify_failure(context: Mapping[str, Any]) -> None:
     """What Airflow calls when a run has failed."""
-    run = context["dag_run"]
+    dag = context["dag"].dag_id
     lines = [
-        f"The run {run.run_id} of {run.dag_id} failed: {context.get('reason') or context.get('exception')}.",
+        f"The run {context['run_id']} of {dag} failed: {context.get('reason') or context.get('exception')}.",
         "What was loaded is recorded; the next run repeats the rest. The log of the task `record` names the tables,",
         "and the logs of the failed tasks say why.",
     ]
-    notify(f"{run.dag_id} failed", "\n".join(lines))
+    notify(f"{dag} failed", "\n".join(lines))
 
 
 def notify_rejected(tables: list[str]) -> None:

@@ -1,7 +1,6 @@
 """Whether the declarations fit each other: every warehouse table its sources, and the tables that it refers to."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -53,18 +52,17 @@ def check_star(star: Star, sources: Sources) -> None:
     """
     calendars = [table.name for table in star.values() if isinstance(table, Calendar)]
     require(len(calendars) == 1, f"one calendar must be declared, and there are {len(calendars)}: {calendars}")
-    twice = [name for name, facts in Counter(_fact_sources(star)).items() if facts > 1]
-    require(not twice, f"{', '.join(twice)}: a source table is built into one fact at most")
+    views: dict[str, str] = {}
+    for table in star.values():
+        if isinstance(table, Fact):
+            other = views.setdefault(table.view, table.name)
+            require(other == table.name, f"{other} and {table.name} would share the view {table.view}")
     for table in star.values():
         if not isinstance(table, Calendar):
             _check_sources(table, sources)
             for column in table.columns:
                 _check_column(table, column, sources)
                 _check_reference(table, column, star)
-
-
-def _fact_sources(star: Star) -> list[str]:
-    return [table.source for table in star.values() if isinstance(table, Fact)]
 
 
 def _check_sources(table: Dimension | Fact, sources: Sources) -> None:

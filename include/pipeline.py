@@ -113,11 +113,11 @@ def record_run(
     expected: Iterable[str],
     reads: dict[str, SourceRead],
     loads: dict[str, LoadResult],
-    checked: dict[str, CheckResult],
+    checked: dict[str, CheckResult] | None,
 ) -> RunReport:
     """Move latest_update.json on for every source table whose changes are loaded, and tell what the run did.
 
-    expected: the source tables that the run was to bring up to date.
+    expected: the source tables that the run was to bring up to date. checked: None where the check was not made.
 
     Raises: DataError that names what was not loaded, or does not equal the source; what could be recorded is.
     """

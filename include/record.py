@@ -40,17 +40,19 @@ def record(
     expected: set[str],
     reads: dict[str, SourceRead],
     loads: dict[str, LoadResult],
-    checked: dict[str, CheckResult],
+    checked: dict[str, CheckResult] | None,
 ) -> RunReport:
     """Write the state of every source table all of whose warehouse tables are loaded, and report the run.
 
-    A table whose check did not hold is recorded as one to be read whole. An older reading than the recorded one is
+    A table whose check did not hold is recorded as one to be read whole; without a check (`checked` None) nothing that
+    was loaded is recorded. An older reading than the recorded one is
     left aside, so that of two runs neither undoes the other. It may be repeated.
 
     Raises: as `read_state` and `update_state`.
     """
-    complete = {name: read for name, read in reads.items() if not _missing(read, loads)}
-    broken = {name for name, result in checked.items() if not result.held}
+    recordable = loads if checked is not None else {}
+    complete = {name: read for name, read in reads.items() if not _missing(read, recordable)}
+    broken = {name for name, result in (checked or {}).items() if not result.held}
     before: State = State()
 
     def move_on(state: State) -> State:
@@ -139,7 +141,7 @@ def _problems(
     expected: set[str],
     reads: dict[str, SourceRead],
     loads: dict[str, LoadResult],
-    checked: dict[str, CheckResult],
+    checked: dict[str, CheckResult] | None,
 ) -> list[str]:
     unread = sorted(expected - reads.keys())
     unloaded = sorted({table for read in reads.values() for table in _missing(read, loads) if table not in loads})
@@ -147,10 +149,11 @@ def _problems(
         f"{result.table} does not equal its source: {result.warehouse_rows} rows with key sum "
         f"{result.warehouse_key_sum}, the source had {result.source_rows} with {result.source_key_sum}; "
         "the next run reads it whole"
-        for result in checked.values()
+        for result in (checked or {}).values()
         if not result.held
     ]
-    left = {"not read": unread, "not loaded": unloaded}
+    unchecked = sorted(loads) if checked is None else []
+    left = {"not read": unread, "not loaded": unloaded, "not checked and so not recorded": unchecked}
     return [f"{what}: {', '.join(names)}" for what, names in left.items() if names] + unequal
 
 

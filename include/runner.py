@@ -104,5 +104,5 @@ def _do(going: Run, step: Step) -> object:
 
 
 def _record(going: Run, reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> RunReport:
-    checked: dict[str, CheckResult] = going.results.get(CHECK, {})
+    checked: dict[str, CheckResult] | None = going.results.get(CHECK)
     return pipeline.record_run(going.options.sources, reads, loads, checked)

@@ -101,7 +101,7 @@ class SourceTable:
         _require_names(self.name, (column.name for column in self.columns))
         require(self.key in self.by_name, f"{self.name}: the key {self.key!r} is not among its columns")
         require(self.by_name[self.key].type == "integer", f"{self.name}: the key {self.key!r} must be an integer")
-        require(not self.by_name[self.key].nullable, f"{self.name}: the key {self.key!r} must not be nullable")
+        require(not self.by_name[self.key].nullable, f"{self.name}: the key {self.key!r} must not be NULL")
         stamp = self.by_name.get("last_updated")
         require(stamp is not None, f"{self.name}: the column last_updated is missing")
         require(stamp is None or stamp.type == "timestamp(3)", f"{self.name}: last_updated must be a timestamp(3)")
