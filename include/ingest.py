@@ -22,10 +22,11 @@ from include.source import (
     among,
     changed_since,
     check_columns,
-    count_keys,
+    count_rows,
     follows,
     observe,
     select_keys,
+    sum_keys,
 )
 from include.state import TableState, read_keys, write_keys
 
@@ -143,10 +144,9 @@ def _compare_keys(connection: psycopg.Connection, table: SourceTable, base: Tabl
     selected = select_keys(connection, table, _condition(table, base))
     known = read_keys(table.name, base.keys_key) if base else KeySet()
     predicted = known | selected.keys
-    rows, key_sum = count_keys(connection, table)
-    current = (
-        predicted if _agree(table, predicted, rows, key_sum) else select_keys(connection, table, sql.SQL("true")).keys
-    )
+    rows = count_rows(connection, table)
+    agree = _agree(connection, table, predicted, rows)
+    current = predicted if agree else select_keys(connection, table, sql.SQL("true")).keys
     if rows != len(current):
         advice = "declare a key that is unique and never NULL"
         raise DataError(f"{table.name}: {rows} rows have {len(current)} different values of {table.key}; {advice}")
@@ -154,20 +154,20 @@ def _compare_keys(connection: psycopg.Connection, table: SourceTable, base: Tabl
     return _Keys(
         selected=selected,
         current=current,
-        key_sum=key_sum,
+        key_sum=base.key_sum if base and current == known else current.sum(),
         whole=base is None,
         deletions=len(known - current) > 0,
         known_key=base.keys_key if base and current == known else None,
     )
 
 
-def _agree(table: SourceTable, predicted: KeySet, rows: int, key_sum: int) -> bool:
-    """Whether the predicted keys are the source's.
+def _agree(connection: psycopg.Connection, table: SourceTable, predicted: KeySet, rows: int) -> bool:
+    """Whether the predicted keys are the source's, which has so many rows.
 
     Where changes are found by xmin, every key of the snapshot is among the predicted ones, so equal numbers mean equal
     sets. A stamp may lie further back than the overlap, so with last_updated the sums must be equal too.
     """
-    return rows == len(predicted) and (table.follow == "xmin" or predicted.sum() == key_sum)
+    return rows == len(predicted) and (table.follow == "xmin" or sum_keys(connection, table) == predicted.sum())
 
 
 def _condition(table: SourceTable, base: TableState | None) -> sql.Composable:

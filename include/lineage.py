@@ -1,11 +1,13 @@
 """What hangs on what, as the declarations say: which tables feed which, and in which order they are read."""
 
 from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
 from functools import cache
 from hashlib import sha256
+from typing import Any
 
 from include.errors import DeclarationError
-from include.schema import Calendar, Dimension, Fact, StarTable, as_document
+from include.schema import Calendar, Dimension, Fact, StarTable
 from include.sources import SOURCES
 from include.star import STAR
 
@@ -31,6 +33,16 @@ def fingerprint(source: str) -> str:
     """A text that changes when the declarations of a source table or of what it feeds do: it is then read whole."""
     documents = [as_document(SOURCES[source]), *map(as_document, fed_by(source))]
     return sha256(repr(documents).encode()).hexdigest()[:16]
+
+
+def as_document(declared: Any) -> Any:
+    """A declaration as plain values, without its descriptions: the same for what is built the same way."""
+    if isinstance(declared, tuple):
+        return [as_document(part) for part in declared]
+    if not is_dataclass(declared):
+        return declared.__qualname__ if callable(declared) else declared
+    names = [field.name for field in fields(declared) if field.name != "description"]
+    return {name: as_document(getattr(declared, name)) for name in names}
 
 
 def read_before(source: str) -> set[str]:

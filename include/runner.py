@@ -33,6 +33,11 @@ class Run:
         """Table → result, of the steps of one kind that gave one."""
         return {step.table: result for step, result in self.results.items() if step.kind == kind and result is not None}
 
+    def largest_first(self, steps: tuple[Step, ...]) -> list[Step]:
+        """Steps that could begin now, those of large source tables first, so that none is left alone at the end."""
+        tables = self.state.tables
+        return sorted(steps, key=lambda step: tables[step.table].rows if step.table in tables else 0, reverse=True)
+
     def summary(self) -> dict[str, Any]:
         """What the run did, as plain values: each warehouse table's counts, and whether all went well."""
         steps = plan(self.options.sources)
@@ -63,7 +68,10 @@ def run(options: Options, progress: Callable[[Step, int], None]) -> Run:
     with ThreadPoolExecutor(STREAMS) as threads:
         pending: dict[Future[None], Step] = {}
         while order.is_active():
-            pending |= {threads.submit(_attempt, going, step, steps[step]): step for step in order.get_ready()}
+            pending |= {
+                threads.submit(_attempt, going, step, steps[step]): step
+                for step in going.largest_first(order.get_ready())
+            }
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
                 future.result()

@@ -7,10 +7,10 @@ cheap to parse.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from include.errors import DeclarationError
 
@@ -246,13 +246,3 @@ class Calendar:
 
 
 StarTable = Dimension | Fact | Calendar
-
-
-def as_document(declared: Any) -> Any:
-    """A declaration as plain values, without its descriptions: the same for what is built the same way."""
-    if isinstance(declared, tuple):
-        return [as_document(part) for part in declared]
-    if not is_dataclass(declared):
-        return declared.__qualname__ if callable(declared) else declared
-    names = [field.name for field in fields(declared) if field.name != "description"]
-    return {name: as_document(getattr(declared, name)) for name in names}

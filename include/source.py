@@ -141,10 +141,18 @@ def _instant(stamp: int | None) -> datetime | None:
         return (datetime.min if stamp < 0 else datetime.max).replace(tzinfo=UTC)
 
 
-def count_keys(connection: psycopg.Connection, table: SourceTable) -> tuple[int, int]:
-    """How many rows the table has, and the sum of their keys."""
-    statement = sql.SQL("SELECT count(*), coalesce(sum({key}), 0)::bigint FROM {table}")
-    row = connection.execute(
-        statement.format(key=sql.Identifier(table.key), table=sql.Identifier(table.name))
-    ).fetchone()
-    return row or (0, 0)
+def count_rows(connection: psycopg.Connection, table: SourceTable) -> int:
+    """How many rows the table has."""
+    return _number(connection, sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table.name)))
+
+
+def sum_keys(connection: psycopg.Connection, table: SourceTable) -> int:
+    """The sum of the table's keys."""
+    statement = sql.SQL("SELECT coalesce(sum({}), 0)::bigint FROM {}")
+    return _number(connection, statement.format(sql.Identifier(table.key), sql.Identifier(table.name)))
+
+
+def _number(connection: psycopg.Connection, statement: sql.Composed) -> int:
+    row = connection.execute(statement).fetchone()
+    assert row is not None
+    return int(row[0])
