@@ -128,7 +128,7 @@ def load(name: str) -> None:
     leave(result.model_dump(mode="json"))
 
 
-@task(trigger_rule="all_done_min_one_success")
+@task(trigger_rule="all_done")
 def check() -> None:
     """Compare what was loaded with the source."""
     from include import pipeline

@@ -15,8 +15,8 @@ from include.schema import SourceTable
 from include.settings import INGESTION_BUCKET, SOURCE_CONNECTION, required_variable
 from include.source import among
 
-FILE_ROWS = 131_072
-"""Rows of one CSV file. Files are what tasks work on side by side and hold in memory: 14 MB of sales orders."""
+FILE_ROWS = 32_768
+"""Rows of one CSV file. Files are what tasks work on side by side and hold in memory: 4 MB of sales orders."""
 
 STREAMS = 2
 """Files that a task reads, converts or loads at the same time: the smallest MWAA worker has five tasks on one core."""

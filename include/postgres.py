@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from select import select
 from typing import cast
 
 import numpy as np
@@ -11,6 +12,7 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg import errors, sql
 from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGconn
 
 from include.errors import DataError, DeclarationError, ServiceError
 
@@ -153,6 +155,15 @@ def copy_in(connection: psycopg.Connection, statement: sql.Composed, blocks: Ite
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for block in blocks:
             copy.write(block)
+            _drain(connection.pgconn)
+
+
+def _drain(pgconn: PGconn) -> None:
+    """Wait until what was written is sent: of a server that is slower, libpq would hold all that it is behind."""
+    while pgconn.flush():
+        readable, _, _ = select([pgconn.socket], [pgconn.socket], [])
+        if readable:
+            pgconn.consume_input()
 
 
 def declared_type(shown: str) -> str:

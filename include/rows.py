@@ -24,11 +24,12 @@ class Converted:
     """A batch after conversion.
 
     rows: the rows that are right, with the warehouse table's columns.
-    rejected: the others as they were read, with a column `reason`; their keys as integers in the column KEY.
+    rejected: the others as they were read, with a column `reason`; their keys as integers in the column
+        KEY. None for no row.
     """
 
     rows: pa.RecordBatch
-    rejected: pa.Table
+    rejected: pa.Table | None
 
 
 def star_schema(table: StarTable) -> pa.Schema:
@@ -56,7 +57,7 @@ def convert(table: Dimension | Fact, batch: pa.RecordBatch) -> Converted:
     arrays = [_convert_column(table, column, batch, problems) for column in table.columns]
     schema = star_schema(table)
     if not problems:
-        return Converted(pa.record_batch(arrays, schema=schema), _rejected(table, batch, {}))
+        return Converted(pa.record_batch(arrays, schema=schema), None)
     loose = pa.record_batch(arrays, names=schema.names)
     right = pa.array([position not in problems for position in range(batch.num_rows)])
     return Converted(loose.filter(right).cast(schema), _rejected(table, batch, problems))
@@ -115,9 +116,10 @@ def _derive(column: Column, values: pa.Array, problems: Problems) -> pa.Array:
 
 def _check_calendar(column: Column, values: pa.Array, problems: Problems) -> None:
     first, last = calendar().first, calendar().last
+    if all(value is None or first <= value <= last for value in pc.min_max(values).as_py().values()):
+        return  # without a pa.scalar or a pa.array, either of which imports pandas: 40 MB and a second
     outside = pc.or_(pc.less(values, pa.scalar(first)), pc.greater(values, pa.scalar(last)))
-    if pc.any(outside).as_py():
-        _note(problems, values, outside, f"{column.source} {{}} is outside the calendar, {first} to {last}")
+    _note(problems, values, outside, f"{column.source} {{}} is outside the calendar, {first} to {last}")
 
 
 def _note(problems: Problems, values: pa.Array, mask: pa.Array, message: str) -> None:

@@ -128,7 +128,7 @@ def _read_batches(table: Dimension | Fact, own: SourceRead, file: FileEntry) -> 
 def _write_part(table: Dimension | Fact, observed_at: datetime, batches: list[pa.RecordBatch]) -> _Part:
     converted = [convert(table, batch) for batch in batches if batch.num_rows]
     rows = pa.Table.from_batches([part.rows for part in converted], star_schema(table))
-    rejected = [part.rejected for part in converted if part.rejected.num_rows]
+    rejected = [part.rejected for part in converted if part.rejected is not None]
     files = [write_parquet(table.name, observed_at, rows)] if rows.num_rows else []
     if not rejected:
         return _Part(files, KeySet(), [])
@@ -141,7 +141,7 @@ def write_parquet(table: str, observed_at: datetime, rows: pa.Table) -> FileEntr
     """Write rows as a new Parquet file (zstd) of a warehouse table."""
     key = new_key(table, observed_at, "parquet")
     with WriteOnceFile(required_variable(PROCESSED_BUCKET), key) as file:
-        pq.write_table(rows, pa.PythonFile(file, mode="w"), compression="zstd")
+        pq.write_table(rows, pa.PythonFile(file, mode="w"), compression="zstd", use_dictionary=False)
     return FileEntry(key=key, rows=rows.num_rows, size_bytes=file.size)
 
 

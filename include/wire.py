@@ -7,7 +7,6 @@ from itertools import accumulate
 from struct import pack
 from typing import TypeVar
 
-import numpy as np
 import pgpq
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +21,8 @@ TRAILER = pack(">h", -1)
 """What begins and ends a binary COPY. Source: "Binary Format" in PostgreSQL's manual on COPY."""
 
 RECORD_ID = "record_id"
+BATCH_ROWS = 8_192
+"""Rows that are encoded at a time: a megabyte of a COPY, so that it is never joined or copied whole."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,20 +36,29 @@ def encoded(files: list[FileEntry], first_id: int | None = None) -> Iterator[byt
     starts = accumulate((file.rows for file in files), initial=first_id or 0)
     work = [(file, start if first_id is not None else None) for file, start in zip(files, starts, strict=False)]
     yield HEADER
-    yield from _ahead(_encode, work)
+    for blocks in _ahead(_encode, work):
+        yield from blocks
     yield TRAILER
 
 
-def _encode(work: tuple[FileEntry, int | None]) -> bytes:
+def _encode(work: tuple[FileEntry, int | None]) -> list[bytes]:
     file, first_id = work
-    rows = pq.read_table(pa.BufferReader(read_file(required_variable(PROCESSED_BUCKET), file.key)), use_threads=False)
-    if first_id is not None:
-        ids = pa.array(np.arange(first_id, first_id + rows.num_rows, dtype=np.int32))
-        rows = rows.add_column(0, RECORD_ID, ids)
-    encoder = pgpq.ArrowToPostgresBinaryEncoder(rows.schema)
+    parquet = pq.ParquetFile(pa.BufferReader(read_file(required_variable(PROCESSED_BUCKET), file.key)))
+    numbered = [] if first_id is None else [pa.field(RECORD_ID, pa.int32())]
+    encoder = pgpq.ArrowToPostgresBinaryEncoder(pa.schema([*numbered, *parquet.schema_arrow]))
     encoder.write_header()
-    blocks = [encoder.write_batch(batch) for batch in rows.to_batches()]
-    return b"".join([*blocks, encoder.finish().removesuffix(TRAILER)])
+    batches = _numbered(parquet.iter_batches(BATCH_ROWS, use_threads=False), first_id)
+    return [*map(encoder.write_batch, batches), encoder.finish().removesuffix(TRAILER)]
+
+
+def _numbered(batches: Iterable[pa.RecordBatch], first_id: int | None) -> Iterator[pa.RecordBatch]:
+    """The batches, each row beginning with its number where there is a first one."""
+    for batch in batches:
+        if first_id is None:
+            yield batch
+        else:
+            yield batch.add_column(0, RECORD_ID, pa.arange(first_id, first_id + batch.num_rows).cast(pa.int32()))
+            first_id += batch.num_rows
 
 
 def _ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
