@@ -1,0 +1,1 @@
+"""Benchmarks: the pipeline beside plain baselines, between the same two servers, as ratios. `python -m bench --help`."""

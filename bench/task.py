@@ -1,0 +1,49 @@
+"""Some steps of a run in a process of its own: `python -m bench.task FOLDER STEP…`, each step as "kind table".
+
+Results come from and go to pickled files in the folder, as XCom carries them between tasks. The last line of the
+output is JSON: the most memory held after the imports and at the end.
+"""
+
+import json
+import pickle
+import resource
+import sys
+from pathlib import Path
+from time import perf_counter
+
+from include import runner
+from include.pipeline import Options
+from include.state import read_state
+from include.steps import Step, plan
+
+RESULTS = "results.pickle"
+
+
+def main(folder: Path, names: list[str]) -> None:
+    """Do the steps, with the results of those before, and add theirs."""
+    imports_bytes, started = peak_bytes(), perf_counter()
+    file = folder / RESULTS
+    results = pickle.loads(file.read_bytes()) if file.exists() else {}  # noqa: S301 - written by the line below
+    going = runner.Run(Options(), read_state(), results)
+    steps = plan(going.options.sources)
+    for name in names:
+        kind, _, table = name.partition(" ")
+        step = Step(kind, table)
+        runner._attempt(going, step, steps[step])
+    file.write_bytes(pickle.dumps(going.results))
+    for step, error in going.failures.items():
+        raise RuntimeError(f"{step} failed: {error}") from error
+    print(json.dumps({"imports_bytes": imports_bytes, "peak_bytes": peak_bytes(), "seconds": perf_counter() - started}))
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has held. Its `ru_maxrss` would count what its parent held when it forked."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])

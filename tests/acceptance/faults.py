@@ -1,0 +1,182 @@
+"""Failures at chosen points of a run: at a step, at a call of S3, at a statement, a COPY or a commit of PostgreSQL."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar
+from unittest import mock
+
+import psycopg
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from botocore.exceptions import ReadTimeoutError
+
+from include import landing, runner, transform, wire
+from include.errors import ServiceError
+from include.runner import Run
+from include.settings import aws_client
+from include.steps import Step
+
+PLACES = (
+    "before a step",
+    "after a step",
+    "before a request to S3",
+    "after a request to S3",
+    "before a statement",
+    "before a COPY",
+    "in a COPY",
+    "after a COPY",
+    "before a commit",
+    "after a commit",
+)
+
+REAL_DO, REAL_GET_CONN = runner._do, PostgresHook.get_conn
+
+
+class PowerCut(BaseException):
+    """An end that the pipeline knows nothing of: the run stops where it is."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A failure at the n-th time (from 0) that a run comes to this place. `cut`: the whole run ends with it."""
+
+    place: str
+    number: int
+    cut: bool = False
+
+
+@dataclass
+class Faults:
+    """The failures that a run is to meet, and how far it has come.
+
+    committed: whether the current step has committed to a database. paused: another run goes on meanwhile.
+    """
+
+    planned: list[Fault] = field(default_factory=list)
+    reached: Counter[str] = field(default_factory=Counter)
+    fired: list[Fault] = field(default_factory=list)
+    committed: bool = False
+    paused: bool = False
+
+    def reach(self, place: str, error: Callable[[], Exception]) -> None:
+        """Come to a place; raises the error where a failure is planned for it."""
+        if self.paused:
+            return
+        number = self.reached[place]
+        self.reached[place] += 1
+        for fault in self.planned:
+            if (fault.place, fault.number) == (place, number):
+                self.fired.append(fault)
+                raise PowerCut if fault.cut else error()
+
+
+def connection_lost() -> Exception:
+    """What psycopg raises when the server is gone."""
+    return psycopg.OperationalError("the connection is lost (a test's failure)")
+
+
+def answer_lost() -> Exception:
+    """What botocore raises when it has no answer."""
+    return ReadTimeoutError(endpoint_url="a test's failure")
+
+
+def step_failed() -> Exception:
+    """What a step raises when a service is unavailable."""
+    return ServiceError("a test's failure")
+
+
+class Inline(Executor):
+    """Does everything at once in the caller's thread, so that a run is the same each time."""
+
+    def __init__(self, threads: int) -> None:
+        """Take the number of threads that are not needed."""
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(work(*arguments, **options))
+        except BaseException as error:  # noqa: BLE001 - as the real one does, to raise it where it is asked for
+            future.set_exception(error)
+        return future
+
+
+class _Cursor(psycopg.Cursor[Any]):
+    faults: ClassVar[Faults]
+
+    @contextmanager
+    def copy(self, *arguments: Any, **options: Any) -> Iterator[psycopg.Copy]:
+        self.faults.reach("before a COPY", connection_lost)
+        with super().copy(*arguments, **options) as copy:
+            self.faults.reach("in a COPY", connection_lost)
+            yield copy
+        self.faults.reach("after a COPY", connection_lost)
+
+
+class _Connection(psycopg.Connection[Any]):
+    faults: ClassVar[Faults]
+
+    def execute(self, *arguments: Any, **options: Any) -> psycopg.Cursor[Any]:
+        self.faults.reach("before a statement", connection_lost)
+        return super().execute(*arguments, **options)
+
+    def commit(self) -> None:
+        self.faults.reach("before a commit", connection_lost)
+        super().commit()
+        self.faults.committed = True
+        self.faults.reach("after a commit", connection_lost)
+
+
+def _watched(faults: Faults) -> Callable[[PostgresHook], psycopg.Connection]:
+    """`PostgresHook.get_conn` whose connections reach the places of these faults."""
+    connection_class = type("Connection", (_Connection,), {"faults": faults})
+    cursor_class = type("Cursor", (_Cursor,), {"faults": faults})
+
+    def get_conn(hook: PostgresHook) -> psycopg.Connection:
+        connection = REAL_GET_CONN(hook)
+        assert type(connection) is psycopg.Connection
+        connection.__class__ = connection_class
+        connection.cursor_factory = cursor_class
+        return connection
+
+    return get_conn
+
+
+@contextmanager
+def _s3_watched(faults: Faults) -> Iterator[None]:
+    events = aws_client("s3").meta.events
+
+    def reach(place: str, model: Any, **_: object) -> None:
+        faults.reach(f"{place} a request to S3", answer_lost)
+        faults.reach(f"{place} {model.name}", answer_lost)
+
+    handlers = {"before-call.s3": partial(reach, "before"), "after-call.s3": partial(reach, "after")}
+    for event, handler in handlers.items():
+        events.register(event, handler)
+    try:
+        yield
+    finally:
+        for event, handler in handlers.items():
+            events.unregister(event, handler)
+
+
+@contextmanager
+def watched_run(faults: Faults, around: Callable[[Step, Run, Callable[[], object]], object]) -> Iterator[None]:
+    """Inside it a run does one step at a time, each by `around`, and meets these faults."""
+
+    def do(going: Run, step: Step) -> object:
+        faults.committed = False
+        faults.reach("before a step", step_failed)
+        result = around(step, going, lambda: REAL_DO(going, step))
+        faults.reach("after a step", step_failed)
+        return result
+
+    with ExitStack() as stack:
+        for module in (runner, landing, transform, wire):
+            stack.enter_context(mock.patch.object(module, "ThreadPoolExecutor", Inline))
+        stack.enter_context(mock.patch.object(runner, "_do", do))
+        stack.enter_context(mock.patch.object(PostgresHook, "get_conn", _watched(faults)))
+        stack.enter_context(_s3_watched(faults))
+        yield

@@ -1,0 +1,102 @@
+"""Any history of the source, with runs in between, whole or in part, some of which fail: hypothesis plays it."""
+
+from contextlib import ExitStack
+from typing import ClassVar
+from unittest import mock
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from include import landing, load
+from include.sources import SOURCES
+from include.star import STAR
+from tests.acceptance.faults import PLACES, Fault
+from tests.acceptance.system import Servers, cloned_system
+from tests.acceptance.world import Meanwhile, World
+from tests.acceptance.writes import WRITES, Write, write
+
+LONG = st.integers(1, 2)
+"""The writers whose transactions stay open until they are committed or rolled back."""
+
+FAULTS = st.builds(Fault, st.sampled_from(PLACES), st.integers(0, 40), st.booleans())
+TABLE_NAMES = st.sampled_from([*SOURCES, *(name for name in STAR if name != "dim_date")])
+
+
+class Histories(RuleBasedStateMachine):
+    """A source, its pipeline, and all that can happen to both."""
+
+    servers: ClassVar[Servers]
+    source_template: ClassVar[str]
+    warehouse_template: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened = ExitStack()
+        system = self.opened.enter_context(cloned_system(self.servers, self.source_template, self.warehouse_template))
+        self.world = World(system)
+        self.opened.callback(self.world.close)
+
+    @initialize(file_rows=st.sampled_from([2, 131_072]), fill_rows=st.sampled_from([1, 10_000]))
+    def choose_sizes(self, file_rows: int, fill_rows: int) -> None:
+        """Many small files or one; the fast first load or the merge."""
+        for module, name, value in [(landing, "FILE_ROWS", file_rows), (load, "FILL_ROWS", fill_rows)]:
+            self.opened.enter_context(mock.patch.object(module, name, value))
+
+    @rule(change=WRITES)
+    def commit_change(self, change: Write) -> None:
+        write(self.world.writers[0], change, "savepoint")
+
+    @rule(change=WRITES, writer=LONG, nesting=st.sampled_from(["direct", "savepoint", "nested", "rolled back"]))
+    def change_without_commit(self, change: Write, writer: int, nesting: str) -> None:
+        write(self.world.writers[writer], change, nesting)
+
+    @rule(writer=LONG)
+    def commit(self, writer: int) -> None:
+        self.world.writers[writer].commit()
+
+    @rule(writer=LONG)
+    def roll_back(self, writer: int) -> None:
+        self.world.writers[writer].rollback()
+
+    @rule()
+    def run(self) -> None:
+        self.world.run((), False, [], None)
+
+    @rule(faults=st.lists(FAULTS, min_size=1, max_size=2))
+    def run_with_failures(self, faults: list[Fault]) -> None:
+        self.world.run((), False, faults, None)
+
+    @rule(meanwhile=st.builds(Meanwhile, st.integers(0, 35), WRITES), faults=st.lists(FAULTS, max_size=1))
+    def run_while_somebody_writes(self, meanwhile: Meanwhile, faults: list[Fault]) -> None:
+        self.world.run((), False, faults, meanwhile)
+
+    @rule(step=st.integers(0, 35), faults=st.lists(FAULTS, max_size=1))
+    def run_while_another_overtakes_it(self, step: int, faults: list[Fault]) -> None:
+        self.world.run((), False, faults, Meanwhile(step, None))
+
+    @rule(tables=st.lists(TABLE_NAMES, max_size=2), full_refresh=st.booleans(), faults=st.lists(FAULTS, max_size=1))
+    def run_in_part(self, tables: list[str], full_refresh: bool, faults: list[Fault]) -> None:
+        self.world.run(tuple(tables), full_refresh, faults, None)
+
+    @precondition(lambda self: self.world.loads)
+    @rule(data=st.data())
+    def load_old_files_again(self, data: st.DataObject) -> None:
+        self.world.replay_load(data.draw(st.sampled_from(self.world.loads[-20:])))
+
+    @precondition(lambda self: self.world.records)
+    @rule(data=st.data())
+    def record_an_old_run_again(self, data: st.DataObject) -> None:
+        self.world.replay_record(data.draw(st.sampled_from(self.world.records[-4:])))
+
+    @precondition(lambda self: self.world.saved_states)
+    @rule(data=st.data())
+    def put_an_old_state_back(self, data: st.DataObject) -> None:
+        self.world.restore_state(data.draw(st.sampled_from([None, *self.world.saved_states[-3:]])))
+
+    def teardown(self) -> None:
+        """After any history: equal, complete, and still. A failure before is not hidden by one of this."""
+        try:
+            if self.world.sound:
+                self.world.settle()
+        finally:
+            self.opened.close()

@@ -1,0 +1,39 @@
+"""After any history of the source and of the runs, the warehouse equals the source and has every version that was seen."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.acceptance.machine import Histories
+from tests.acceptance.system import Servers
+
+PROFILES = {
+    "ci": settings(max_examples=15, stateful_step_count=25, derandomize=True, database=None),
+    "first": settings(
+        max_examples=15, stateful_step_count=25, derandomize=True, database=None, phases=[Phase.generate]
+    ),
+    "thorough": settings(max_examples=500, stateful_step_count=60),
+}
+CHECKS = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+
+
+@pytest.mark.timeout(0)
+@pytest.mark.postgres_versions(16, 18)
+def test_the_warehouse_equals_the_source_after_any_history(
+    servers: Callable[[int], Servers],
+    postgres_version: int,
+    source_templates: Callable[[int], str],
+    warehouse_template: str,
+) -> None:
+    places = {
+        "servers": servers(postgres_version),
+        "source_template": source_templates(postgres_version),
+        "warehouse_template": warehouse_template,
+    }
+    profile = settings(
+        PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "ci")], deadline=None, suppress_health_check=CHECKS
+    )
+    run_state_machine_as_test(type("Histories", (Histories,), places), settings=profile)

@@ -1,0 +1,88 @@
+"""Runs that end between a load and its record, and runs over a part of the tables: the smallest cases of each."""
+
+from collections.abc import Callable
+
+import pytest
+
+from include import pipeline
+from include.runner import Run
+from include.star import STAR
+from include.steps import Step
+from tests.acceptance.faults import Faults, PowerCut, watched_run
+from tests.acceptance.system import System
+
+NEW_SALE = """
+    INSERT INTO sales_order (sales_order_id, design_id, staff_id, counterparty_id, units_sold, unit_price, currency_id,
+        agreed_delivery_date, agreed_payment_date, agreed_delivery_location_id, last_updated)
+    VALUES (999, 1, 1, 1, 1, 1, 1, '2024-01-01', '2024-01-01', 1, now())"""
+NEW_STAFF = """
+    INSERT INTO staff (staff_id, first_name, last_name, department_id, email_address, last_updated)
+    VALUES (999, 'Ana', 'Lee', 1, 'ana.lee@terrifictotes.com', now())"""
+CURRENT_SALE = "SELECT count(*) FROM current_sales_order WHERE sales_order_id = 999"
+
+Unrecorded = Callable[[System], None]
+
+
+@pytest.fixture
+def run_unrecorded(monkeypatch: pytest.MonkeyPatch) -> Unrecorded:
+    """A function that makes a run which loads everything and ends before it records that."""
+
+    def cut(*_: object) -> None:
+        raise PowerCut
+
+    def run(system: System) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(pipeline, "record_run", cut)
+            with pytest.raises(PowerCut):
+                system.run()
+
+    return run
+
+
+def test_a_fact_that_was_loaded_but_not_recorded_is_closed_when_its_row_is_deleted(
+    system: System, run_unrecorded: Unrecorded
+) -> None:
+    system.run_cleanly()
+    system.write(NEW_SALE)
+    run_unrecorded(system)
+    assert system.warehouse(CURRENT_SALE) == [(1,)]
+    system.write("DELETE FROM sales_order WHERE sales_order_id = 999")
+    system.run_cleanly()
+    assert system.warehouse(CURRENT_SALE) == [(0,)]
+
+
+def test_a_dimension_row_that_was_loaded_but_not_recorded_and_then_deleted_does_not_stop_later_loads(
+    system: System, run_unrecorded: Unrecorded
+) -> None:
+    system.run_cleanly()
+    system.write(NEW_STAFF)
+    run_unrecorded(system)
+    system.write("DELETE FROM staff WHERE staff_id = 999")
+    system.write("UPDATE department SET location = 'Leeds'")
+    system.run_cleanly()
+    assert system.warehouse("SELECT DISTINCT location FROM dim_staff WHERE staff_id <> 999") == [("Leeds",)]
+
+
+@pytest.mark.parametrize("table", [name for name in STAR if name != "dim_date"])
+def test_a_run_over_one_table_brings_its_changes_and_does_not_fail(system: System, table: str) -> None:
+    system.run_cleanly()
+    for source in STAR[table].sources:
+        system.write(f"UPDATE {source} SET created_at = created_at + interval '1 second'")  # noqa: S608
+    system.run_cleanly(table)
+    system.run_cleanly()
+
+
+def test_rows_written_between_the_reads_of_a_run_are_never_refused_for_what_they_refer_to(system: System) -> None:
+    def write_a_sale_of_a_new_design(step: Step, going: Run, do: Callable[[], object]) -> object:
+        if step.kind == "ingest":
+            system.write("""
+                WITH made AS (INSERT INTO design (design_name, file_location, file_name, last_updated)
+                              VALUES ('new', '/', 'new', now()) RETURNING design_id)
+                INSERT INTO sales_order (design_id, staff_id, counterparty_id, units_sold, unit_price, currency_id,
+                    agreed_delivery_date, agreed_payment_date, agreed_delivery_location_id, last_updated)
+                SELECT design_id, 1, 1, 1, 1, 1, '2024-01-01', '2024-01-01', 1, now() FROM made""")
+        return do()
+
+    for _ in range(2):
+        with watched_run(Faults(), write_a_sale_of_a_new_design):
+            assert not system.run_cleanly().of_kind("load")["fact_sales_order"].rejected

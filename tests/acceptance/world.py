@@ -1,0 +1,184 @@
+"""A system with people who write to its source, and the model of what its warehouse must hold."""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from include import pipeline
+from include.errors import DataError
+from include.manifests import StarFiles
+from include.runner import Run
+from include.star import STAR
+from include.steps import CHECK, RECORD, Step
+from tests.acceptance.faults import Fault, Faults, PowerCut, watched_run
+from tests.acceptance.history import History, States, shown_dimensions, shown_versions, snapshot
+from tests.acceptance.oracle import all_differences
+from tests.acceptance.system import STATE_KEY, System, open_exactly, s3_at
+from tests.acceptance.writes import REPAIRS, Write, write
+
+LOCK_TIMEOUT = "-c lock_timeout=10ms -c timezone=UTC"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What was given to a load that was committed, with the states of the source that it shows."""
+
+    files: StarFiles
+    states: States
+    inputs: dict[str, datetime]
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """What happens while a run goes on, before its n-th step: a change of the source, or for None another, whole run."""
+
+    number: int
+    change: Write | None
+
+
+@dataclass
+class World:
+    """Opens its connections when it is made; close it at the end."""
+
+    system: System
+    history: History = field(default_factory=History)
+    loads: list[Loaded] = field(default_factory=list)
+    records: list[tuple[Any, ...]] = field(default_factory=list)
+    saved_states: list[bytes] = field(default_factory=list)
+    sound: bool = True
+
+    def __post_init__(self) -> None:
+        url = self.system.endpoints.source_url
+        self.source = open_exactly(url)
+        self.warehouse = open_exactly(self.system.endpoints.warehouse_url)
+        self.writers = [psycopg.connect(url, options=LOCK_TIMEOUT, autocommit=number == 0) for number in range(3)]
+        self.states: dict[tuple[str, datetime], dict[int, Any]] = {}
+        self.s3 = s3_at(self.system.endpoints.aws_url)
+
+    def close(self) -> None:
+        for connection in (self.source, self.warehouse, *self.writers):
+            connection.close()
+
+    def run(
+        self, tables: tuple[str, ...], full_refresh: bool, faults: list[Fault], meanwhile: Meanwhile | None
+    ) -> None:
+        """One run; its failures are those that were planned, and its effects those of the model."""
+        self.sound = False
+        watch = _Watch(self, Faults(faults), meanwhile)
+        done = None
+        with watched_run(watch.faults, watch.around), suppress(PowerCut):
+            done = self.system.run(*tables, full_refresh=full_refresh)
+        failures = done.failures if done else "cut off"
+        overtaken = meanwhile is not None and meanwhile.change is None
+        assert overtaken or bool(failures) == bool(watch.faults.fired), (watch.faults.fired, failures)
+        self._save_state()
+        self.verify()
+        if not (failures or tables or meanwhile):
+            assert all_differences(self.source, self.warehouse) == []
+        self.sound = True
+
+    def verify(self) -> None:
+        """The warehouse holds exactly the dimensions and the versions of the model."""
+        assert shown_dimensions(self.warehouse) == self.history.dimensions
+        assert shown_versions(self.warehouse) == self.history.facts
+
+    def replay_load(self, loaded: Loaded) -> None:
+        """Somebody clears a task of an old run, and it loads its files again."""
+        with suppress(DataError):  # another run loaded it from partly older, partly newer readings
+            pipeline.load_table(loaded.files.table, loaded.files)
+            self.keep_load(loaded)
+        self.verify()
+
+    def replay_record(self, record: tuple[Any, ...]) -> None:
+        """Somebody clears the last task of an old run."""
+        with suppress(DataError):  # something of that run was not loaded
+            pipeline.record_run(*record)
+        self._save_state()
+
+    def keep_load(self, loaded: Loaded) -> None:
+        source = loaded.files.source
+        assert source is not None
+        self.history.load(loaded.files.table, loaded.states, loaded.inputs, source.observed_at)
+
+    def restore_state(self, content: bytes | None) -> None:
+        """Somebody puts an earlier latest_update.json back, or moves it away."""
+        place = {"Bucket": self.system.endpoints.buckets.state, "Key": STATE_KEY}
+        if content is None:
+            self.s3.delete_object(**place)
+        else:
+            self.s3.put_object(**place, Body=content)
+
+    def _save_state(self) -> None:
+        with suppress(self.s3.exceptions.NoSuchKey):
+            answer = self.s3.get_object(Bucket=self.system.endpoints.buckets.state, Key=STATE_KEY)
+            self.saved_states.append(answer["Body"].read())
+
+    def settle(self) -> None:
+        """Everything is committed: a run brings it all; then, with bad rows or without, the next one changes nothing."""
+        for writer in self.writers[1:]:
+            writer.commit()
+        self._run_twice()
+        for repair in REPAIRS:
+            self.writers[0].execute(repair)
+        files, done = self._run_twice()
+        assert not any(done.of_kind("transform")), done.results
+        assert self.system.data_files() == files
+
+    def _run_twice(self) -> tuple[set[str], Run]:
+        self.run((), False, [], None)
+        rows, files = self.system.row_versions(), self.system.data_files()
+        done = self.system.run_cleanly()
+        assert self.system.row_versions() == rows
+        return files, done
+
+
+@dataclass
+class _Watch:
+    """What surrounds the steps of one run: it sees what the run reads and loads."""
+
+    world: World
+    faults: Faults
+    meanwhile: Meanwhile | None
+    steps: int = 0
+
+    def around(self, step: Step, going: Run, do: Any) -> object:
+        if self.meanwhile and self.meanwhile.number == self.steps:
+            self._pause(self.meanwhile.change)
+        self.steps += 1
+        if step.kind == "ingest":
+            return self._ingest(step, do)
+        if step.kind == "load" and step.table != "dim_date":
+            return self._load(step, going, do)
+        if step == RECORD:
+            results = going.of_kind("ingest"), going.of_kind("load"), going.results.get(CHECK, {})
+            self.world.records.append((going.options.sources, *results))
+        return do()
+
+    def _pause(self, change: Write | None) -> None:
+        if change:
+            write(self.world.writers[0], change, "savepoint")
+            return
+        self.faults.paused = True
+        self.world.run((), False, [], None)
+        self.faults.paused = False
+
+    def _ingest(self, step: Step, do: Any) -> object:
+        rows = snapshot(self.world.source, step.table)
+        read = do()
+        self.world.states[step.table, read.observed_at] = rows
+        return read
+
+    def _load(self, step: Step, going: Run, do: Any) -> object:
+        try:
+            return do()
+        finally:
+            files = going.results[Step("transform", step.table)]
+            if self.faults.committed and files:
+                reads = {name: going.results[Step("ingest", name)] for name in STAR[step.table].sources}
+                states = {name: self.world.states[name, read.observed_at] for name, read in reads.items()}
+                loaded = Loaded(files, states, {name: read.read_at for name, read in reads.items()})
+                self.world.keep_load(loaded)
+                self.world.loads.append(loaded)

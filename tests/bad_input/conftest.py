@@ -1,0 +1,76 @@
+"""A pipeline in this process, on a filled source, and what a failure must leave as it was."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.settings import aws_client
+from include.state import STATE_KEY
+from local.aws import AwsServer
+from local.environment import Buckets, Endpoints
+from tests import conftest as services
+from tests.acceptance.system import System
+
+
+@pytest.fixture(autouse=True)
+def own_clients() -> Iterator[None]:
+    """Each test finds the AWS endpoint that its own environment names, and logs only what is wrong."""
+    logging.getLogger("include").setLevel(logging.ERROR)
+    aws_client.cache_clear()
+    yield
+    aws_client.cache_clear()
+
+
+@pytest.fixture
+def system(
+    pipeline_environment: dict[str, str], totesys_url: str, warehouse_url: str, aws: AwsServer, buckets: Buckets
+) -> System:
+    """A filled ToteSys, an empty warehouse, and this process's environment set to both."""
+    return System(Endpoints(totesys_url, warehouse_url, aws.endpoint_url, buckets), Path(services.AIRFLOW_HOME.name))
+
+
+class Recorded:
+    """The file latest_update.json of a system."""
+
+    def __init__(self, system: System, s3: Any) -> None:
+        self.bucket, self._s3 = system.endpoints.buckets.state, s3
+
+    def content(self) -> bytes:
+        """What the file holds."""
+        return bytes(self._s3.get_object(Bucket=self.bucket, Key=STATE_KEY)["Body"].read())
+
+    def table(self, name: str) -> Any:
+        """What it holds of one source table; None where it was never recorded."""
+        return json.loads(self.content())["tables"].get(name)
+
+    def replace(self, content: bytes) -> None:
+        """Put other bytes in its place."""
+        self._s3.put_object(Bucket=self.bucket, Key=STATE_KEY, Body=content)
+
+
+@pytest.fixture
+def recorded(system: System, s3: Any) -> Recorded:
+    """What this test's runs record."""
+    return Recorded(system, s3)
+
+
+@contextmanager
+def standstill(system: System, recorded: Recorded) -> Iterator[None]:
+    """Inside it nothing may move: neither the recorded state, nor a row of the warehouse, nor the data files."""
+    before = recorded.content(), system.row_versions(), system.data_files()
+    yield
+    assert (recorded.content(), system.row_versions(), system.data_files()) == before
+
+
+def one_line(error: BaseException, *named: str) -> str:
+    """The message of an error, which is one line that names all of these."""
+    message = str(error)
+    assert "\n" not in message
+    missing = [name for name in named if name not in message]
+    assert not missing, f"{message!r} does not name {missing}"
+    return message

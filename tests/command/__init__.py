@@ -1,0 +1,1 @@
+"""The command line `python -m include`, whose names others script against."""

@@ -1,0 +1,160 @@
+"""`python -m include run`."""
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+import pytest
+
+from include.sources import SOURCES
+from include.star import STAR
+from tests.command.conftest import REPOSITORY, Command
+
+Change = Callable[[Any], None]
+
+
+def test_a_run_prints_each_table_with_its_counts(command: Command) -> None:
+    answer = command("run")
+    assert answer.status == 0, answer.err
+    lines = answer.out.splitlines()
+    for heading in ("table", "new", "changed", "deleted", "rejected", "seconds"):
+        assert any(heading in line for line in lines)
+    for name in STAR:
+        assert sum(name in line.split() or f" {name} " in line for line in lines) == 1, name
+    assert "36,890" in answer.out
+
+
+def test_json_is_all_that_is_printed(command: Command) -> None:
+    answer = command("run", "--json")
+    assert answer.status == 0
+    assert answer.json["succeeded"] is True
+    assert answer.json["seconds"] > 0
+    assert answer.json["failures"] == {}
+    assert {row["table"] for row in answer.json["tables"]} == STAR.keys()
+    row = answer.table("fact_sales_order")
+    assert {name: row[name] for name in ("outcome", "new", "changed", "deleted", "rejected")} == {
+        "outcome": "loaded", "new": 200, "changed": 0, "deleted": 0, "rejected": 0,
+    }  # fmt: skip
+
+
+def test_the_counts_say_what_changed(command: Command, change: Change) -> None:
+    command("run")
+    change("UPDATE sales_order SET units_sold = 7 WHERE sales_order_id <= 3")
+    change("DELETE FROM payment WHERE payment_id <= 2")
+    change("INSERT INTO department (department_name, last_updated) VALUES ('New', now())")
+    answer = command("run", "--json")
+    assert answer.table("fact_sales_order")["changed"] == 3
+    assert answer.table("fact_payment")["deleted"] == 2
+    assert answer.table("dim_design") == {"table": "dim_design", "outcome": "unchanged"}
+
+
+def test_named_tables_come_with_what_they_refer_to(command: Command) -> None:
+    answer = command("run", "--json", "--tables", "fact_purchase_order")
+    named = {row["table"] for row in answer.json["tables"]}
+    assert {"fact_purchase_order", "dim_staff", "dim_counterparty", "dim_currency", "dim_location", "dim_date"} <= named
+    assert "dim_payment_type" not in command("run", "--json", "--tables", "design,dim_currency").out
+
+
+@pytest.mark.parametrize("names", ["sales_orders", "design,sales_orders", "fact"])
+def test_an_unknown_table_is_one_error_and_nothing_is_done(command: Command, names: str) -> None:
+    answer = command("run", "--tables", names)
+    assert (answer.status, answer.out) == (1, "")
+    assert answer.err.startswith("error: no such table: ")
+    assert answer.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("names", ["", ","])
+def test_no_table_is_not_every_table(command: Command, names: str) -> None:
+    answer = command("run", "--tables", names)
+    assert answer.status in {1, 2}
+    assert "table" in answer.err
+
+
+def test_a_full_refresh_mends_what_was_changed_by_hand(command: Command, warehouse_url: str) -> None:
+    command("run", "--tables", "design")
+    with psycopg.connect(warehouse_url) as warehouse:
+        warehouse.execute("UPDATE dim_design SET design_name = 'by hand' WHERE design_id <= 5")
+    assert command("run", "--json", "--tables", "design").table("dim_design")["outcome"] == "unchanged"
+    assert command("run", "--json", "--tables", "design", "--full-refresh").table("dim_design")["changed"] == 5
+
+
+def test_rejected_rows_are_shown_and_do_not_fail_a_run(command: Command, change: Change) -> None:
+    change("UPDATE sales_order SET agreed_payment_date = '2024-02-30' WHERE sales_order_id <= 2")
+    answer = command("run", "--json", "--tables", "sales_order")
+    assert answer.status == 0
+    assert (answer.table("fact_sales_order")["new"], answer.table("fact_sales_order")["rejected"]) == (198, 2)
+
+
+def test_a_failed_table_fails_the_run_and_the_others_load(command: Command, change: Change) -> None:
+    change("ALTER TABLE design RENAME file_name TO filename")
+    answer = command("run", "--json")
+    assert answer.status == 1
+    assert answer.json["succeeded"] is False
+    assert "file_name is missing" in answer.json["failures"]["ingest design"]
+    assert answer.table("dim_design")["outcome"] == "failed"
+    assert answer.table("fact_payment")["outcome"] == "loaded"
+    assert "error: ingest design: design: column file_name is missing" in answer.err
+
+
+def test_a_check_that_does_not_hold_fails_the_run(command: Command, change: Change, warehouse_url: str) -> None:
+    command("run", "--tables", "design")
+    with psycopg.connect(warehouse_url) as warehouse:
+        warehouse.execute("DELETE FROM dim_design WHERE design_id = 3")
+    change("UPDATE design SET design_name = 'x' WHERE design_id = 1")
+    answer = command("run", "--tables", "design")
+    assert answer.status == 1
+    assert "dim_design does not equal its source" in answer.err
+    assert command("run", "--tables", "design").status == 0
+
+
+@pytest.mark.parametrize("arguments", [[], ["runs"], ["run", "--table"], ["status", "--tables", "design"]])
+def test_wrong_arguments_are_told_how_to_use_it(command: Command, arguments: list[str]) -> None:
+    answer = command(*arguments)
+    assert answer.status == 2
+    assert "usage: python -m include" in answer.err
+
+
+def test_help_names_the_commands_and_the_settings(command: Command) -> None:
+    answer = command("--help")
+    assert answer.status == 0
+    for name in ("run", "status", "describe", "AIRFLOW_CONN_TOTESYS", "AIRFLOW_VAR_STATE_BUCKET", "AWS_ENDPOINT_URL"):
+        assert name in answer.out
+    text = command("run", "--help").out
+    for name in ("--tables", "--full-refresh", "--json", *SOURCES, *STAR):
+        assert name in text
+
+
+def test_a_process_without_a_metadata_database_prints_json_and_nothing_else(process: Command) -> None:
+    answer = process("run", "--json", "--tables", "design")
+    assert answer.status == 0, answer.err
+    assert answer.table("dim_design")["new"] == 424
+    assert answer.err == ""
+
+
+def read_all(terminal: int) -> str:
+    """What is written to a terminal until its other end is closed."""
+    shown = b""
+    with suppress(OSError):  # Linux says EIO at the end
+        while block := os.read(terminal, 1 << 16):
+            shown += block
+    os.close(terminal)
+    return shown.decode()
+
+
+def test_progress_is_shown_on_a_terminal_alone(pipeline_environment: dict[str, str]) -> None:
+    terminal, end = pty.openpty()
+    environment = {**os.environ, **pipeline_environment, "TERM": "xterm"}
+    command = [sys.executable, "-m", "include", "run", "--json", "--tables", "design"]
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=end) as running:
+        os.close(end)
+        shown = read_all(terminal)
+        assert running.stdout is not None
+        out = running.stdout.read()
+    assert "record" in shown
+    assert out.startswith(b"{")
+    assert b"\x1b" not in out

@@ -1,0 +1,74 @@
+"""`python -m include status` and `python -m include describe`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from include.dictionary import data_dictionary
+from include.sources import SOURCES
+from include.star import STAR
+from tests.command.conftest import REPOSITORY, Command
+
+Change = Callable[[Any], None]
+
+
+def test_before_the_first_run_every_table_was_never_read(command: Command) -> None:
+    answer = command("status")
+    assert answer.status == 0
+    assert answer.out.count("never") == len(SOURCES)
+    assert command("status", "--json").json["tables"] == {}
+
+
+def test_status_shows_each_table_with_its_lag_and_counts(command: Command) -> None:
+    command("run")
+    answer = command("status")
+    assert answer.status == 0
+    for name in SOURCES:
+        assert sum(name in line.split() for line in answer.out.splitlines()) == 1
+    assert "never" not in answer.out
+
+
+def test_status_in_json_tells_what_was_recorded(command: Command, change: Change) -> None:
+    change("UPDATE sales_order SET unit_price = 'NaN' WHERE sales_order_id = 1")
+    command("run")
+    table = command("status", "--json").json["tables"]["sales_order"]
+    assert (table["rows"], table["last_load"]["new"], table["last_load"]["rejected"]) == (200, 199, 1)
+    assert table["rejected"] == {"fact_sales_order": 1}
+    assert 0 <= table["lag_seconds"] < 600
+    assert table["observed_at"].endswith("Z")
+
+
+def test_a_status_that_cannot_be_read_is_one_error(command: Command, s3: Any, buckets: Any) -> None:
+    s3.put_object(Bucket=buckets.state, Key="latest_update.json", Body=b"{}")
+    for arguments in (["status"], ["status", "--json"], ["run"]):
+        answer = command(*arguments)
+        assert (answer.status, answer.out) == (1, "")
+        assert answer.err.startswith("error: s3://")
+        assert answer.err.count("\n") == 1
+
+
+def test_the_data_dictionary_in_the_documentation_is_the_declared_one(command: Command) -> None:
+    assert command("describe").out == (REPOSITORY / "docs" / "data-dictionary.md").read_text()
+
+
+def test_the_data_dictionary_tells_of_every_table_and_column() -> None:
+    text = data_dictionary()
+    for table in STAR.values():
+        assert f"## {table.name}\n" in text
+        for column in table.columns:
+            assert f"| {column.name} |" in text or f"| **{column.name}** |" in text
+    for source in SOURCES:
+        assert f"| {source} |" in text
+
+
+def test_the_diagram_draws_each_reference_once() -> None:
+    text = data_dictionary()
+    for table in STAR.values():
+        for column in table.columns:
+            if column.references:
+                assert text.count(f"{column.references} ||--o{{ {table.name} : {column.name}\n") == 1
+
+
+def test_describe_needs_no_service(process: Command) -> None:
+    answer = process("describe")
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.out == data_dictionary()

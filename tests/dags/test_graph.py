@@ -1,0 +1,170 @@
+"""The DAG folder holds one DAG, and its graph is what the declarations say."""
+
+import json
+import shutil
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import BundleDagBag
+from airflow.sdk import Asset
+
+from include.alerts import notify_failure
+from include.schema import Dimension, Fact
+from include.sources import SOURCES
+from include.star import STAR
+from tests.dags.conftest import REPOSITORY
+
+DAGS = REPOSITORY / "dags"
+LIST_TASKS = """
+import json, sys
+from pathlib import Path
+from airflow.dag_processing.dagbag import BundleDagBag
+folder = Path(sys.argv[1])
+bag = BundleDagBag(folder, bundle_path=folder, bundle_name="dags-folder")
+assert not bag.import_errors, bag.import_errors
+(dag,) = bag.dags.values()
+print(json.dumps({task.task_id: sorted(task.upstream_task_ids) for task in dag.tasks}))
+"""
+
+
+@pytest.fixture(scope="module")
+def dag() -> Any:
+    bag = BundleDagBag(DAGS, bundle_path=DAGS, bundle_name="dags-folder")
+    assert bag.import_errors == {}
+    assert list(bag.dags) == ["totesys_warehouse"]
+    return bag.dags["totesys_warehouse"]
+
+
+def group(table: str) -> str:
+    return "facts" if isinstance(STAR[table], Fact) else "dimensions"
+
+
+def test_there_is_a_task_for_each_step_of_each_table(dag: Any) -> None:
+    transforms = {f"{group(name)}.{name}" for name in STAR}
+    loads = {f"load.{name}" for name in STAR}
+    ingests = {f"ingest.{name}" for name in SOURCES}
+    assert set(dag.task_ids) == {"prepare", "check", "record"} | ingests | transforms | loads
+
+
+def test_the_groups_are_the_stages(dag: Any) -> None:
+    assert dag.task_group.children.keys() == {"prepare", "ingest", "dimensions", "facts", "load", "check", "record"}
+
+
+@pytest.mark.parametrize("name", STAR)
+def test_a_table_is_built_from_its_sources_and_loaded_after_what_it_refers_to(dag: Any, name: str) -> None:
+    table = STAR[name]
+    sources = {f"ingest.{source}" for source in table.sources} or {"prepare"}
+    references = {f"load.{column.references}" for column in table.columns if column.references}
+    assert dag.get_task(f"{group(name)}.{name}").upstream_task_ids == sources
+    assert dag.get_task(f"load.{name}").upstream_task_ids == {f"{group(name)}.{name}"} | references
+
+
+def test_every_source_is_read_after_the_warehouse_is_prepared(dag: Any) -> None:
+    for name in SOURCES:
+        assert "prepare" in dag.get_task(f"ingest.{name}").upstream_task_ids
+
+
+@pytest.mark.parametrize("fact", [table for table in STAR.values() if isinstance(table, Fact)], ids=lambda fact: fact.name)
+def test_a_facts_table_is_read_before_those_that_it_refers_to(dag: Any, fact: Fact) -> None:
+    before = f"ingest.{fact.source}"
+    for column in fact.columns:
+        target = STAR.get(column.references or "")
+        for source in target.sources if isinstance(target, Dimension) else ():
+            assert before in dag.get_task(f"ingest.{source}").get_flat_relative_ids(upstream=True), source
+
+
+def test_a_table_that_is_joined_is_read_after_the_one_that_joins_it(dag: Any) -> None:
+    assert "ingest.staff" in dag.get_task("ingest.department").upstream_task_ids
+    assert "ingest.counterparty" in dag.get_task("ingest.address").upstream_task_ids
+
+
+def test_check_and_record_come_after_everything(dag: Any) -> None:
+    rest = set(dag.task_ids) - {"check", "record"}
+    assert dag.get_task("check").get_flat_relative_ids(upstream=True) == rest
+    assert dag.get_task("record").get_flat_relative_ids(upstream=True) == rest | {"check"}
+    assert [task.task_id for task in dag.leaves] == ["record"]
+
+
+@pytest.mark.parametrize(
+    ("task", "rule"),
+    [
+        ("ingest.staff", "all_done"),
+        ("dimensions.dim_staff", "none_failed_min_one_success"),
+        ("facts.fact_payment", "none_failed_min_one_success"),
+        ("load.fact_payment", "none_failed_min_one_success"),
+        ("check", "all_done"),
+        ("record", "all_done"),
+    ],
+)
+def test_a_skipped_or_failed_table_stops_only_what_hangs_on_it(dag: Any, task: str, rule: str) -> None:
+    assert dag.get_task(task).trigger_rule == rule
+
+
+def test_each_load_is_the_outlet_of_its_table_and_nothing_else_is(dag: Any) -> None:
+    for task in dag.tasks:
+        kind, _, table = task.task_id.partition(".")
+        assert task.outlets == ([Asset(f"warehouse/{table}")] if kind == "load" else []), task.task_id
+
+
+def test_it_runs_every_twenty_minutes_one_run_at_a_time_and_never_catches_up(dag: Any) -> None:
+    assert dag.timetable.expression == "*/20 * * * *"
+    assert (dag.catchup, dag.max_active_runs) == (False, 1)
+    assert dag.dagrun_timeout == timedelta(hours=2)
+
+
+def test_every_task_retries_with_back_off_and_has_a_time_out(dag: Any) -> None:
+    for task in dag.tasks:
+        assert task.retries == 3
+        assert task.retry_delay == timedelta(seconds=30)
+        assert task.retry_exponential_backoff
+        assert task.max_retry_delay == timedelta(minutes=5)
+        assert timedelta() < task.execution_timeout < dag.dagrun_timeout
+
+
+def test_retries_and_their_delays_fit_into_the_time_of_the_run(dag: Any) -> None:
+    longest = dag.get_task("record")
+    assert longest.retries * longest.max_retry_delay < dag.dagrun_timeout
+
+
+def test_it_is_tagged_documented_and_tells_of_failures(dag: Any) -> None:
+    assert dag.tags == {"totesys", "warehouse"}
+    assert "latest_update.json" in dag.doc_md
+    assert dag.on_failure_callback.__name__ == notify_failure.__name__
+    for name in STAR:
+        assert "| column | type |" in dag.get_task(f"load.{name}").doc_md
+
+
+def test_the_trigger_form_offers_every_table_and_a_full_refresh(dag: Any) -> None:
+    tables = dag.params.get_param("tables")
+    assert tables.value == []
+    assert tables.schema["items"]["enum"] == tables.schema["examples"] == [*SOURCES, *STAR]
+    full_refresh = dag.params.get_param("full_refresh")
+    assert (full_refresh.value, full_refresh.schema["type"]) == (False, "boolean")
+
+
+def test_an_undeclared_table_is_refused_by_the_form(dag: Any) -> None:
+    with pytest.raises(Exception, match="nothing"):
+        dag.params.get_param("tables").resolve(["nothing"])
+
+
+def test_new_declarations_are_new_tasks(mwaa_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "dags"
+    shutil.copytree(mwaa_folder, folder)
+    sources = folder / "include" / "sources.py"
+    sources.write_text(sources.read_text().replace("_TABLES = (", '_TABLES = (\n    _table("courier", _text("courier_name")),', 1))
+    (folder / "include" / "star" / "dim_courier.py").write_text(
+        "from include.schema import Column, Dimension\n"
+        'KEY = Column("courier_id", "integer", "courier_id")\n'
+        'TABLE = Dimension("dim_courier", "courier_id", "courier", (KEY, Column("name", "text", "courier_name")))\n'
+    )
+    answer = subprocess.run(
+        [sys.executable, "-P", "-c", LIST_TASKS, folder], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    tasks = json.loads(answer.stdout.splitlines()[-1])
+    assert tasks["dimensions.dim_courier"] == ["ingest.courier"]
+    assert tasks["load.dim_courier"] == ["dimensions.dim_courier"]
+    assert tasks["ingest.courier"] == ["prepare"]

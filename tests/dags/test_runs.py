@@ -1,0 +1,129 @@
+"""The DAG runs in Airflow itself, from a folder laid out as MWAA has it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from include.sources import SOURCES
+from include.star import STAR
+from local.postgres import free_port
+from tests.acceptance.system import System
+from tests.dags.conftest import RunDag
+
+Topic = tuple[str, Callable[[], list[dict[str, str]]]]
+SALE = "SELECT count(*) FROM current_sales_order WHERE sales_order_id = %s"
+
+
+def numbers(client: Callable[[str], Any], namespace: str) -> dict[tuple[str, str], list[float]]:
+    """(metric, table) → its values, in the order in which they were put."""
+    found: dict[tuple[str, str], list[float]] = {}
+    now, hour = datetime.now(UTC), timedelta(hours=1)  # moto looks at every period between the two
+    for datum in client("cloudwatch").get_metric_data(
+        StartTime=now - hour, EndTime=now + hour, MetricDataQueries=queries(client, namespace)
+    )["MetricDataResults"]:
+        name, _, table = datum["Label"].partition(" ")
+        found[name, table] = datum["Values"]
+    return found
+
+
+def queries(client: Callable[[str], Any], namespace: str) -> list[dict[str, Any]]:
+    metrics = client("cloudwatch").list_metrics(Namespace=namespace)["Metrics"]
+    return [
+        {
+            "Id": f"m{number}",
+            "Label": " ".join([metric["MetricName"], *(part["Value"] for part in metric["Dimensions"])]).strip(),
+            "MetricStat": {"Metric": metric, "Period": 3600, "Stat": "Sum"},
+        }
+        for number, metric in enumerate(metrics)
+    ]
+
+
+def test_the_first_run_loads_all_the_next_is_quiet_and_then_changes_arrive(
+    run_dag: RunDag, system: System, mwaa_folder: Path
+) -> None:
+    first = run_dag()
+    assert first.state == "success", first.log[-3000:]
+    assert Path(first.include).is_relative_to(mwaa_folder)
+    assert set(first.states("load").values()) == {"success"}
+    for source, view in [("sales_order", "current_sales_order"), ("payment", "current_payment"), ("staff", "dim_staff")]:
+        assert system.warehouse(f"SELECT count(*) FROM {view}") == system.source(f"SELECT count(*) FROM {source}")  # noqa: S608
+
+    files = system.data_files()
+    quiet = run_dag()
+    assert quiet.state == "success"
+    assert quiet.tasks["check"][0] == "success"
+    assert set(quiet.states("ingest").values()) == {"skipped"}
+    assert set(quiet.states("load").values()) == {"skipped"}
+    assert system.data_files() == files
+
+    system.write("UPDATE sales_order SET units_sold = 7 WHERE sales_order_id = 1")
+    system.write("DELETE FROM payment WHERE payment_id = 2")
+    system.write("UPDATE department SET location = 'Leeds'")
+    changed = run_dag()
+    assert changed.state == "success"
+    assert changed.tasks["check"][0] == "success"
+    loaded = {table for table, state in changed.states("load").items() if state == "success"}
+    assert loaded == {"fact_sales_order", "fact_payment", "dim_staff"}
+    assert system.warehouse("SELECT units_sold FROM current_sales_order WHERE sales_order_id = 1") == [(7,)]
+    assert system.warehouse("SELECT count(*) FROM current_payment WHERE payment_id = 2") == [(0,)]
+    assert system.warehouse("SELECT DISTINCT location FROM dim_staff") == [("Leeds",)]
+
+
+def test_a_table_that_cannot_be_read_fails_the_run_alone_without_retries_and_with_a_message(
+    run_dag: RunDag, system: System, topic: Topic, client: Callable[[str], Any]
+) -> None:
+    arn, published = topic
+    system.write("ALTER TABLE design RENAME file_name TO filename")
+    namespace = arn.rpartition(":")[2]
+    run = run_dag({"AIRFLOW_VAR_ALERTS_TOPIC_ARN": arn, "AIRFLOW_VAR_METRICS_NAMESPACE": namespace})
+    assert run.state == "failed"
+    assert run.tasks["ingest.design"] == ("failed", 1)
+    assert run.tasks["record"] == ("failed", 1)
+    assert "design: column file_name is missing" in run.log
+    assert run.states("load")["fact_payment"] == run.states("load")["fact_purchase_order"] == "success"
+    assert run.states("load")["fact_sales_order"] == "upstream_failed"
+    assert system.warehouse("SELECT count(*) FROM current_payment") == system.source("SELECT count(*) FROM payment")
+
+    (message,) = published()
+    assert message["Subject"] == "totesys_warehouse failed"
+    assert "totesys_warehouse" in message["Message"]
+    assert numbers(client, namespace)["RunSucceeded", ""] == [0]
+
+
+def test_the_metrics_of_a_run_say_what_it_did(run_dag: RunDag, system: System, client: Callable[[str], Any]) -> None:
+    namespace = system.endpoints.buckets.state
+    system.write("UPDATE design SET created_at = now(), last_updated = now()")
+    system.write("UPDATE currency SET currency_code = 'XXY' WHERE currency_id = 1")
+    run_dag({"AIRFLOW_VAR_METRICS_NAMESPACE": namespace}, tables=["design", "currency"])
+    found = numbers(client, namespace)
+    assert found["RunSucceeded", ""] == [1]
+    assert found["RowsNew", "dim_design"] == [424]
+    assert found["RowsRejected", "dim_currency"] == [1]
+    assert found["RowsNew", "dim_currency"] == [2]
+    assert 0 < found["LagSeconds", "dim_design"][0] < 120
+    assert ("LagSeconds", "dim_date") not in found
+
+
+def test_an_unreachable_source_is_retried(run_dag: RunDag, system: System) -> None:
+    url = f"postgresql://postgres@127.0.0.1:{free_port()}/gone"
+    run = run_dag({"AIRFLOW_CONN_TOTESYS": url}, tables=["payment_type"])
+    assert run.state == "failed"
+    assert run.tasks["ingest.payment_type"] == ("failed", 4)
+    assert "connection 'totesys'" in run.log
+
+
+def test_named_tables_alone_are_read_and_whole_when_asked(run_dag: RunDag, system: System) -> None:
+    run = run_dag(tables=["dim_design"])
+    assert run.state == "success", run.log[-3000:]
+    assert {table for table, state in run.states("ingest").items() if state == "success"} == {"design"}
+    assert {table for table, state in run.states("load").items() if state == "success"} == {"dim_date", "dim_design"}
+    with psycopg.connect(system.endpoints.warehouse_url) as warehouse:
+        warehouse.execute("UPDATE dim_design SET design_name = 'by hand'")
+    whole = run_dag(tables=["dim_design"], full_refresh=True)
+    assert whole.state == "success"
+    assert whole.states("ingest").keys() == SOURCES.keys()
+    assert whole.states("load").keys() == STAR.keys()
+    assert system.warehouse("SELECT count(*) FROM dim_design WHERE design_name = 'by hand'") == [(0,)]

@@ -1,0 +1,1 @@
+"""Each part by itself, on a real server and a real S3 API where it needs one."""

@@ -1,0 +1,68 @@
+"""Parts of the pipeline on services of their own."""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import settings
+
+from include.ingest import ingest
+from include.keys import KeySet
+from include.lake import read_file
+from include.lineage import fed_by
+from include.manifests import Inputs, SourceRead, instant_text
+from include.settings import STATE_BUCKET, aws_client, required_variable
+from include.sources import SOURCES
+from include.state import TableState
+
+PROPERTY = settings(deadline=None, database=None, max_examples=60)
+"""For property tests: a slow machine is no failure, and nothing is kept in the tree."""
+
+
+@pytest.fixture(autouse=True)
+def own_clients() -> Iterator[None]:
+    """Each test finds the AWS endpoint that its own environment names, and logs only what is wrong."""
+    logging.getLogger("include").setLevel(logging.ERROR)
+    aws_client.cache_clear()
+    yield
+    aws_client.cache_clear()
+
+
+def recorded(read: SourceRead) -> TableState:
+    """What is known of a table after everything that was read of it was loaded."""
+    names = ("observed_at", "read_at", "cursor", "fingerprint", "rows", "key_sum", "keys_key", "ignored_columns")
+    kept = {name: getattr(read, name) for name in names}
+    return TableState(**kept, snapshot=read.files, rejected={}, reread=False, last_load=None)
+
+
+def loaded(read: SourceRead) -> dict[str, Inputs]:
+    """What the warehouse says after everything that was read was loaded."""
+    return {table.name: {read.table: instant_text(read.read_at)} for table in fed_by(read.table)}
+
+
+Reader = Callable[..., SourceRead]
+
+
+@pytest.fixture
+def source(pipeline_environment: dict[str, str], totesys_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to the filled source, in autocommit."""
+    with psycopg.connect(totesys_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def read_since(source: psycopg.Connection[Any]) -> Reader:
+    """A function that reads what changed in `design` since an earlier reading, all of which is loaded; None: whole."""
+
+    def read(earlier: SourceRead | None = None, table: str = "design") -> SourceRead:
+        state = recorded(earlier) if earlier else None
+        return ingest(SOURCES[table], state, loaded(earlier) if earlier else {}, full_refresh=False)
+
+    return read
+
+
+def keys_of(read: SourceRead) -> KeySet:
+    """The keys that the table had when it was read."""
+    return KeySet.from_bytes(read_file(required_variable(STATE_BUCKET), read.keys_key))
