@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="do one run, without a scheduler")
     run.add_argument(
         "--tables",
-        type=lambda names: tuple(filter(None, names.split(","))),
+        type=_table_names,
         default=(),
         metavar="a,b",
         help="source or warehouse tables, with all that they refer to; default: all of " + ", ".join([*SOURCES, *STAR]),
@@ -53,6 +53,13 @@ def _parser() -> argparse.ArgumentParser:
     describe = commands.add_parser("describe", help="print the data dictionary as Markdown")
     describe.set_defaults(command=_describe)
     return parser
+
+
+def _table_names(text: str) -> tuple[str, ...]:
+    names = tuple(filter(None, text.split(",")))
+    if not names:
+        raise argparse.ArgumentTypeError("it names no table")
+    return names
 
 
 def _run(options: argparse.Namespace) -> int:
