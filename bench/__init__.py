@@ -1,1 +1,1 @@
-"""Benchmarks: the pipeline beside plain baselines, between the same two servers, as ratios. `python -m bench --help`."""
+"""The pipeline beside plain baselines, between the same two servers, as ratios. See `python -m bench --help`."""

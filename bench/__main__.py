@@ -43,13 +43,16 @@ def with_defaults(options: argparse.Namespace) -> argparse.Namespace:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
-    made = argparse.ArgumentParser(prog="python -m bench", description=__doc__, epilog=EPILOG,
-                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+    made = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     made.add_argument("--short", action="store_true", help=f"{SHORT_ROWS:,} rows and a round of each, for CI")
     made.add_argument("--rows", type=int, metavar="N", help=f"sales orders at the source (default: {FULL_ROWS:,})")
     made.add_argument("--rounds", type=int, metavar="N", help=f"rounds of each (default: {FULL_ROUNDS})")
     made.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=MEASUREMENTS, help="measure only these")
-    made.add_argument("--memory-rows", type=int, nargs="+", metavar="N", help="sizes to measure memory at (default: as --rows)")
+    made.add_argument(
+        "--memory-rows", type=int, nargs="+", metavar="N", help="sizes to measure memory at (default: as --rows)"
+    )
     made.add_argument("--peers", action="store_true", help="do the same first load with dlt and ingestr too")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     return made

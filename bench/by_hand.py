@@ -39,8 +39,7 @@ def first_load(warehouse_url: str) -> list[str]:
     """The statements of a first load: the table as declared, the rows, then every constraint and index."""
     with psycopg.connect(warehouse_url) as connection:
         create, *constraints = [
-            statement.as_string(connection)
-            for statement in (ddl.create_table(FACT), *ddl.constraints(FACT).values())
+            statement.as_string(connection) for statement in (ddl.create_table(FACT), *ddl.constraints(FACT).values())
         ]
     valid_from = f"ALTER TABLE {FACT.name} ALTER COLUMN valid_from SET DEFAULT now()"
     return [create, valid_from, _copy_into(FACT.name), *constraints]

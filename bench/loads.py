@@ -93,8 +93,9 @@ class SalesOrders:
     def _change_rows(self, number: int) -> str:
         """Change one row in CHANGED_SHARE, with its stamp; gives the newest stamp before."""
         change = """
-            UPDATE sales_order SET units_sold = units_sold % 50000 + 1001, last_updated = clock_timestamp()::timestamp(3)
-             WHERE sales_order_id %% %s = %s""".replace("% 50000", "%% 50000")
+            UPDATE sales_order
+               SET units_sold = units_sold %% 50000 + 1001, last_updated = clock_timestamp()::timestamp(3)
+             WHERE sales_order_id %% %s = %s"""
         with psycopg.connect(self.source_url, options="-c timezone=UTC") as connection:
             newest = connection.execute("SELECT max(last_updated)::text FROM sales_order").fetchone()
             connection.execute(change, [CHANGED_SHARE, number])

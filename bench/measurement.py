@@ -35,7 +35,7 @@ class Comparison:
     @property
     def ratio(self) -> float:
         """How many times as long as the baseline the pipeline takes, by their medians."""
-        return _median_seconds(self.pipeline) / _median_seconds(self.baseline)
+        return median_seconds(self.pipeline) / median_seconds(self.baseline)
 
     @property
     def met(self) -> bool | None:
@@ -50,8 +50,8 @@ class Comparison:
             "target": self.target,
             "met": self.met,
             "ratio": self.ratio,
-            "pipeline": _document(self.pipeline),
-            "baseline_rounds": _document(self.baseline),
+            "pipeline": timed_document(self.pipeline),
+            "baseline_rounds": timed_document(self.baseline),
         }
 
 
@@ -82,14 +82,16 @@ def median_by_name(rounds: Iterable[dict[str, float]]) -> dict[str, float]:
     return dict(sorted(medians.items(), key=lambda item: -item[1]))
 
 
-def _median_seconds(rounds: list[Timed]) -> float:
+def median_seconds(rounds: list[Timed]) -> float:
+    """The median of the rounds' wall times."""
     return median(timed.seconds for timed in rounds)
 
 
-def _document(rounds: list[Timed]) -> dict[str, Any]:
+def timed_document(rounds: list[Timed]) -> dict[str, Any]:
+    """Rounds of one side as JSON has them."""
     return {
         "seconds": [timed.seconds for timed in rounds],
-        "median_seconds": _median_seconds(rounds),
+        "median_seconds": median_seconds(rounds),
         "step_seconds": median_by_name(timed.steps for timed in rounds),
         "cpu_seconds": median_by_name(timed.cpu for timed in rounds),
     }

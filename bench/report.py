@@ -9,7 +9,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench.measurement import Comparison, TaskMemory, Timed, median_by_name
+from bench.measurement import Comparison, TaskMemory, Timed, median_by_name, median_seconds
 from bench.servers import SETTINGS
 
 PACKAGES = ("apache-airflow", "psycopg", "pyarrow", "pgpq", "boto3", "moto", "rich")
@@ -62,9 +62,7 @@ def print_comparisons(console: Console, comparisons: list[Comparison]) -> None:
 
 
 def _rounds(rounds: list[Timed]) -> str:
-    document = sorted(timed.seconds for timed in rounds)
-    middle = (document[(len(document) - 1) // 2] + document[len(document) // 2]) / 2
-    return f"{' '.join(f'{timed.seconds:.2f}' for timed in rounds)}\nmedian {middle:.2f}"
+    return f"{' '.join(f'{timed.seconds:.2f}' for timed in rounds)}\nmedian {median_seconds(rounds):.2f}"
 
 
 def _print_where(console: Console, found: Comparison) -> None:
@@ -83,11 +81,21 @@ def _print_where(console: Console, found: Comparison) -> None:
     console.print(table)
 
 
+def print_peers(console: Console, first: Comparison, peers: dict[str, list[Timed]]) -> None:
+    """A row for each tool that did the same first load; their processes' start is included."""
+    table = Table("first load by", "s", "ratio to the baseline", title="Other tools, rows copied as they are")
+    for name, rounds in {"this pipeline": first.pipeline, first.baseline_name: first.baseline, **peers}.items():
+        table.add_row(name, _rounds(rounds), f"{median_seconds(rounds) / median_seconds(first.baseline):.2f}")
+    console.print(table)
+
+
 def print_memory(console: Console, found: list[TaskMemory]) -> None:
     """A row for each task."""
     if not found:
         return
-    table = Table("task", "rows", "peak, MB", "after imports, MB", "seconds", "target, MB", "met", title="Memory of a task")
+    table = Table(
+        "task", "rows", "peak, MB", "after imports, MB", "seconds", "target, MB", "met", title="Memory of a task"
+    )
     for task in found:
         table.add_row(
             task.step,

@@ -1,16 +1,27 @@
 """All that one command measures, in order, and the report of it."""
 
 import argparse
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
 
 from bench import report
 from bench.loads import SalesOrders
-from bench.measurement import Comparison, TaskMemory
+from bench.measurement import Comparison, TaskMemory, Timed, timed_document
 from bench.memory import measure_memory
 from bench.nothing import compare_nothing
+from bench.peers import measure_peers
 from bench.servers import Servers
+
+
+@dataclass
+class Findings:
+    """What was measured so far."""
+
+    comparisons: list[Comparison] = field(default_factory=list)
+    memory: list[TaskMemory] = field(default_factory=list)
+    peers: dict[str, list[Timed]] = field(default_factory=dict)
 
 
 def measure(servers: Servers, console: Console, options: argparse.Namespace) -> dict[str, Any]:
@@ -18,36 +29,41 @@ def measure(servers: Servers, console: Console, options: argparse.Namespace) -> 
 
     Raises: WrongResultError where a run gave other rows than it should have.
     """
-    facts = report.machine()
+    facts, findings = report.machine(), Findings()
     report.print_machine(console, facts)
-    comparisons, memory = _sales_orders(servers, console, options)
+    memory_rows = set(options.memory_rows) if "memory" in options.only else set()
+    if {"first", "changes"}.intersection(options.only) or options.rows in memory_rows:
+        orders = SalesOrders.fill(servers, console, options.rows)
+        if options.rows in memory_rows:
+            findings.memory += measure_memory(servers, console, orders.source_url, options.rows)
+        _compare(orders, options, findings)
+    for rows in sorted(memory_rows - {options.rows}):
+        source_url = servers.fill_source(f"totesys_{rows}", rows, only_sales=True)
+        findings.memory += measure_memory(servers, console, source_url, rows)
     if "nothing" in options.only:
-        comparisons.append(compare_nothing(servers, console, options.rows, options.rounds))
-    report.print_comparisons(console, comparisons)
-    report.print_memory(console, memory)
+        findings.comparisons.append(compare_nothing(servers, console, options.rows, options.rounds))
+    _print(console, findings)
     return {
         "machine": facts,
-        "comparisons": [found.document() for found in comparisons],
-        "memory": [{**vars(task), "met": task.met} for task in memory],
+        "comparisons": [found.document() for found in findings.comparisons],
+        "memory": [{**vars(task), "met": task.met} for task in findings.memory],
+        "peers": {name: timed_document(rounds) for name, rounds in findings.peers.items()},
     }
 
 
-def _sales_orders(
-    servers: Servers, console: Console, options: argparse.Namespace
-) -> tuple[list[Comparison], list[TaskMemory]]:
-    comparisons, memory = [], []
-    sizes = options.memory_rows if "memory" in options.only else []
-    if {"first", "changes"}.intersection(options.only) or options.rows in sizes:
-        orders = SalesOrders.fill(servers, console, options.rows)
-        if options.rows in sizes:
-            memory += measure_memory(servers, console, orders.source_url, options.rows)
-        if "first" in options.only:
-            comparisons.append(orders.compare_first_loads(options.rounds))
-        if "changes" in options.only:
-            if "first" not in options.only:
-                orders.compare_first_loads(1)
-            comparisons.append(orders.compare_changes(options.rounds))
-    for rows in set(sizes) - {options.rows}:
-        source_url = servers.fill_source(f"totesys_{rows}", rows, only_sales=True)
-        memory += measure_memory(servers, console, source_url, rows)
-    return comparisons, memory
+def _compare(orders: SalesOrders, options: argparse.Namespace, findings: Findings) -> None:
+    if "first" in options.only:
+        findings.comparisons.append(orders.compare_first_loads(options.rounds))
+        if options.peers:
+            findings.peers = measure_peers(orders.clock, orders.console, orders.source_url, options.rounds)
+    if "changes" in options.only:
+        if "first" not in options.only:
+            orders.compare_first_loads(1)
+        findings.comparisons.append(orders.compare_changes(options.rounds))
+
+
+def _print(console: Console, findings: Findings) -> None:
+    report.print_comparisons(console, findings.comparisons)
+    if findings.peers:
+        report.print_peers(console, findings.comparisons[0], findings.peers)
+    report.print_memory(console, findings.memory)

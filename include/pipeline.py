@@ -132,9 +132,10 @@ def record_run(
 
 def _announce(report: RunReport) -> list[str]:
     """Publish a run's metrics and alerts; what could not be published is told, and hides nothing else."""
+    rejected = report.newly_rejected
     announcements = {
         "metrics": partial(metrics.publish, report),
-        "alert about rejected rows": partial(alerts.notify_rejected, report.newly_rejected),
+        f"alert about rejected rows in {', '.join(rejected)}": partial(alerts.notify_rejected, rejected),
     }
     problems = []
     for name, publish in announcements.items():

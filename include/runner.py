@@ -12,7 +12,7 @@ from include.errors import DataError, DeclarationError, ServiceError
 from include.landing import STREAMS
 from include.manifests import CheckResult, LoadResult, SourceRead
 from include.pipeline import Options
-from include.record import RunReport, table_report
+from include.record import RunReport, TableReport, table_report
 from include.star import STAR
 from include.state import State, read_state
 from include.steps import CHECK, PREPARE, Order, Step, plan
@@ -48,8 +48,9 @@ class Run:
     def _table_summary(self, name: str) -> dict[str, Any]:
         result = self.results.get(Step("load", name))
         if result is None:
-            known = Step("load", name) in self.results
-            return {"table": name, "outcome": "unchanged" if known else "failed"}
+            outcome = "unchanged" if Step("load", name) in self.results else "failed"
+            nothing = TableReport(table=name, new=0, changed=0, deleted=0, rejected=0, seconds=0, lag_seconds=None)
+            return {"outcome": outcome, **nothing.model_dump()}
         report = table_report(result, self.of_kind("ingest"))
         return {"outcome": "superseded" if result.superseded else "loaded", **report.model_dump()}
 

@@ -88,7 +88,7 @@ class SourceTable:
         an index where there is one, and sees only what bumps that column: for views, foreign tables and
         tables too large to scan.
     overlap_seconds: with "last_updated", how far before the newest stamp the next run begins to read again;
-        longer than the source's longest transaction.
+        longer than the source's longest transaction. Each run reads at least the newest rows again.
     """
 
     name: str

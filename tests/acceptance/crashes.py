@@ -26,7 +26,7 @@ KILLED = -signal.SIGKILL
 class Deadly(Faults):
     """The process is killed where a failure is planned."""
 
-    def reach(self, place: str, error: Callable[[], Exception]) -> None:
+    def reach(self, place: str, _: Callable[[], Exception]) -> None:
         number = self.reached[place]
         self.reached[place] += 1
         if any((fault.place, fault.number) == (place, number) for fault in self.planned):
@@ -93,7 +93,7 @@ def run_in_child(system: System, fault: Fault) -> int:
     code = 1
     try:
         faults = Deadly([fault])
-        with watched_run(faults, lambda step, going, do: do()), _copies_watched(faults):
+        with watched_run(faults), _copies_watched(faults):
             code = 0 if not system.run().failures else 2
     finally:
         os._exit(code)
@@ -102,6 +102,6 @@ def run_in_child(system: System, fault: Fault) -> int:
 def places_of_a_run(system: System) -> Counter[str]:
     """How often an undisturbed run comes to each place."""
     faults = Faults()
-    with watched_run(faults, lambda step, going, do: do()), _copies_watched(faults):
+    with watched_run(faults), _copies_watched(faults):
         system.run_cleanly()
     return faults.reached

@@ -162,8 +162,17 @@ def _s3_watched(faults: Faults) -> Iterator[None]:
             events.unregister(event, handler)
 
 
+Around = Callable[[Step, Run, Callable[[], object]], object]
+"""What surrounds each step of a run: it is given the step, the run and what does it, and gives its result."""
+
+
+def undisturbed(_step: Step, _going: Run, do: Callable[[], object]) -> object:
+    """Nothing surrounds the step."""
+    return do()
+
+
 @contextmanager
-def watched_run(faults: Faults, around: Callable[[Step, Run, Callable[[], object]], object]) -> Iterator[None]:
+def watched_run(faults: Faults, around: Around = undisturbed) -> Iterator[None]:
     """Inside it a run does one step at a time, each by `around`, and meets these faults."""
 
     def do(going: Run, step: Step) -> object:

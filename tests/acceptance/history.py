@@ -10,7 +10,9 @@ from psycopg import Connection, sql
 from tests.acceptance.oracle import DIMENSIONS, FACTS, SHOWN, Row, by_key
 
 REFERENCES = {
-    "fact_sales_order": {5: "dim_staff", 6: "dim_counterparty", 9: "dim_currency", 10: "dim_design", 13: "dim_location"},
+    "fact_sales_order": {
+        5: "dim_staff", 6: "dim_counterparty", 9: "dim_currency", 10: "dim_design", 13: "dim_location",
+    },
     "fact_purchase_order": {5: "dim_staff", 6: "dim_counterparty", 10: "dim_currency", 13: "dim_location"},
     "fact_payment": {
         5: "dim_transaction", 6: "dim_counterparty", 8: "dim_currency", 9: "dim_payment_type",

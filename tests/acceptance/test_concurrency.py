@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import pairwise
 from threading import Event
 
 import psycopg
 import pytest
 
 from include.errors import DataError, ServiceError
-from include.runner import Run
 from local.totesys import Player
 from tests.acceptance.history import shown_versions
 from tests.acceptance.oracle import all_differences
@@ -64,7 +64,7 @@ def assert_equal(system: System) -> None:
 def assert_versions_follow_each_other(warehouse: psycopg.Connection) -> None:
     """No two versions of a key hold at the same time, and none repeats the one that it replaced."""
     for versions in (found for facts in shown_versions(warehouse).values() for found in facts.values()):
-        for earlier, later in zip(versions, versions[1:], strict=False):
+        for earlier, later in pairwise(versions):
             assert earlier.valid_to is not None
             assert earlier.valid_from < earlier.valid_to <= later.valid_from
             assert earlier.valid_to < later.valid_from or earlier.row != later.row
@@ -83,11 +83,6 @@ def test_nothing_is_lost_while_people_write(system: System) -> None:
 def test_of_two_runs_at_once_neither_loses_what_the_other_brought(system: System) -> None:
     with people_writing(system), ThreadPoolExecutor(2) as threads:
         for _ in range(PAIRS):
-            for done in threads.map(lambda _: run_beside_another(system), range(2)):
+            for done in [one.result() for one in [threads.submit(system.run) for _ in range(2)]]:
                 assert all(isinstance(error, (DataError, ServiceError)) for error in done.failures.values())
     assert_equal(system)
-
-
-def run_beside_another(system: System) -> Run:
-    """A run that may find its tables loaded by the other one."""
-    return system.run()

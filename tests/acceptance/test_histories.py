@@ -1,4 +1,4 @@
-"""After any history of the source and of the runs, the warehouse equals the source and has every version that was seen."""
+"""After any history of source and runs, the warehouse equals the source and has every version that was seen."""
 
 import os
 from collections.abc import Callable

@@ -17,13 +17,12 @@ from tests.acceptance.system import STATE_KEY, System
 
 SALE = "SELECT units_sold FROM current_sales_order WHERE sales_order_id = 1"
 VERSIONS = "SELECT count(*), count(DISTINCT sales_record_id) FROM fact_sales_order"
-PLAIN: Callable[..., object] = lambda step, going, do: do()  # noqa: E731
 
 
 def run_with(system: System, fault: Fault) -> Run:
     """A run that meets a failure."""
     faults = Faults([fault])
-    with watched_run(faults, PLAIN):
+    with watched_run(faults):
         done = system.run()
     assert faults.fired
     return done
@@ -59,7 +58,7 @@ def test_an_unreadable_state_stops_the_run_before_anything_is_loaded_twice(
 def test_a_state_that_may_not_be_read_is_no_first_run(system: System) -> None:
     system.run_cleanly()
     before = system.row_versions()
-    with watched_run(Faults([Fault("before a request to S3", 0)]), PLAIN), pytest.raises(ServiceError):
+    with watched_run(Faults([Fault("before a request to S3", 0)])), pytest.raises(ServiceError):
         system.run()
     assert system.row_versions() == before
 

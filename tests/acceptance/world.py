@@ -33,7 +33,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Meanwhile:
-    """What happens while a run goes on, before its n-th step: a change of the source, or for None another, whole run."""
+    """What happens while a run goes on, before its n-th step: a change of the source, or (None) another whole run."""
 
     number: int
     change: Write | None
@@ -117,7 +117,7 @@ class World:
             self.saved_states.append(answer["Body"].read())
 
     def settle(self) -> None:
-        """Everything is committed: a run brings it all; then, with bad rows or without, the next one changes nothing."""
+        """Everything is committed: a run brings it all; with bad rows or without, the next one changes nothing."""
         for writer in self.writers[1:]:
             writer.commit()
         self._run_twice()
@@ -153,7 +153,7 @@ class _Watch:
         if step.kind == "load" and step.table != "dim_date":
             return self._load(step, going, do)
         if step == RECORD:
-            results = going.of_kind("ingest"), going.of_kind("load"), going.results.get(CHECK, {})
+            results = going.of_kind("ingest"), going.of_kind("load"), going.results.get(CHECK)
             self.world.records.append((going.options.sources, *results))
         return do()
 

@@ -12,10 +12,6 @@ from tests.acceptance.system import System
 from tests.bad_input.conftest import Recorded, one_line, standstill
 
 PURPOSES = ("ingestion", "processed", "state")
-FAILING_STEP = {
-    "ingestion": Step("ingest", "currency"),
-    "processed": Step("transform", "currency"),
-}
 
 
 def error_of(run: Callable[[], Run], purpose: str) -> Exception:
@@ -84,7 +80,9 @@ def test_a_full_refresh_mends_a_deleted_keys_file(system: System, recorded: Reco
     system.run_cleanly("currency")
 
 
-@pytest.mark.parametrize("content", [b"", b"no bitmap", b"\x3a\x30\x00\x00\xff\xff\xff\xff"], ids=["empty", "text", "cut"])
+@pytest.mark.parametrize(
+    "content", [b"", b"no bitmap", b"\x3a\x30\x00\x00\xff\xff\xff\xff"], ids=["empty", "text", "cut"]
+)
 def test_a_keys_file_with_other_content_is_named_and_nothing_moves_on(
     system: System, recorded: Recorded, s3: Any, content: bytes
 ) -> None:

@@ -99,7 +99,9 @@ def test_a_missing_connection_is_named_with_where_to_set_it(
     monkeypatch.delenv(f"AIRFLOW_CONN_{connection.upper()}")
     error = system.run("design").failures[PREPARE if connection == "warehouse" else INGEST_DESIGN]
     assert type(error) is DeclarationError
-    one_line(error, f"connection {connection!r}", f"AIRFLOW_CONN_{connection.upper()}", f"airflow/connections/{connection}")
+    one_line(
+        error, f"connection {connection!r}", f"AIRFLOW_CONN_{connection.upper()}", f"airflow/connections/{connection}"
+    )
 
 
 def test_a_connection_of_another_kind_is_named(system: System, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,10 @@ from tests.bad_input.conftest import Recorded, one_line
 INGEST_DESIGN = Step("ingest", "design")
 
 WRONG: dict[str, tuple[LiteralString, tuple[str, ...]]] = {
-    "renamed column": ("ALTER TABLE design RENAME file_name TO filename", ("design", "file_name", "missing", "filename")),
+    "renamed column": (
+        "ALTER TABLE design RENAME file_name TO filename",
+        ("design", "file_name", "missing", "filename"),
+    ),
     "missing column": ("ALTER TABLE design DROP COLUMN file_location", ("design", "file_location", "missing")),
     "other type": (
         "ALTER TABLE design ALTER file_name TYPE integer USING 1",
@@ -65,7 +68,9 @@ def test_the_other_tables_load_and_are_recorded(system: System, recorded: Record
     assert recorded.table("payment") is not None
     assert recorded.table("purchase_order") is not None
     assert recorded.table("design") is None
-    assert system.warehouse("SELECT count(*) FROM current_purchase_order") == system.source("SELECT count(*) FROM purchase_order")
+    assert system.warehouse("SELECT count(*) FROM current_purchase_order") == system.source(
+        "SELECT count(*) FROM purchase_order"
+    )
 
 
 def test_a_fact_whose_dimension_cannot_be_read_waits_and_is_not_recorded(system: System, recorded: Recorded) -> None:
@@ -80,12 +85,18 @@ def test_the_next_run_after_the_repair_brings_everything(system: System) -> None
     system.run()
     system.write("ALTER TABLE design RENAME filename TO file_name")
     system.run_cleanly()
-    assert system.warehouse("SELECT count(*) FROM current_sales_order") == system.source("SELECT count(*) FROM sales_order")
+    assert system.warehouse("SELECT count(*) FROM current_sales_order") == system.source(
+        "SELECT count(*) FROM sales_order"
+    )
 
 
 def test_new_columns_are_ignored_and_said_once(system: System, caplog: pytest.LogCaptureFixture) -> None:
     said: list[str] = []
-    for change in ("SELECT 1", "ALTER TABLE design ADD colour text, ADD price money", "UPDATE design SET colour = 'red'"):
+    for change in (
+        "SELECT 1",
+        "ALTER TABLE design ADD colour text, ADD price money",
+        "UPDATE design SET colour = 'red'",
+    ):
         system.write(change)
         caplog.clear()
         with caplog.at_level("WARNING", "include"):

@@ -48,6 +48,6 @@ def test_changes_between_runs_at_once_are_never_lost(system: System, recorded: R
 
 def test_runs_of_different_tables_at_once_both_keep_what_they_recorded(system: System, recorded: Recorded) -> None:
     with ThreadPoolExecutor(2) as threads:
-        runs = list(threads.map(lambda table: system.run_cleanly(table), ["design", "payment_type"]))
+        runs = list(threads.map(system.run_cleanly, ["design", "payment_type"]))
     assert len(runs) == 2
     assert json.loads(recorded.content())["tables"].keys() == {"design", "payment_type"}

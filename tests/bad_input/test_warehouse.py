@@ -53,9 +53,7 @@ def test_a_column_whose_width_or_scale_is_another_is_named_or_still_loads(
         assert system.warehouse(changed) == [(200,)]
 
 
-def test_a_user_without_create_is_told_what_to_grant(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_user_without_create_is_told_what_to_grant(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     url = system.endpoints.warehouse_url
     role = "loader_" + urlsplit(url).path[-8:]
     change_warehouse(system, f'CREATE ROLE "{role}" LOGIN CREATEROLE')  # type: ignore[arg-type]
@@ -97,7 +95,9 @@ def test_a_row_that_somebody_deleted_from_the_warehouse_fails_the_check_and_come
     system.run_cleanly("design")
     change_warehouse(system, "DELETE FROM dim_design WHERE design_id = 3")
     system.write("UPDATE design SET design_name = 'Later' WHERE design_id = 1")
-    message = one_line(system.run("design").failures[Step("record")], "dim_design", "does not equal its source", "423", "424")
+    message = one_line(
+        system.run("design").failures[Step("record")], "dim_design", "does not equal its source", "423", "424"
+    )
     assert "next run reads it whole" in message
     system.run_cleanly("design")
     assert system.warehouse("SELECT count(*) FROM dim_design") == [(424,)]

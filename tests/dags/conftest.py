@@ -93,7 +93,9 @@ class AirflowProcess:
 
 
 @pytest.fixture(scope="session")
-def airflow_runs(migrated_home: Path, mwaa_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowProcess]:
+def airflow_runs(
+    migrated_home: Path, mwaa_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AirflowProcess]:
     """Airflow, running DAGs of the MWAA folder for this session."""
     home = tmp_path_factory.mktemp("airflow") / "home"
     shutil.copytree(migrated_home, home)

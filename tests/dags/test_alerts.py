@@ -8,6 +8,7 @@ import pytest
 
 from include.alerts import notify_failure
 from include.settings import aws_client
+from tests.acceptance.system import System
 
 Topic = tuple[str, Callable[[], list[dict[str, str]]]]
 CONTEXT: dict[str, Any] = {
@@ -43,3 +44,17 @@ def test_a_long_name_is_cut_to_what_sns_takes(topic: Topic, monkeypatch: pytest.
     monkeypatch.setenv("AIRFLOW_VAR_ALERTS_TOPIC_ARN", arn)
     notify_failure(CONTEXT | {"dag": SimpleNamespace(dag_id="d" * 200)})
     assert len(published()[0]["Subject"]) == 100
+
+
+REJECT = "UPDATE currency SET currency_code = 'XXY' WHERE currency_id = 1"
+
+
+def test_rows_that_are_rejected_are_told_of_once(topic: Topic, monkeypatch: pytest.MonkeyPatch, system: System) -> None:
+    arn, published = topic
+    monkeypatch.setenv("AIRFLOW_VAR_ALERTS_TOPIC_ARN", arn)
+    system.write(REJECT)
+    told = []
+    for _ in range(2):
+        system.run_cleanly("currency")
+        told.append([message["Subject"] for message in published()])
+    assert told == [["Rejected rows in dim_currency"], []]

@@ -68,7 +68,9 @@ def test_every_source_is_read_after_the_warehouse_is_prepared(dag: Any) -> None:
         assert "prepare" in dag.get_task(f"ingest.{name}").upstream_task_ids
 
 
-@pytest.mark.parametrize("fact", [table for table in STAR.values() if isinstance(table, Fact)], ids=lambda fact: fact.name)
+@pytest.mark.parametrize(
+    "fact", [table for table in STAR.values() if isinstance(table, Fact)], ids=lambda fact: fact.name
+)
 def test_a_facts_table_is_read_before_those_that_it_refers_to(dag: Any, fact: Fact) -> None:
     before = f"ingest.{fact.source}"
     for column in fact.columns:
@@ -155,7 +157,9 @@ def test_new_declarations_are_new_tasks(mwaa_folder: Path, tmp_path: Path) -> No
     folder = tmp_path / "dags"
     shutil.copytree(mwaa_folder, folder)
     sources = folder / "include" / "sources.py"
-    sources.write_text(sources.read_text().replace("_TABLES = (", '_TABLES = (\n    _table("courier", _text("courier_name")),', 1))
+    sources.write_text(
+        sources.read_text().replace("_TABLES = (", '_TABLES = (\n    _table("courier", _text("courier_name")),', 1)
+    )
     (folder / "include" / "star" / "dim_courier.py").write_text(
         "from include.schema import Column, Dimension\n"
         'KEY = Column("courier_id", "integer", "courier_id")\n'

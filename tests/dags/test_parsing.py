@@ -31,13 +31,26 @@ for _ in range(5):
     seconds.append(time.process_time() - started)
 print(json.dumps({"seconds": seconds, "opened": opened, "modules": sorted(set(sys.modules) - before)}))
 """
-HEAVY = {"pandas", "numpy", "pyarrow", "psycopg", "boto3", "botocore", "pycountry", "pydantic_settings", "pgpq", "pyroaring"}
+HEAVY = {
+    "pandas",
+    "numpy",
+    "pyarrow",
+    "psycopg",
+    "boto3",
+    "botocore",
+    "pycountry",
+    "pydantic_settings",
+    "pgpq",
+    "pyroaring",
+}
 
 
 @pytest.fixture(scope="module")
 def parsed(mwaa_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What parsing the file five times took and did, in a process that has imported Airflow before."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_CONN", "AIRFLOW_VAR"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_CONN", "AIRFLOW_VAR"))
+    }
     answer = subprocess.run(
         [sys.executable, "-P", "-c", PARSE, mwaa_folder],
         cwd=mwaa_folder.parent,

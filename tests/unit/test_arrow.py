@@ -97,7 +97,9 @@ TEXTS = {
     pa.decimal128(10, 2): st.sampled_from(["1.50", "-0.01", "1.505", "99999999.99", "100000000.00", "NaN", "", None]),
     pa.bool_(): st.sampled_from(["t", "f", "true", "", None]),
     pa.date32(): st.sampled_from(["2024-02-29", "2023-02-29", "0001-01-01", "2024-1-1", "", "12024-01-01", None]),
-    pa.timestamp("ms"): st.sampled_from(["2024-02-29 10:00:00.5", "2024-02-29", "infinity", "0044-03-15 10:00:00 BC", None]),
+    pa.timestamp("ms"): st.sampled_from(
+        ["2024-02-29 10:00:00.5", "2024-02-29", "infinity", "0044-03-15 10:00:00 BC", None]
+    ),
 }
 
 

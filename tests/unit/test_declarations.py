@@ -6,16 +6,16 @@ from datetime import date
 
 import pytest
 
-from include.errors import DeclarationError
-from include.lineage import fingerprint
 from include.coherence import check_star
-from include.lineage import as_document
+from include.errors import DeclarationError
+from include.lineage import as_document, fingerprint
 from include.schema import Calendar, Column, Dimension, Fact, Join, SourceColumn, SourceTable
 from include.sources import SOURCES
 from include.star import STAR
 
 KEY = SourceColumn("shop_id", "integer")
 STAMP = SourceColumn("last_updated", "timestamp(3)")
+JANUARY = date(2000, 1, 1)
 NAME = Column("name", "text", "file_name")
 DESIGN_KEY = Column("design_id", "integer", "design_id")
 
@@ -64,7 +64,7 @@ ALONE: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
         ("dim_date", "1999-01-01"),
     ),
     "calendar with a column that nobody knows": (
-        lambda: Calendar("days", "date_id", (Column("date_id", "date"), Column("mood", "text")), date(2000, 1, 1), date(2001, 1, 1)),
+        lambda: Calendar("days", "date_id", (Column("date_id", "date"), Column("mood", "text")), JANUARY, JANUARY),
         ("days", "mood"),
     ),
 }  # fmt: skip
@@ -81,7 +81,10 @@ TOGETHER: dict[str, tuple[Callable[[], Dimension | Fact], tuple[str, ...]]] = {
         lambda: dimension(joins=(Join("department", "department_id"),)),
         ("dim_shop", "department_id"),
     ),
-    "join on a text": (lambda: dimension(joins=(Join("department", "file_name"),)), ("dim_shop", "file_name", "integer")),
+    "join on a text": (
+        lambda: dimension(joins=(Join("department", "file_name"),)),
+        ("dim_shop", "file_name", "integer"),
+    ),
     "impossible conversion": (
         lambda: dimension(Column("n", "integer", "file_name")),
         ("dim_shop.n", "text cannot become integer"),
@@ -106,9 +109,14 @@ TOGETHER: dict[str, tuple[Callable[[], Dimension | Fact], tuple[str, ...]]] = {
         lambda: Dimension("dim_shop", "staff_id", "sales_order", (Column("staff_id", "integer", "staff_id"),)),
         ("dim_shop", "staff_id", "sales_order_id"),
     ),
-    "a text that may not fit": (lambda: dimension(Column("n", "varchar(3)", "file_name")), ("dim_shop.n", "varchar(3)")),
+    "a text that may not fit": (
+        lambda: dimension(Column("n", "varchar(3)", "file_name")),
+        ("dim_shop.n", "varchar(3)"),
+    ),
     "a second fact of one source": (
-        lambda: Fact("fact_shop", "record_id", "payment_id", "payment", (Column("payment_id", "integer", "payment_id"),)),
+        lambda: Fact(
+            "fact_shop", "record_id", "payment_id", "payment", (Column("payment_id", "integer", "payment_id"),)
+        ),
         ("fact_shop", "current_payment"),
     ),
 }
@@ -122,7 +130,9 @@ def refused(declare: Callable[[], object], *named: str) -> None:
 
 
 @pytest.mark.parametrize(("declare", "named"), ALONE.values(), ids=ALONE.keys())
-def test_a_declaration_that_is_wrong_by_itself_is_refused(declare: Callable[[], object], named: tuple[str, ...]) -> None:
+def test_a_declaration_that_is_wrong_by_itself_is_refused(
+    declare: Callable[[], object], named: tuple[str, ...]
+) -> None:
     refused(declare, *named)
 
 

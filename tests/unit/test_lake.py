@@ -47,18 +47,26 @@ def test_a_file_that_is_there_is_never_overwritten(bucket: str, s3: Any, size: i
 
 @pytest.mark.parametrize("size", [3, PART_BYTES + 3, 3 * PART_BYTES], ids=["small", "one part", "parts"])
 def test_a_file_that_fails_half_way_leaves_nothing(bucket: str, s3: Any, size: int) -> None:
-    with pytest.raises(KeyError), WriteOnceFile(bucket, "file") as file:
-        file.write(b"x" * size)
-        raise KeyError
+    def fail() -> None:
+        with WriteOnceFile(bucket, "file") as file:
+            file.write(b"x" * size)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
 
 
 def test_an_abort_that_fails_does_not_hide_what_went_wrong(bucket: str, s3: Any) -> None:
-    with pytest.raises(KeyError), WriteOnceFile(bucket, "file") as file:
-        file.write(b"x" * PART_BYTES)
-        s3.abort_multipart_upload(**file._upload)
-        raise KeyError
+    def fail() -> None:
+        with WriteOnceFile(bucket, "file") as file:
+            file.write(b"x" * PART_BYTES)
+            s3.abort_multipart_upload(**file._upload)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
 
 
 @pytest.mark.parametrize("size", [3, PART_BYTES + 3], ids=["small", "multipart"])
@@ -74,9 +82,7 @@ def test_a_missing_file_is_named(bucket: str) -> None:
         read_file(bucket, "no/file")
 
 
-def test_an_endpoint_that_nobody_listens_on_is_a_service_error(
-    bucket: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_endpoint_that_nobody_listens_on_is_a_service_error(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(ServiceError, match=f"s3://{bucket}/file: .*127.0.0.1:1"):

@@ -23,7 +23,8 @@ def _variables(pipeline_environment: dict[str, str]) -> None:
 def table(rows: int = 3) -> TableState:
     return TableState(
         observed_at=AT, read_at=AT, cursor=Cursor(xid="7", cluster="1/1", relation=16384, last_updated=AT),
-        fingerprint="f", rows=rows, key_sum=-6, keys_key="keys/file", snapshot=[FileEntry(key="k", rows=3, size_bytes=9)],
+        fingerprint="f", rows=rows, key_sum=-6, keys_key="keys/file",
+        snapshot=[FileEntry(key="k", rows=3, size_bytes=9)],
         rejected={"dim_staff": KeySet.of([-1, 5])}, reread=True, ignored_columns=["colour"],
         last_load=LastLoad(new=1, changed=2, deleted=3, rejected=4, lag_seconds=0.5, loaded_at=AT),
     )  # fmt: skip
@@ -80,7 +81,7 @@ def test_a_writer_that_is_always_too_late_gives_up_and_says_so() -> None:
         update_state(adding(f"faster_{calls}"))
         return adding("slower")(state)
 
-    with pytest.raises(ServiceError, match="latest_update.json"):
+    with pytest.raises(ServiceError, match=r"latest_update\.json"):
         update_state(change)
     assert calls == ATTEMPTS
     assert "slower" not in read_state().tables

@@ -69,7 +69,9 @@ def test_every_declared_column_is_there_in_its_order_with_its_type(system: Syste
     for table in STAR.values():
         names = [row[2] for row in sorted((row for row in found if row[1] == table.name), key=lambda row: int(row[5]))]
         declared = [column.name for column in table.columns]
-        assert names == ([table.record_id, *declared, "valid_from", "valid_to"] if isinstance(table, Fact) else declared)
+        assert names == (
+            [table.record_id, *declared, "valid_from", "valid_to"] if isinstance(table, Fact) else declared
+        )
 
 
 def test_every_reference_is_a_foreign_key(system: System, warehouse_url: str) -> None:
@@ -99,7 +101,9 @@ def test_an_added_column_is_added_and_filled_from_the_source(noted: System) -> N
 
 def test_the_view_shows_an_added_column_last(noted: System) -> None:
     noted.run_cleanly()
-    columns = noted.warehouse("SELECT attname FROM pg_attribute WHERE attrelid = 'current_sales_order'::regclass ORDER BY attnum")
+    columns = noted.warehouse(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'current_sales_order'::regclass ORDER BY attnum"
+    )
     assert columns[-1] == ("units_text",)
     assert ("valid_to",) not in columns
 

@@ -22,12 +22,12 @@ VALUES: dict[str, list[Any]] = {
     "varchar": ["", "a b", None],
     "varchar(3)": ["GBP", "", None],
     "boolean": [True, False, None],
-    "date": [date(1970, 1, 1), date(1969, 12, 31), date(1900, 2, 28), date(2000, 2, 29), date(2100, 12, 31), date(1, 1, 1), None],
+    "date": [date(1970, 1, 1), date(1969, 12, 31), date(1900, 2, 28), date(2100, 12, 31), date(1, 1, 1), None],
     "time": [time(0), time(23, 59, 59, 999000), time(7, 55, 11), None],
-    "timestamp(3)": [datetime(1969, 12, 31, 23, 59, 59, 999000), datetime(2000, 1, 1), datetime(9999, 12, 31, 1, 2, 3), None],
+    "timestamp(3)": [datetime(1969, 12, 31, 23, 59, 59, 999000), datetime(9999, 12, 31, 1, 2, 3), None],
     "numeric(10,2)": [
-        Decimal("0.00"), Decimal("0.01"), Decimal("-0.01"), Decimal("2.10"), Decimal("-12345678.90"), Decimal("99999999.99"),
-        Decimal("10000.00"), Decimal("100000000.00") - Decimal("0.01"), Decimal("-1.00"), None,
+        Decimal("0.00"), Decimal("0.01"), Decimal("-0.01"), Decimal("2.10"), Decimal("-12345678.90"),
+        Decimal("99999999.99"), Decimal("10000.00"), Decimal("100000000.00") - Decimal("0.01"), Decimal("-1.00"), None,
     ],
     "numeric(38,10)": [Decimal("1234567890123456789012345678.0123456789"), Decimal("-0.0000000001"), None],
 }  # fmt: skip
