@@ -9,7 +9,7 @@ from rich.console import Console
 from bench import report
 from bench.loads import SalesOrders
 from bench.measurement import Comparison, TaskMemory, Timed, timed_document
-from bench.memory import measure_memory
+from bench.memory import EVERY, MOVING, measure_memory
 from bench.nothing import compare_nothing
 from bench.peers import measure_peers
 from bench.servers import Servers
@@ -32,14 +32,15 @@ def measure(servers: Servers, console: Console, options: argparse.Namespace) -> 
     facts, findings = report.machine(), Findings()
     report.print_machine(console, facts)
     memory_rows = set(options.memory_rows) if "memory" in options.only else set()
+    tables = MOVING if options.short else EVERY
     if {"first", "changes"}.intersection(options.only) or options.rows in memory_rows:
         orders = SalesOrders.fill(servers, console, options.rows)
         if options.rows in memory_rows:
-            findings.memory += measure_memory(servers, console, orders.source_url, options.rows)
+            findings.memory += measure_memory(servers, console, orders.source_url, options.rows, tables)
         _compare(orders, options, findings)
     for rows in sorted(memory_rows - {options.rows}):
         source_url = servers.fill_source(f"totesys_{rows}", rows, only_sales=True)
-        findings.memory += measure_memory(servers, console, source_url, rows)
+        findings.memory += measure_memory(servers, console, source_url, rows, tables)
     if "nothing" in options.only:
         findings.comparisons.append(compare_nothing(servers, console, options.rows, options.rounds))
     _print(console, findings)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
+from bench.measurement import WrongResultError
 from include import runner
 from include.pipeline import Options
 from include.state import read_state
@@ -20,10 +21,16 @@ RESULTS = "results.pickle"
 
 
 def main(folder: Path, names: list[str]) -> None:
-    """Do the steps, with the results of those before, and add theirs."""
+    """Do the steps and print what they took."""
     imports_bytes, started = peak_bytes(), perf_counter()
+    do_steps(folder, names)
+    print(json.dumps({"imports_bytes": imports_bytes, "peak_bytes": peak_bytes(), "seconds": perf_counter() - started}))
+
+
+def do_steps(folder: Path, names: list[str]) -> None:
+    """Do the steps, with the results of those before, and add theirs."""
     file = folder / RESULTS
-    results = pickle.loads(file.read_bytes()) if file.exists() else {}  # noqa: S301 - written by the line below
+    results = pickle.loads(file.read_bytes()) if file.exists() else {}  # noqa: S301 - written below
     going = runner.Run(Options(), read_state(), results)
     steps = plan(going.options.sources)
     for name in names:
@@ -32,8 +39,7 @@ def main(folder: Path, names: list[str]) -> None:
         runner._attempt(going, step, steps[step])
     file.write_bytes(pickle.dumps(going.results))
     for step, error in going.failures.items():
-        raise RuntimeError(f"{step} failed: {error}") from error
-    print(json.dumps({"imports_bytes": imports_bytes, "peak_bytes": peak_bytes(), "seconds": perf_counter() - started}))
+        raise WrongResultError(f"{step} failed: {error}") from error
 
 
 def peak_bytes() -> int:

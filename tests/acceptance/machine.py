@@ -18,6 +18,7 @@ from tests.acceptance.writes import WRITES, Write, write
 LONG = st.integers(1, 2)
 """The writers whose transactions stay open until they are committed or rolled back."""
 
+CHANGES = st.lists(WRITES, min_size=1, max_size=6)
 FAULTS = st.builds(Fault, st.sampled_from(PLACES), st.integers(0, 40), st.booleans())
 TABLE_NAMES = st.sampled_from([*SOURCES, *(name for name in STAR if name != "dim_date")])
 
@@ -42,13 +43,15 @@ class Histories(RuleBasedStateMachine):
         for module, name, value in [(landing, "FILE_ROWS", file_rows), (load, "FILL_ROWS", fill_rows)]:
             self.opened.enter_context(mock.patch.object(module, name, value))
 
-    @rule(change=WRITES)
-    def commit_change(self, change: Write) -> None:
-        write(self.world.writers[0], change, "savepoint")
+    @rule(changes=CHANGES)
+    def commit_changes(self, changes: list[Write]) -> None:
+        for change in changes:
+            write(self.world.writers[0], change, "savepoint")
 
-    @rule(change=WRITES, writer=LONG, nesting=st.sampled_from(["direct", "savepoint", "nested", "rolled back"]))
-    def change_without_commit(self, change: Write, writer: int, nesting: str) -> None:
-        write(self.world.writers[writer], change, nesting)
+    @rule(changes=CHANGES, writer=LONG, nesting=st.sampled_from(["direct", "savepoint", "nested", "rolled back"]))
+    def change_without_commit(self, changes: list[Write], writer: int, nesting: str) -> None:
+        for change in changes:
+            write(self.world.writers[writer], change, nesting)
 
     @rule(writer=LONG)
     def commit(self, writer: int) -> None:
