@@ -44,11 +44,16 @@ def with_defaults(options: argparse.Namespace) -> argparse.Namespace:
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
     made = argparse.ArgumentParser(
-        prog="python -m bench", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m bench",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--short", action="store_true", help=f"{SHORT_ROWS:,} rows and a round of each, for CI")
     made.add_argument("--rows", type=int, metavar="N", help=f"sales orders at the source (default: {FULL_ROWS:,})")
-    made.add_argument("--rounds", type=int, metavar="N", help=f"rounds of each (default: {FULL_ROUNDS})")
+    made.add_argument(
+        "--rounds", type=int, metavar="N", help=f"rounds of each (default: {FULL_ROUNDS}, with --short {SHORT_ROUNDS})"
+    )
     made.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=MEASUREMENTS, help="measure only these")
     made.add_argument(
         "--memory-rows", type=int, nargs="+", metavar="N", help="sizes to measure memory at (default: as --rows)"
@@ -58,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+DESCRIPTION = "The pipeline beside plain baselines, between the same two embedded servers, as ratios."
 EPILOG = """\
 first    a first load of all sales orders, through CSV and Parquet on S3, against a binary COPY from psql to psql
          into a table that ends with the same columns, primary key, unique index and foreign keys
