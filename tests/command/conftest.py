@@ -1,10 +1,11 @@
 """The command line in this process, and in one of its own."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,13 @@ Command = Callable[..., Answer]
 
 
 @pytest.fixture
-def command(pipeline_environment: dict[str, str], capfd: pytest.CaptureFixture[str]) -> Command:
-    """A function that does `python -m include …` in this process, on a filled source and an empty warehouse."""
+def command(pipeline_environment: dict[str, str], capfd: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    """A function that does `python -m include …` in this process, on a filled source and an empty warehouse.
+
+    The log is silent: where another test imported Airflow first, Airflow writes it to standard output.
+    """
     aws_client.cache_clear()
+    logging.disable(logging.WARNING)
 
     def do(*arguments: str) -> Answer:
         capfd.readouterr()
@@ -54,7 +59,8 @@ def command(pipeline_environment: dict[str, str], capfd: pytest.CaptureFixture[s
         out, err = capfd.readouterr()
         return Answer(status, out, err)
 
-    return do
+    yield do
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture

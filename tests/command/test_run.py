@@ -50,7 +50,8 @@ def test_the_counts_say_what_changed(command: Command, change: Change) -> None:
     answer = command("run", "--json")
     assert answer.table("fact_sales_order")["changed"] == 3
     assert answer.table("fact_payment")["deleted"] == 2
-    assert answer.table("dim_design") == {"table": "dim_design", "outcome": "unchanged"}
+    assert answer.table("dim_design")["outcome"] == "unchanged"
+    assert answer.table("dim_design")["changed"] == 0
 
 
 def test_named_tables_come_with_what_they_refer_to(command: Command) -> None:
