@@ -40,7 +40,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "access_logs" {
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "access_logs" {
-  bucket = aws_s3_bucket_versioning.access_logs.bucket
+  bucket = aws_s3_bucket.access_logs.id
 
   rule {
     id     = "a-year"
@@ -59,6 +59,8 @@ resource "aws_s3_bucket_lifecycle_configuration" "access_logs" {
       days_after_initiation = 7
     }
   }
+
+  depends_on = [aws_s3_bucket_versioning.access_logs]
 }
 
 resource "aws_s3_bucket_policy" "access_logs" {

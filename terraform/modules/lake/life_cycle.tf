@@ -1,51 +1,43 @@
-resource "aws_s3_bucket_lifecycle_configuration" "data" {
-  for_each = local.data_buckets
+locals {
+  # A data file is never overwritten, so an older version is something deleted: time to notice, then it goes. Every run
+  # replaces latest_update.json and every deployment the code; their older versions are the way back.
+  older_versions_days = { ingestion = 30, processed = 30, state = 90 }
+}
 
-  bucket = aws_s3_bucket_versioning.this[each.key].bucket
+resource "aws_s3_bucket_lifecycle_configuration" "this" {
+  for_each = aws_s3_bucket.this
+
+  bucket = each.value.id
 
   rule {
-    id     = "cold-then-expired"
+    id     = "age"
     status = "Enabled"
     filter {}
 
-    transition {
-      days          = var.cold_after_days
-      storage_class = "GLACIER_IR"
+    dynamic "transition" {
+      for_each = contains(local.data_buckets, each.key) ? [var.cold_after_days] : []
+      content {
+        days          = transition.value
+        storage_class = "GLACIER_IR"
+      }
     }
 
     dynamic "expiration" {
-      for_each = var.expire_after_days == null ? [] : [var.expire_after_days]
+      for_each = contains(local.data_buckets, each.key) && var.expire_after_days != null ? [var.expire_after_days] : []
       content {
         days = expiration.value
       }
     }
 
-    # Nothing is ever overwritten here, so an older version is something deleted: time to notice, then it goes.
     noncurrent_version_expiration {
-      noncurrent_days = 30
+      noncurrent_days = local.older_versions_days[each.key]
     }
 
     abort_incomplete_multipart_upload {
       days_after_initiation = 7
     }
   }
-}
 
-resource "aws_s3_bucket_lifecycle_configuration" "state" {
-  bucket = aws_s3_bucket_versioning.this["state"].bucket
-
-  rule {
-    id     = "older-versions"
-    status = "Enabled"
-    filter {}
-
-    # Every run replaces latest_update.json and every deployment the code; these versions are the way back.
-    noncurrent_version_expiration {
-      noncurrent_days = 90
-    }
-
-    abort_incomplete_multipart_upload {
-      days_after_initiation = 7
-    }
-  }
+  # Rules for older versions are only taken where versions are kept.
+  depends_on = [aws_s3_bucket_versioning.this]
 }

@@ -13,7 +13,11 @@ resource "aws_subnet" "public" {
   availability_zone       = local.zones[0]
   cidr_block              = cidrsubnet(var.cidr, 6, 48)
   map_public_ip_on_launch = false
-  tags                    = { Name = "${var.name}-public-${local.zones[0]}" }
+  tags                    = { Name = "${var.name}-public" }
+
+  lifecycle {
+    ignore_changes = [availability_zone]
+  }
 }
 
 resource "aws_route_table" "public" {

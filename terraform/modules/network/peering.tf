@@ -35,7 +35,7 @@ resource "aws_route" "to_source" {
 }
 
 resource "aws_route" "from_source" {
-  for_each = local.peers_at_home ? toset(local.peering.route_table_ids) : []
+  for_each = toset(local.peers_at_home ? local.peering.route_table_ids : [])
 
   route_table_id            = each.key
   destination_cidr_block    = local.vpc_cidr

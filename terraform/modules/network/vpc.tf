@@ -3,6 +3,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 data "aws_availability_zones" "available" {
+  #checkov:skip=CKV_AWS_394:A zone that AWS adds moves nothing; a subnet stays in the zone in which it was made
   state = "available"
 
   # Zones of the region itself, not local ones, in which MWAA and RDS are not to be had.
@@ -22,7 +23,7 @@ locals {
   makes_endpoints = var.reach == "endpoints" && (local.makes_vpc || try(var.existing.endpoints, false))
 
   # One private subnet in each of two zones. MWAA takes exactly two.
-  zones = local.makes_vpc ? slice(sort(data.aws_availability_zones.available.names), 0, 2) : []
+  zones = slice(sort(data.aws_availability_zones.available.names), 0, 2)
 
   vpc_id                  = local.makes_vpc ? aws_vpc.this[0].id : var.existing.vpc_id
   private_subnet_ids      = local.makes_vpc ? aws_subnet.private[*].id : var.existing.private_subnet_ids
@@ -54,7 +55,11 @@ resource "aws_subnet" "private" {
   availability_zone       = local.zones[count.index]
   cidr_block              = cidrsubnet(var.cidr, 2, count.index)
   map_public_ip_on_launch = false
-  tags                    = { Name = "${var.name}-private-${local.zones[count.index]}" }
+  tags                    = { Name = "${var.name}-private-${count.index + 1}" }
+
+  lifecycle {
+    ignore_changes = [availability_zone]
+  }
 }
 
 resource "aws_route_table" "private" {

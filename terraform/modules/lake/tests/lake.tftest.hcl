@@ -170,25 +170,22 @@ run "policies" {
 
 run "life_cycle" {
   assert {
-    condition = keys(aws_s3_bucket_lifecycle_configuration.data) == ["ingestion", "processed"] && alltrue([
-      for life in aws_s3_bucket_lifecycle_configuration.data : alltrue([
-        for rule in life.rule : rule.status == "Enabled" && alltrue([
+    condition = alltrue([
+      for name in ["ingestion", "processed"] : alltrue([
+        for rule in aws_s3_bucket_lifecycle_configuration.this[name].rule : rule.status == "Enabled" && alltrue([
           for transition in rule.transition : transition.days == 90 && transition.storage_class == "GLACIER_IR"
         ]) && length(rule.transition) == 1 && length(rule.expiration) == 0
-      ]) && length(life.rule) == 1
+      ]) && length(aws_s3_bucket_lifecycle_configuration.this[name].rule) == 1
     ])
     error_message = "Data files do not move to colder storage after 90 days, or expire though nobody asked for it."
   }
 
   assert {
-    condition = alltrue([
-      for life in concat(
-        values(aws_s3_bucket_lifecycle_configuration.data),
-        [aws_s3_bucket_lifecycle_configuration.state, aws_s3_bucket_lifecycle_configuration.access_logs],
-        ) : anytrue([
-          for rule in life.rule :
-          rule.status == "Enabled" && rule.abort_incomplete_multipart_upload[0].days_after_initiation == 7
-          && rule.noncurrent_version_expiration[0].noncurrent_days >= 30
+    condition = keys(aws_s3_bucket_lifecycle_configuration.this) == keys(aws_s3_bucket.this) && alltrue([
+      for life in concat(values(aws_s3_bucket_lifecycle_configuration.this), [aws_s3_bucket_lifecycle_configuration.access_logs]) : anytrue([
+        for rule in life.rule :
+        rule.status == "Enabled" && rule.abort_incomplete_multipart_upload[0].days_after_initiation == 7
+        && rule.noncurrent_version_expiration[0].noncurrent_days >= 30
       ])
     ])
     error_message = "Unfinished uploads or older versions stay for ever in a bucket, or older versions go at once."
@@ -196,9 +193,10 @@ run "life_cycle" {
 
   assert {
     condition = alltrue([
-      for rule in aws_s3_bucket_lifecycle_configuration.state.rule : length(rule.expiration) == 0 && length(rule.transition) == 0
+      for rule in aws_s3_bucket_lifecycle_configuration.this["state"].rule :
+      length(rule.expiration) == 0 && length(rule.transition) == 0 && rule.noncurrent_version_expiration[0].noncurrent_days == 90
     ])
-    error_message = "The state or the code of Airflow expires."
+    error_message = "The state or the code of Airflow expires, or the way back to older ones is short."
   }
 }
 
@@ -219,11 +217,16 @@ run "locked_and_expiring" {
 
   assert {
     condition = alltrue([
-      for life in aws_s3_bucket_lifecycle_configuration.data : alltrue([
-        for rule in life.rule : rule.expiration[0].days == 400 && alltrue([for transition in rule.transition : transition.days == 60])
+      for name in ["ingestion", "processed"] : alltrue([
+        for rule in aws_s3_bucket_lifecycle_configuration.this[name].rule : rule.expiration[0].days == 400 && alltrue([for transition in rule.transition : transition.days == 60])
       ])
     ])
     error_message = "Data files do not move after 60 days and expire after 400."
+  }
+
+  assert {
+    condition     = alltrue([for rule in aws_s3_bucket_lifecycle_configuration.this["state"].rule : length(rule.expiration) == 0])
+    error_message = "The state expires with the data."
   }
 }
 
