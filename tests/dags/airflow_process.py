@@ -50,9 +50,10 @@ def answer(runner: Any, dag: Any, request: dict[str, Any]) -> dict[str, Any]:
 def main(dags_folder: Path, local_airflow: Path) -> None:
     """Answer line by line; whatever else is printed goes to standard error."""
     answers, sys.stdout = sys.stdout, sys.stderr
-    runner, dag = load_file(local_airflow), load_dag(dags_folder)
+    runner = load_file(local_airflow)
     for line in sys.stdin:
-        print(json.dumps(answer(runner, dag, json.loads(line))), file=answers, flush=True)
+        # Each run has a DAG object of its own: dag.test() leaves a run's params in the one that it is given.
+        print(json.dumps(answer(runner, load_dag(dags_folder), json.loads(line))), file=answers, flush=True)
 
 
 if __name__ == "__main__":
