@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from include import alerts, checks, metrics, warehouse
+from include import alerts, checks, metrics, roles, warehouse
 from include.errors import DataError, DeclarationError, ServiceError
 from include.ingest import ingest
 from include.lineage import named_sources, select_sources
@@ -45,6 +45,7 @@ class Options:
 
 def prepare() -> dict[str, Inputs]:
     """Make the warehouse as declared; gives from which readings each of its tables was last built."""
+    roles.ensure_role()
     loaded = warehouse.prepare()
     log.info("prepared warehouse: tables=%d loaded=%d", len(STAR), len(loaded))
     return loaded
