@@ -1,4 +1,4 @@
-"""What moto lacks or does otherwise than AWS, where Terraform's provider or the pipeline need it: put into its classes."""
+"""What moto lacks or does otherwise than AWS, where Terraform's provider or the pipeline need it."""
 
 import json
 from collections.abc import Iterator, Mapping
