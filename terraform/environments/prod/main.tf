@@ -27,7 +27,7 @@ module "stack" {
 
   lake = {
     object_lock_days = var.object_lock_days
-    force_destroy    = false
+    force_destroy    = !var.deletion_protection
   }
 
   warehouse = {

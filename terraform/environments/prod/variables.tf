@@ -130,7 +130,7 @@ variable "object_lock_days" {
 }
 
 variable "deletion_protection" {
-  description = "Whether RDS refuses to delete the warehouse. Turn it off and apply before a destroy."
+  description = "Whether RDS refuses to delete the warehouse, and S3 a bucket that is not empty. Turn it off and apply before a destroy."
   type        = bool
   default     = true
 }

@@ -14,3 +14,8 @@ output "variables_prefix" {
   description = "What the names of the variables' secrets begin with."
   value       = "${local.prefix}/variables"
 }
+
+output "versions" {
+  description = "Number of each secret's value as Terraform last wrote it, by name; it changes when the value is written again."
+  value       = { for name, version in aws_secretsmanager_secret_version.this : name => version.secret_string_wo_version }
+}
