@@ -8,8 +8,9 @@ from unittest import mock
 
 import flask
 from moto.budgets.responses import BudgetsResponse
+from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.iam.access_control import PermissionResult
-from moto.rds.models import DBInstance
+from moto.rds.models import DBInstance, DBParameterGroup, RDSBackend
 from moto.s3.models import FakeBucket
 
 from tests.terraform.calls import Call
@@ -21,6 +22,8 @@ TLS = {"aws:SecureTransport": "true", "s3:TlsVersion": "1.3"}
 """Of every request: nobody reaches AWS itself without."""
 
 create_budget = BudgetsResponse.create_budget
+update_parameters = DBParameterGroup.update_parameters
+create_instance = RDSBackend.create_db_instance
 
 
 def create_budget_with_tags(response: BudgetsResponse) -> str:
@@ -75,6 +78,26 @@ def may_deliver_logs(bucket: FakeBucket, target_bucket: FakeBucket, target_prefi
     return not denying and any(said.document["Principal"] == {"Service": LOGGING} for said in allowing)
 
 
+def described(rule: SecurityGroupRule) -> str | None:
+    """The description of a security group's rule, which moto tells only of rules for addresses."""
+    parts = (rule.ip_range, rule.source_group, rule.prefix_list_id or {})
+    return next((part["Description"] for part in parts if part.get("Description")), None)
+
+
+def update_parameters_as_user(group: DBParameterGroup, parameters: list[dict[str, Any]]) -> None:
+    """Note that parameters were set by the user, which is what Terraform's provider asks for."""
+    update_parameters(group, [{**parameter, "Source": "user"} for parameter in parameters])
+
+
+def create_instance_with_insights(backend: RDSBackend, asked: dict[str, Any]) -> DBInstance:
+    """Keep what is asked of Performance Insights, which moto forgets."""
+    instance = create_instance(backend, asked)
+    instance.performance_insights_enabled = asked.get("enable_performance_insights", False)
+    instance.performance_insights_kms_key_id = asked.get("performance_insights_kms_key_id")
+    instance.performance_insights_retention_period = asked.get("performance_insights_retention_period")
+    return instance
+
+
 @contextmanager
 def added_to_moto(database_host: str) -> Iterator[None]:
     """Take the host at which every RDS instance is to be found; moto has all of this until the end of the `with`."""
@@ -84,6 +107,9 @@ def added_to_moto(database_host: str) -> Iterator[None]:
         (BudgetsResponse, "describe_subscribers_for_notification", describe_subscribers),
         (FakeBucket, "get_permission", bucket_permission),
         (FakeBucket, "_log_permissions_enabled_policy", may_deliver_logs),
+        (SecurityGroupRule, "description", property(described)),
+        (DBParameterGroup, "update_parameters", update_parameters_as_user),
+        (RDSBackend, "create_db_instance", create_instance_with_insights),
         (DBInstance, "address", database_host),
     ]
     with ExitStack() as stack:
