@@ -51,6 +51,7 @@ variable "reach" {
 variable "endpoint_services" {
   description = "Services of AWS that get an interface endpoint: what Airflow's environment and the tasks call. Add airflow.ops in a region that has it."
   type        = set(string)
+  nullable    = false
   default = [
     "airflow.api", "airflow.env", "ecr.api", "ecr.dkr", "kms", "logs", "monitoring", "secretsmanager", "sns", "sqs",
   ]
