@@ -70,6 +70,15 @@ format: make-build ## Put the code into its standard format
 	$(IN_VENV) ruff check --fix-only .
 	$(IN_VENV) ruff format .
 
+.PHONY: test-terraform
+test-terraform: ## Check the Terraform code's format, and test each module that has tests
+	terraform fmt -check -recursive terraform
+	@find terraform -name '*.tftest.hcl' -not -path '*/.terraform/*' -printf '%h\n' | sort -u | while read -r tests; do \
+	    echo "$${tests%/tests}"; \
+	    terraform -chdir="$${tests%/tests}" init -backend=false -input=false >/dev/null; \
+	    terraform -chdir="$${tests%/tests}" test; \
+	done
+
 # What follows takes ENV=dev or ENV=prod. docs/aws.md tells the steps.
 .PHONY: setup-terraform
 setup-terraform: make-build ## Find or install Terraform, make terraform.tfvars, connect with the state
