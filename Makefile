@@ -11,6 +11,7 @@ REQUIREMENTS := requirements/development-$(AIRFLOW).txt
 # Airflow's constraints for 3.3.1 name packages that need Python 3.12.
 PYTHONS := $(if $(filter 3.2.1,$(AIRFLOW)),3.12 3.11,3.12)
 IN_VENV := $(VENV)/bin/python -m
+DEPLOY := $(IN_VENV) deploy
 
 # A `python3.12` on the path may be a shim of a version that is not there, so candidates are tried, not looked up.
 define find-python
@@ -30,6 +31,7 @@ endef
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "ENV=dev or ENV=prod goes with those that touch AWS: setup-terraform, bootstrap, plan, deploy, deploy-dags, destroy."
 	@echo "AIRFLOW=3.3.1 makes any of them work with that release, in an environment of its own."
 
 .PHONY: make-build
@@ -68,9 +70,40 @@ format: make-build ## Put the code into its standard format
 	$(IN_VENV) ruff check --fix-only .
 	$(IN_VENV) ruff format .
 
+.PHONY: test-terraform
+test-terraform: ## Check the Terraform code's format, and test each module that has tests
+	terraform fmt -check -recursive terraform
+	@find terraform -name '*.tftest.hcl' -not -path '*/.terraform/*' -printf '%h\n' | sort -u | while read -r tests; do \
+	    echo "$${tests%/tests}"; \
+	    terraform -chdir="$${tests%/tests}" init -backend=false -input=false >/dev/null; \
+	    terraform -chdir="$${tests%/tests}" test; \
+	done
+
+# What follows takes ENV=dev or ENV=prod. docs/aws.md tells the steps.
 .PHONY: setup-terraform
-setup-terraform: ## Prepare Terraform
-	@echo "Terraform's setup comes with the infrastructure, in terraform/."
+setup-terraform: make-build ## Find or install Terraform, make terraform.tfvars, connect with the state
+	@$(DEPLOY) setup --env "$(ENV)"
+
+.PHONY: bootstrap
+bootstrap: make-build ## Make the bucket of Terraform's state
+	@$(DEPLOY) bootstrap --env "$(ENV)"
+
+.PHONY: plan
+plan: make-build ## Show what a deployment would change
+	@$(DEPLOY) plan --env "$(ENV)"
+
+.PHONY: deploy
+deploy: make-build ## Package, apply, wait for Airflow, start a run: YES=1 does not ask
+	@$(DEPLOY) apply --env "$(ENV)" $(if $(YES),--yes)
+	@$(DEPLOY) start --env "$(ENV)"
+
+.PHONY: deploy-dags
+deploy-dags: make-build ## Upload what changed under dags/ and include/, and nothing else
+	@$(DEPLOY) sync --env "$(ENV)"
+
+.PHONY: destroy
+destroy: make-build ## Remove an environment with all its data: CONFIRM=<its name>
+	@$(DEPLOY) destroy --env "$(ENV)" $(if $(CONFIRM),--confirm "$(CONFIRM)")
 
 # CONSTRAINTS is a folder with Airflow's constraint files for Python 3.12, named constraints-<release>.txt.
 .PHONY: lock

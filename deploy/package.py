@@ -20,9 +20,6 @@ LEFT_OUT = ("README.md", "*.pyc", ".DS_Store")
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """When every file in the archive was changed: the earliest that an archive can say."""
 
-INSTALL = "--find-links /usr/local/airflow/plugins\n--no-index\n"
-"""How MWAA installs from plugins.zip alone. It adds Airflow's constraints itself to a file that names none."""
-
 
 @dataclass(frozen=True, slots=True)
 class Package:
@@ -41,15 +38,22 @@ def build(folder: Path = FOLDER, wheel_folder: Path = WHEELS) -> Package:
     found = wheels.gather(wheel_folder)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for source, target in DAG_FOLDERS.items():
-        for file in contents(REPOSITORY / source):
-            copy(file, folder / target / file.relative_to(REPOSITORY / source))
+    for key, file in dag_files().items():
+        copy(file, folder / key)
     write_archive(folder / "plugins.zip", REPOSITORY / "plugins", found)
-    requirements = [str(requirement) for requirement in wheels.read_requirements(wheels.REQUIREMENTS)]
-    (folder / "requirements.txt").write_text(INSTALL + "\n".join(requirements) + "\n")
+    (folder / "requirements.txt").write_text(wheels.requirements_text())
     copy(STARTUP, folder / "startup.sh")
     sizes = [file.stat().st_size for file in folder.rglob("*") if file.is_file()]
     return Package(folder, len(sizes), sum(sizes))
+
+
+def dag_files() -> dict[str, Path]:
+    """The code that Airflow reads: place in the package, and in the bucket → file of the repository."""
+    return {
+        f"{target}/{file.relative_to(REPOSITORY / source)}": file
+        for source, target in DAG_FOLDERS.items()
+        for file in contents(REPOSITORY / source)
+    }
 
 
 def contents(folder: Path) -> Iterator[Path]:

@@ -7,18 +7,19 @@ Source: "Managing Python dependencies in requirements.txt" in the Amazon MWAA Us
 import subprocess
 import sys
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from deploy.errors import DeployError
 
 REPOSITORY = Path(__file__).parents[1]
 REQUIREMENTS = REPOSITORY / "requirements.txt"
-PINNED = REPOSITORY / "requirements" / "development-3.2.1.txt"
-"""Every version of the release that MWAA runs, as Airflow's constraints give it."""
+PINNED = REPOSITORY / "requirements" / f"development-{version('apache-airflow')}.txt"
+"""Every version that goes with the release of Airflow that is installed here, which is the one that MWAA is to run."""
 
 IMAGE = ("apache-airflow", "apache-airflow-providers-amazon")
 """What MWAA's image has, with all that these need."""
@@ -41,6 +42,23 @@ TARGET = {
 }
 """Where the wheels are installed, in the words of environment markers: not the machine that packages."""
 
+INSTALL = "--find-links /usr/local/airflow/plugins\n--no-index\n"
+"""How MWAA installs from plugins.zip alone. It adds Airflow's constraints itself to a file that names none."""
+
+
+def requirements_text() -> str:
+    """The environment's requirements.txt: that of this repository, in the versions of the release."""
+    pinned, lines = pins(), []
+    for requirement in read_requirements(REQUIREMENTS):
+        requirement.specifier = SpecifierSet(f"=={pinned[canonicalize_name(requirement.name)]}")
+        lines.append(f"{requirement}\n")
+    return INSTALL + "".join(lines)
+
+
+def pins() -> dict[str, str]:
+    """Package → version, of every package that is pinned."""
+    return {str(canonicalize_name(item.name)): str(item.specifier)[2:] for item in read_requirements(PINNED)}
+
 
 def read_requirements(file: Path) -> list[Requirement]:
     """The requirements of a file that hold on MWAA."""
@@ -58,7 +76,7 @@ def needed() -> dict[str, str]:
 
     Raises: DeployError when the environment is not the one that the requirements pin.
     """
-    versions = {str(canonicalize_name(item.name)): str(item.specifier)[2:] for item in read_requirements(PINNED)}
+    versions = pins()
     names = _closure(read_requirements(REQUIREMENTS)) - closure_of_image()
     if unknown := names - versions.keys():
         raise DeployError(f"{PINNED.name} does not pin {', '.join(sorted(unknown))}: make lock")

@@ -92,7 +92,9 @@ def test_requirements_are_ours_from_plugins_alone_under_the_images_constraints(b
     lines = (built / "requirements.txt").read_text().splitlines()
     assert lines[:2] == ["--find-links /usr/local/airflow/plugins", "--no-index"]
     ours = [line for line in (REPOSITORY / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
-    assert lines[2:] == ours
+    if wheels.PINNED.name == "development-3.2.1.txt":
+        assert lines[2:] == ours
+    assert [line.partition("==")[0] for line in lines[2:]] == [line.partition("==")[0] for line in ours]
     assert not any(MWAA_SEES_CONSTRAINTS.search(line) for line in lines)
 
 
