@@ -22,6 +22,8 @@ SCOPE = re.compile(r"Credential=([^/]+)/\d+/([^/]*)/([^/]+)/aws4_request")
 # CloudWatch's newer protocol; releases of boto3 differ in which they speak.
 CBOR_PATH = re.compile(r"/service/\w+/operation/(\w+)")
 
+NOT_FOUND = 404
+
 S3_ACTIONS = {
     ("GET", "key", ""): "s3:GetObject",
     ("HEAD", "key", ""): "s3:GetObject",
@@ -48,11 +50,13 @@ class Call:
     action: str
     resource: str
     context: Mapping[str, str] = field(default_factory=dict)
+    found: bool = True
+    """Whether the service knew the resource."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it came: who signed it for which service, and what of it says what is asked."""
+    """A request as it came: who signed it for which service, what of it says what is asked, and the answer's status."""
 
     user: str
     region: str
@@ -62,6 +66,7 @@ class Received:
     query: Mapping[str, list[str]]
     headers: Mapping[str, str]
     body: bytes
+    status: int = 0
 
     @classmethod
     def of(cls, environ: WSGIEnvironment) -> Self:
@@ -94,7 +99,8 @@ def call_of(received: Received) -> Call:
     except KeyError as error:
         asked = f"{received.service} {received.method} {received.path} {dict(received.query)}"
         raise LookupError(f"what IAM decides about is not known here: {asked}") from error
-    return Call(call.action, call.resource, {"aws:SecureTransport": "true", **call.context})
+    context = {"aws:SecureTransport": "true", **call.context}
+    return Call(call.action, call.resource, context, found=received.status != NOT_FOUND)
 
 
 def _s3_call(received: Received) -> Call:

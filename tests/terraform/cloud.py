@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Self
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -38,27 +39,27 @@ class Cloud:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         received = Received.of(environ)
-        self.received.append(received)
         application = self.mwaa if received.service == MWAA else self._moto
-        return application(environ, start_response)
+
+        def start(status: str, *arguments: Any) -> Any:
+            self.received.append(replace(received, status=int(status.partition(" ")[0])))
+            return start_response(status, *arguments)
+
+        return application(environ, start)
 
     def variables(self, user: str) -> dict[str, str]:
-        """The process environment in which SDKs and Terraform's provider reach the account, as this user.
-
-        MWAA's operations put a prefix before the host, which no name server knows: the proxy gets those.
-        """
+        """The process environment in which SDKs and Terraform's provider reach the account, as this user."""
         return {
             "AWS_ACCESS_KEY_ID": user,
             "AWS_SECRET_ACCESS_KEY": "secret",
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
             "AWS_ENDPOINT_URL": self.url,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "HTTP_PROXY": self.url,
-            "http_proxy": self.url,
-            "NO_PROXY": "127.0.0.1",
-            "no_proxy": "127.0.0.1",
         }
+
+    def proxy(self) -> dict[str, str]:
+        """What Terraform's provider needs beside: it puts `api.` before MWAA's host, which only a proxy can resolve."""
+        return {"HTTP_PROXY": self.url, "NO_PROXY": "127.0.0.1"}
 
     def client(self, service: str, user: str = "tests") -> Any:
         """A boto3 client of the account."""
