@@ -11,6 +11,7 @@ REQUIREMENTS := requirements/development-$(AIRFLOW).txt
 # Airflow's constraints for 3.3.1 name packages that need Python 3.12.
 PYTHONS := $(if $(filter 3.2.1,$(AIRFLOW)),3.12 3.11,3.12)
 IN_VENV := $(VENV)/bin/python -m
+CHECKOV := build/checkov
 DEPLOY := $(IN_VENV) deploy
 
 # A `python3.12` on the path may be a shim of a version that is not there, so candidates are tried, not looked up.
@@ -53,7 +54,7 @@ run: make-build ## Run the whole pipeline on this machine: RUN_OPTIONS=--help te
 
 .PHONY: test
 test: make-build ## Run the tests on real servers: TEST_OPTIONS='-k name' selects
-	$(IN_VENV) pytest -n 2 $(TEST_OPTIONS)
+	$(IN_VENV) pytest -n 2 --ignore tests/terraform $(TEST_OPTIONS)
 
 .PHONY: bench
 bench: make-build ## Measure the pipeline: PEERS=1 compares with other tools, BENCH_OPTIONS=--short is quick
@@ -70,14 +71,16 @@ format: make-build ## Put the code into its standard format
 	$(IN_VENV) ruff check --fix-only .
 	$(IN_VENV) ruff format .
 
+# Three workers: one of them mostly waits, as Terraform does, for databases to come and go.
 .PHONY: test-terraform
-test-terraform: ## Check the Terraform code's format, and test each module that has tests
-	terraform fmt -check -recursive terraform
-	@find terraform -name '*.tftest.hcl' -not -path '*/.terraform/*' -printf '%h\n' | sort -u | while read -r tests; do \
-	    echo "$${tests%/tests}"; \
-	    terraform -chdir="$${tests%/tests}" init -backend=false -input=false >/dev/null; \
-	    terraform -chdir="$${tests%/tests}" test; \
-	done
+test-terraform: make-build $(CHECKOV)/.built ## Prove the infrastructure: checked, applied to a local AWS endpoint, run, destroyed
+	$(IN_VENV) pytest tests/terraform -n 3 --dist loadgroup $(TEST_OPTIONS)
+
+# checkov pins other releases of packages that Airflow pins.
+$(CHECKOV)/.built: requirements/terraform.txt | make-build
+	@$(VENV)/bin/python -m venv --clear $(CHECKOV)
+	@$(VENV)/bin/uv pip install --quiet --python $(CHECKOV)/bin/python --requirement $<
+	@touch $@
 
 # What follows takes ENV=dev or ENV=prod. docs/aws.md tells the steps.
 .PHONY: setup-terraform
