@@ -21,9 +21,9 @@ def package_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+def databases() -> Iterator[Databases]:
     """The source and the server of the warehouse."""
-    with running_databases(tmp_path_factory.mktemp("databases")) as running:
+    with running_databases() as running:
         yield running
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 from psycopg import sql
@@ -51,9 +52,15 @@ class Databases:
 
 
 @contextmanager
-def running_databases(folder: Path) -> Iterator[Databases]:
+def running_databases() -> Iterator[Databases]:
     """A filled ToteSys with a role that may only read it, and an empty server for the warehouse."""
-    folder.chmod(0o755)
+    with TemporaryDirectory(prefix="totesys-databases-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # the servers run as another user
+        yield from _running(folder)
+
+
+def _running(folder: Path) -> Iterator[Databases]:
     rules = folder / "pg_hba.conf"
     rules.write_text(PASSWORDS_ASKED)
     host = free_host()
