@@ -35,9 +35,9 @@ resource "aws_route" "to_source" {
 }
 
 resource "aws_route" "from_source" {
-  for_each = toset(local.peers_at_home ? local.peering.route_table_ids : [])
+  count = local.peers_at_home ? length(local.peering.route_table_ids) : 0
 
-  route_table_id            = each.key
+  route_table_id            = local.peering.route_table_ids[count.index]
   destination_cidr_block    = local.vpc_cidr
   vpc_peering_connection_id = aws_vpc_peering_connection.source[0].id
 }

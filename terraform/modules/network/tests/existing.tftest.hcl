@@ -101,7 +101,7 @@ run "peers_through_existing_route_tables" {
   }
 
   assert {
-    condition     = [for route in aws_route.to_source : route.route_table_id] == ["rtb-1", "rtb-2"] && aws_route.from_source["rtb-source"].destination_cidr_block == "10.99.0.0/16"
+    condition     = [for route in aws_route.to_source : route.route_table_id] == ["rtb-1", "rtb-2"] && aws_route.from_source[0].route_table_id == "rtb-source" && aws_route.from_source[0].destination_cidr_block == "10.99.0.0/16"
     error_message = "The way to the source and back is not there."
   }
 }

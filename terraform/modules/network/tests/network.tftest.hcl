@@ -77,20 +77,21 @@ run "security_groups" {
   }
 
   assert {
-    condition = (
-      aws_vpc_security_group_ingress_rule.warehouse_from_airflow.security_group_id == aws_security_group.warehouse.id
-      && aws_vpc_security_group_ingress_rule.warehouse_from_airflow.referenced_security_group_id == aws_security_group.airflow.id
-      && aws_vpc_security_group_ingress_rule.warehouse_from_airflow.from_port == 5432
-      && aws_vpc_security_group_ingress_rule.warehouse_from_airflow.to_port == 5432
-    )
+    condition = alltrue([
+      aws_vpc_security_group_ingress_rule.warehouse_from_airflow.security_group_id == aws_security_group.warehouse.id,
+      aws_vpc_security_group_ingress_rule.warehouse_from_airflow.referenced_security_group_id == aws_security_group.airflow.id,
+      aws_vpc_security_group_ingress_rule.warehouse_from_airflow.from_port == 5432,
+      aws_vpc_security_group_ingress_rule.warehouse_from_airflow.to_port == 5432,
+    ])
     error_message = "Airflow cannot reach the warehouse, or more than its port."
   }
 
   assert {
-    condition = (
-      aws_vpc_security_group_ingress_rule.endpoints[0].referenced_security_group_id == aws_security_group.airflow.id
-      && aws_vpc_security_group_ingress_rule.endpoints[0].from_port == 443 && aws_vpc_security_group_ingress_rule.endpoints[0].to_port == 443
-    )
+    condition = alltrue([
+      aws_vpc_security_group_ingress_rule.endpoints[0].referenced_security_group_id == aws_security_group.airflow.id,
+      aws_vpc_security_group_ingress_rule.endpoints[0].from_port == 443,
+      aws_vpc_security_group_ingress_rule.endpoints[0].to_port == 443,
+    ])
     error_message = "Others than Airflow reach the endpoints, or by another port than 443."
   }
 
@@ -218,19 +219,23 @@ run "nat" {
   }
 
   assert {
-    condition = (
-      aws_route.out[0].route_table_id == aws_route_table.private[0].id && aws_route.out[0].nat_gateway_id == aws_nat_gateway.this[0].id
-      && aws_nat_gateway.this[0].subnet_id == aws_subnet.public[0].id && aws_nat_gateway.this[0].allocation_id == aws_eip.nat[0].id
-    )
+    condition = alltrue([
+      aws_route.out[0].route_table_id == aws_route_table.private[0].id,
+      aws_route.out[0].nat_gateway_id == aws_nat_gateway.this[0].id,
+      aws_nat_gateway.this[0].subnet_id == aws_subnet.public[0].id,
+      aws_nat_gateway.this[0].allocation_id == aws_eip.nat[0].id,
+    ])
     error_message = "The private subnets do not go out through NAT."
   }
 
   assert {
-    condition = (
-      aws_route.internet[0].route_table_id == aws_route_table.public[0].id && aws_route.internet[0].gateway_id == aws_internet_gateway.this[0].id
-      && aws_route_table_association.public[0].subnet_id == aws_subnet.public[0].id && !aws_subnet.public[0].map_public_ip_on_launch
-      && !contains(output.private_subnet_ids, aws_subnet.public[0].id)
-    )
+    condition = alltrue([
+      aws_route.internet[0].route_table_id == aws_route_table.public[0].id,
+      aws_route.internet[0].gateway_id == aws_internet_gateway.this[0].id,
+      aws_route_table_association.public[0].subnet_id == aws_subnet.public[0].id,
+      !aws_subnet.public[0].map_public_ip_on_launch,
+      !contains(output.private_subnet_ids, aws_subnet.public[0].id),
+    ])
     error_message = "A private subnet is open to the internet, or the public one gives addresses."
   }
 
@@ -287,7 +292,7 @@ run "peering" {
   }
 
   assert {
-    condition     = aws_route.from_source["rtb-source"].destination_cidr_block == "10.40.0.0/16" && aws_route.from_source["rtb-source"].vpc_peering_connection_id == aws_vpc_peering_connection.source[0].id
+    condition     = aws_route.from_source[0].route_table_id == "rtb-source" && aws_route.from_source[0].destination_cidr_block == "10.40.0.0/16" && aws_route.from_source[0].vpc_peering_connection_id == aws_vpc_peering_connection.source[0].id
     error_message = "There is no way back from the source."
   }
 
