@@ -1,6 +1,7 @@
 """What moto lacks or does otherwise than AWS, where Terraform's provider or the pipeline need it."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -113,6 +114,7 @@ def added_to_moto(database_host: str) -> Iterator[None]:
         (DBInstance, "address", database_host),
     ]
     with ExitStack() as stack:
+        stack.enter_context(mock.patch.dict(os.environ, {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}))
         for place, name, addition in additions:
             stack.enter_context(mock.patch.object(place, name, addition, create=True))
         yield
