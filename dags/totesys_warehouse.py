@@ -9,7 +9,7 @@ from airflow.sdk import DAG, Asset, Param, TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.alerts import notify_failure
-from include.dictionary import table_document
+from include.documents import GROUPS, task_document
 from include.errors import DataError, DeclarationError
 from include.schema import Fact
 from include.sources import SOURCES
@@ -199,10 +199,9 @@ WORK: dict[str, Any] = {
 
 def draw(step: Step, groups: dict[str, TaskGroup]) -> Any:
     """The task of a step, in its group."""
-    work = WORK[step.kind]
+    work, document = WORK[step.kind], task_document(step)
     if not step.table:
-        return work()
-    document = table_document(STAR[step.table]) if step.table in STAR else f"Changes of the source table {step.table}."
+        return work.override(doc_md=document)()
     outlets = [Asset(f"warehouse/{step.table}")] if step.kind == "load" else []
     with groups[group_of(step)]:
         return work.override(task_id=step.table, doc_md=document, outlets=outlets)(step.table)
@@ -223,8 +222,8 @@ with DAG(
     on_failure_callback=notify_failure,
 ) as dag:
     steps = plan(set(SOURCES))
-    names = {group: TaskGroup(group) for group in dict.fromkeys(map(group_of, steps)) if group}
-    tasks = {step: draw(step, names) for step in steps}
+    groups = {name: TaskGroup(name, tooltip=tip, ui_color=colour) for name, (tip, colour) in GROUPS.items()}
+    tasks = {step: draw(step, groups) for step in steps}
     for step, order in steps.items():
         for upstream in order.needs | order.follows:
             tasks[upstream] >> tasks[step]
