@@ -32,6 +32,9 @@ source (`check`) and only then recorded in `latest_update.json` (`record`).
 MANIFEST = "manifest"
 """The XCom key under which a task leaves what it did, also when it is skipped afterwards."""
 
+NOTE = "note"
+"""The XCom key under which the record leaves what becomes the run's note."""
+
 Result = TypeVar("Result")
 
 
@@ -145,7 +148,12 @@ def record() -> None:
 
     documents = found(CHECK)
     checked = documents and {name: CheckResult.model_validate(document) for name, document in documents.items()}
-    attempt(lambda: pipeline.record_run(options().sources, _reads(), _loads(), checked))
+    attempt(lambda: pipeline.record_run(options().sources, _reads(), _loads(), checked, _note))
+
+
+def _note(report: Any) -> None:
+    """Leave the line that the plugin `totesys_note` makes the run's note."""
+    get_current_context()["ti"].xcom_push(NOTE, report.summary)
 
 
 def _reads() -> dict[str, Any]:

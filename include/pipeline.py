@@ -1,7 +1,7 @@
 """A function for each kind of step. The DAG wraps them in tasks; the command line calls them in order."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -114,10 +114,12 @@ def record_run(
     reads: dict[str, SourceRead],
     loads: dict[str, LoadResult],
     checked: dict[str, CheckResult] | None,
+    tell: Callable[[RunReport], object] = lambda _: None,
 ) -> RunReport:
     """Move latest_update.json on for every source table whose changes are loaded, and tell what the run did.
 
     expected: the source tables that the run was to bring up to date. checked: None where the check was not made.
+    tell: called with the report, also of a run that then fails.
 
     Raises: DataError that names what was not loaded, or does not equal the source; what could be recorded is.
     """
@@ -125,6 +127,8 @@ def record_run(
     problems = [*report.problems, *_announce(report)]
     rejected = sum(table.rejected for table in report.tables)
     log.info("recorded run: loaded=%d rejected=%d problems=%d", len(report.tables), rejected, len(problems))
+    report = report.model_copy(update={"problems": problems})
+    tell(report)
     if problems:
         raise DataError("; ".join(problems))
     return report

@@ -42,10 +42,11 @@ def mwaa_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(frozen=True)
 class DagRun:
-    """What became of a run: its state, the state and the tries of each task, and what was logged."""
+    """What became of a run: its state, the state and the tries of each task, its note, and what was logged."""
 
     state: str
     tasks: dict[str, tuple[str, int]]
+    note: str | None
     log: str
     include: str
 
@@ -60,7 +61,8 @@ class AirflowProcess:
 
     def __init__(self, folder: Path, home: Path) -> None:
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        self._environment = kept | {"AIRFLOW_HOME": str(home)} | local_airflow.airflow_settings(folder)
+        plugins = {"AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins")}
+        self._environment = kept | {"AIRFLOW_HOME": str(home)} | local_airflow.airflow_settings(folder) | plugins
         files = map(str, (airflow_process.__file__, folder, local_airflow.__file__))
         self._log = (home / "process.log").open("w")
         self._process = subprocess.Popen(
