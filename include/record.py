@@ -12,6 +12,9 @@ from include.state import LastLoad, State, TableState, update_state
 
 log = logging.getLogger(__name__)
 
+Count = Literal["new", "changed", "deleted", "rejected"]
+COUNTS: tuple[Count, ...] = ("new", "changed", "deleted", "rejected")
+
 
 class TableReport(Manifest):
     """What a run did to one warehouse table.
@@ -36,7 +39,7 @@ class RunReport(Manifest):
     problems: list[str]
     newly_rejected: list[str]
 
-    def total(self, count: Literal["new", "changed", "deleted", "rejected"]) -> int:
+    def total(self, count: Count) -> int:
         """A count over all tables."""
         return sum(getattr(table, count) for table in self.tables)
 
@@ -48,7 +51,7 @@ class RunReport(Manifest):
     @property
     def summary(self) -> str:
         """All of it in one line: what is wrong first, then the totals."""
-        counts = ", ".join(f"{self.total(name):,} {name}" for name in ("new", "changed", "deleted", "rejected"))
+        counts = ", ".join(f"{self.total(name):,} {name}" for name in COUNTS)
         tables = f"{len(self.tables)} table{'' if len(self.tables) == 1 else 's'}"
         done = f"{counts} in {tables}; lag {self.lag_seconds:,.0f} s" if self.tables else "nothing changed"
         return "; ".join([*self.problems, done])
