@@ -144,16 +144,27 @@ def check() -> None:
 def record() -> None:
     """Move latest_update.json on, and fail where something is missing."""
     from include import pipeline
+    from include.history import Work
     from include.manifests import CheckResult
 
     documents = found(CHECK)
     checked = documents and {name: CheckResult.model_validate(document) for name, document in documents.items()}
-    attempt(lambda: pipeline.record_run(options().sources, _reads(), _loads(), checked, _note))
+    work = Work(options().sources, _reads(), _loads(), checked)
+    attempt(lambda: pipeline.record_run(_identity(), work, _note))
 
 
 def _note(report: Any) -> None:
     """Leave the line that the plugin `totesys_note` makes the run's note."""
     get_current_context()["ti"].xcom_push(NOTE, report.summary)
+
+
+def _identity() -> Any:
+    """Which run this is, as its history tells it."""
+    from include.history import RunIdentity
+
+    run, asked = get_current_context()["dag_run"], options()
+    began = run.start_date or run.run_after
+    return RunIdentity(run_id=run.run_id, started_at=began, tables=list(asked.tables), full_refresh=asked.full_refresh)
 
 
 def _reads() -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """A function for each kind of step. The DAG wraps them in tasks; the command line calls them in order."""
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from include import alerts, checks, metrics, warehouse
+from include import alerts, checks, metrics, status, warehouse
 from include.errors import DataError, DeclarationError, ServiceError
 from include.events import told
+from include.history import RunIdentity, Work, describe_run
 from include.ingest import ingest
 from include.lineage import named_sources, select_sources
 from include.load import load
@@ -18,6 +20,8 @@ from include.sources import SOURCES
 from include.star import STAR
 from include.state import State
 from include.transform import calendar_inputs, transform, write_calendar
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -115,27 +119,35 @@ def check_tables(reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> 
 
 
 @told("record", _describe_run)
-def record_run(
-    expected: Iterable[str],
-    reads: dict[str, SourceRead],
-    loads: dict[str, LoadResult],
-    checked: dict[str, CheckResult] | None,
-    tell: Callable[[RunReport], object] = lambda _: None,
-) -> RunReport:
+def record_run(run: RunIdentity, work: Work, tell: Callable[[RunReport], object] = lambda _: None) -> RunReport:
     """Move latest_update.json on for every source table whose changes are loaded, and tell what the run did.
 
-    expected: the source tables that the run was to bring up to date. checked: None where the check was not made.
     tell: called with the report, also of a run that then fails.
 
     Raises: DataError that names what was not loaded, or does not equal the source; what could be recorded is.
     """
-    report = record(set(expected), reads, loads, checked)
+    try:
+        report = record(work.expected, work.reads, work.loads, work.checked)
+    except (DeclarationError, DataError, ServiceError) as error:
+        _remember(run, work, [str(error)])
+        raise
     problems = [*report.problems, *_announce(report)]
+    problems += _remember(run, work, problems)
     report = report.model_copy(update={"problems": problems})
     tell(report)
     if problems:
         raise DataError("; ".join(problems))
     return report
+
+
+def _remember(run: RunIdentity, work: Work, problems: list[str]) -> list[str]:
+    """Add a run to the history; what goes wrong with that is told, and hides nothing else."""
+    try:
+        status.remember(describe_run(run, work, problems))
+    except (DeclarationError, DataError, ServiceError) as error:
+        log.warning("the run is not in the history: %s", error)
+        return [f"the run is not in the history: {error}"]
+    return []
 
 
 def _announce(report: RunReport) -> list[str]:
