@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -131,7 +132,7 @@ def record_run(run: RunIdentity, work: Work, tell: Callable[[RunReport], object]
     except (DeclarationError, DataError, ServiceError) as error:
         _remember(run, work, [str(error)])
         raise
-    problems = [*report.problems, *_announce(report)]
+    problems = [*report.problems, *_announce(report, run.started_at)]
     problems += _remember(run, work, problems)
     report = report.model_copy(update={"problems": problems})
     tell(report)
@@ -150,11 +151,11 @@ def _remember(run: RunIdentity, work: Work, problems: list[str]) -> list[str]:
     return []
 
 
-def _announce(report: RunReport) -> list[str]:
+def _announce(report: RunReport, started_at: datetime) -> list[str]:
     """Publish a run's metrics and alerts; what could not be published is told, and hides nothing else."""
     rejected = report.newly_rejected
     announcements = {
-        "metrics": partial(metrics.publish, report),
+        "metrics": partial(metrics.publish, report, started_at),
         f"alert about rejected rows in {', '.join(rejected)}": partial(alerts.notify_rejected, rejected),
     }
     problems = []

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +11,10 @@ from include.sources import SOURCES
 from include.star import STAR
 from local.postgres import free_port
 from tests.acceptance.system import System
-from tests.dags.conftest import RunDag
+from tests.dags.conftest import RunDag, numbers
 
 Topic = tuple[str, Callable[[], list[dict[str, str]]]]
 SALE = "SELECT count(*) FROM current_sales_order WHERE sales_order_id = %s"
-
-
-def numbers(client: Callable[[str], Any], namespace: str) -> dict[tuple[str, str], list[float]]:
-    """(metric, table) → its values by the hour."""
-    found: dict[tuple[str, str], list[float]] = {}
-    now, hour = datetime.now(UTC), timedelta(hours=1)
-    for metric in client("cloudwatch").list_metrics(Namespace=namespace)["Metrics"]:
-        statistics = client("cloudwatch").get_metric_statistics(
-            **metric, StartTime=now - hour, EndTime=now + hour, Period=2 * 3600, Statistics=["Sum"]
-        )
-        table = "".join(part["Value"] for part in metric["Dimensions"])
-        found[metric["MetricName"], table] = [point["Sum"] for point in statistics["Datapoints"]]
-    return found
 
 
 def test_the_first_run_loads_all_the_next_is_quiet_and_then_changes_arrive(  # noqa: PLR0915 - one story
@@ -101,7 +87,8 @@ def test_the_metrics_of_a_run_say_what_it_did(run_dag: RunDag, system: System, c
     found = numbers(client, namespace)
     assert found["RunSucceeded", ""] == [1]
     assert found["RowsNew", "dim_design"] == [424]
-    assert found["RowsRejected", "dim_currency"] == [1]
+    assert found["RowsRejected", "dim_currency"] == found["RowsRejected", ""] == [1]
+    assert 0 < found["LagSeconds", ""][0] < found["RunSeconds", ""][0] + 600
     assert found["RowsNew", "dim_currency"] == [2]
     assert 0 < found["LagSeconds", "dim_design"][0] < 600
     assert ("LagSeconds", "dim_date") not in found
