@@ -145,7 +145,16 @@ def record() -> None:
 
     documents = found(CHECK)
     checked = documents and {name: CheckResult.model_validate(document) for name, document in documents.items()}
-    attempt(lambda: pipeline.record_run(options().sources, _reads(), _loads(), checked))
+    attempt(lambda: pipeline.record_run(_identity(), options().sources, _reads(), _loads(), checked))
+
+
+def _identity() -> Any:
+    """Which run this is, as its history tells it."""
+    from include.history import RunIdentity
+
+    run, asked = get_current_context()["dag_run"], options()
+    began = run.start_date or run.run_after
+    return RunIdentity(run_id=run.run_id, started_at=began, tables=list(asked.tables), full_refresh=asked.full_refresh)
 
 
 def _reads() -> dict[str, Any]:

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from include import alerts, checks, metrics, roles, warehouse
+from include import alerts, checks, metrics, roles, status, warehouse
 from include.errors import DataError, DeclarationError, ServiceError
+from include.history import RunIdentity, Work, describe_run
 from include.ingest import ingest
 from include.lineage import named_sources, select_sources
 from include.load import load
@@ -111,6 +112,7 @@ def check_tables(reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> 
 
 
 def record_run(
+    run: RunIdentity,
     expected: Iterable[str],
     reads: dict[str, SourceRead],
     loads: dict[str, LoadResult],
@@ -122,13 +124,29 @@ def record_run(
 
     Raises: DataError that names what was not loaded, or does not equal the source; what could be recorded is.
     """
-    report = record(set(expected), reads, loads, checked)
+    work = Work(set(expected), reads, loads, checked)
+    try:
+        report = record(work.expected, reads, loads, checked)
+    except (DeclarationError, DataError, ServiceError) as error:
+        _remember(run, work, [str(error)])
+        raise
     problems = [*report.problems, *_announce(report)]
+    problems += _remember(run, work, problems)
     rejected = sum(table.rejected for table in report.tables)
     log.info("recorded run: loaded=%d rejected=%d problems=%d", len(report.tables), rejected, len(problems))
     if problems:
         raise DataError("; ".join(problems))
     return report
+
+
+def _remember(run: RunIdentity, work: Work, problems: list[str]) -> list[str]:
+    """Add a run to the history; what goes wrong with that is told, and hides nothing else."""
+    try:
+        status.remember(describe_run(run, work, problems))
+    except (DeclarationError, DataError, ServiceError) as error:
+        log.warning("the run is not in the history: %s", error)
+        return [f"the run is not in the history: {error}"]
+    return []
 
 
 def _announce(report: RunReport) -> list[str]:

@@ -154,7 +154,7 @@ class _Watch:
             return self._load(step, going, do)
         if step == RECORD:
             results = going.of_kind("ingest"), going.of_kind("load"), going.results.get(CHECK)
-            self.world.records.append((going.options.sources, *results))
+            self.world.records.append((going.identity, going.options.sources, *results))
         return do()
 
     def _pause(self, change: Write | None) -> None:
