@@ -19,7 +19,7 @@ locals {
       Sid      = "TasksReadAndWriteState"
       Effect   = "Allow"
       Action   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
-      Resource = ["${var.bucket.arn}/latest_update.json", "${var.bucket.arn}/keys/*"]
+      Resource = [for path in ["latest_update.json", "keys/*", "runs/*", "status.json"] : "${var.bucket.arn}/${path}"]
     },
     {
       # No task lists a bucket. But only to those who may does S3 say that an object is missing (404); to others it says
