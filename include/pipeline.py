@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from include import alerts, checks, metrics, status, warehouse
+from include import alerts, checks, metrics, roles, status, warehouse
 from include.errors import DataError, DeclarationError, ServiceError
 from include.events import told
 from include.history import RunIdentity, Work, describe_run
@@ -82,6 +82,7 @@ def _describe_run(report: RunReport) -> dict[str, Any]:
 @told("prepare", _describe_warehouse)
 def prepare() -> dict[str, Inputs]:
     """Make the warehouse as declared; gives from which readings each of its tables was last built."""
+    roles.ensure_role()
     return warehouse.prepare()
 
 

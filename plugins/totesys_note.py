@@ -6,7 +6,7 @@ does, in the transaction in which it ends the run.
 
 import logging
 import sys
-from typing import Any, ClassVar
+from typing import Any
 
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
@@ -61,4 +61,4 @@ class TotesysNote(AirflowPlugin):
     """Brings the two functions above to Airflow."""
 
     name = "totesys_note"
-    listeners: ClassVar = [sys.modules[__name__]]
+    listeners = [sys.modules[__name__]]  # noqa: RUF012 - the base class declares it as an attribute

@@ -7,8 +7,10 @@ from typing import Any
 
 import psycopg
 
+from include.history import RunSummary
 from include.sources import SOURCES
 from include.star import STAR
+from include.status import STATUS_KEY, Status
 from local.postgres import free_port
 from tests.acceptance.system import System
 from tests.dags.conftest import RunDag, numbers
@@ -17,8 +19,22 @@ Topic = tuple[str, Callable[[], list[dict[str, str]]]]
 SALE = "SELECT count(*) FROM current_sales_order WHERE sales_order_id = %s"
 
 
+def told(s3: Any, system: System) -> list[RunSummary]:
+    """The runs that the history tells of, the newest first."""
+    body = s3.get_object(Bucket=system.endpoints.buckets.state, Key=STATUS_KEY)["Body"]
+    return Status.model_validate_json(body.read()).runs
+
+
+def assert_told(third: RunSummary, second: RunSummary, _: RunSummary) -> None:
+    """The history has the quiet run, and the one of one changed sale, a deleted payment and 20 members of staff."""
+    assert (third.changed, third.deleted, third.problems) == (1 + 20, 1, [])
+    assert (second.new, second.changed, second.lag_seconds) == (0, 0, None)
+    assert third.run.run_id.startswith("manual__")
+    assert second.ended_at < third.run.started_at < third.ended_at
+
+
 def test_the_first_run_loads_all_the_next_is_quiet_and_then_changes_arrive(  # noqa: PLR0915 - one story
-    run_dag: RunDag, system: System, mwaa_folder: Path
+    run_dag: RunDag, system: System, mwaa_folder: Path, s3: Any
 ) -> None:
     first = run_dag()
     assert first.state == "success", first.log[-3000:]
@@ -62,6 +78,7 @@ def test_the_first_run_loads_all_the_next_is_quiet_and_then_changes_arrive(  # n
     assert system.warehouse("SELECT units_sold FROM current_sales_order WHERE sales_order_id = 1") == [(7,)]
     assert system.warehouse("SELECT count(*) FROM current_payment WHERE payment_id = 2") == [(0,)]
     assert system.warehouse("SELECT DISTINCT location FROM dim_staff") == [("Leeds",)]
+    assert_told(*told(s3, system))
 
 
 def test_a_table_that_cannot_be_read_fails_the_run_alone_without_retries_and_with_a_message(
@@ -110,7 +127,7 @@ def test_an_unreachable_source_is_retried(run_dag: RunDag, system: System) -> No
     assert "connection 'totesys'" in run.log
 
 
-def test_named_tables_alone_are_read_and_whole_when_asked(run_dag: RunDag, system: System) -> None:
+def test_named_tables_alone_are_read_and_whole_when_asked(run_dag: RunDag, system: System, s3: Any) -> None:
     run = run_dag(tables=["dim_design"])
     assert run.state == "success", run.log[-3000:]
     assert {table for table, state in run.states("ingest").items() if state == "success"} == {"design"}
@@ -119,6 +136,7 @@ def test_named_tables_alone_are_read_and_whole_when_asked(run_dag: RunDag, syste
         warehouse.execute("UPDATE dim_design SET design_name = 'by hand'")
     whole = run_dag(tables=["dim_design"], full_refresh=True)
     assert whole.state == "success"
+    assert (told(s3, system)[0].run.tables, told(s3, system)[0].run.full_refresh) == (["dim_design"], True)
     assert whole.states("ingest").keys() == SOURCES.keys()
     assert whole.states("load").keys() == STAR.keys()
     assert system.warehouse("SELECT count(*) FROM dim_design WHERE design_name = 'by hand'") == [(0,)]

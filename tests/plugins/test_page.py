@@ -11,8 +11,9 @@ from urllib.parse import quote
 import pytest
 
 from include.status import STATUS_KEY
+from local.api_server import PLUGINS
 from tests.acceptance.system import System
-from tests.plugins.conftest import PLUGINS, Server, put_status
+from tests.plugins.conftest import Server, put_status
 
 STATIC = PLUGINS / "totesys_status" / "static"
 PATHS = ["/totesys/", "/totesys/status", "/totesys/page.js", "/totesys/rejected?file=x", "/totesys/openapi.json"]

@@ -32,7 +32,7 @@ async function refresh() {
     readAt = Date.now();
     show();
     shown.paused = await asking; // Airflow takes longer to say than S3 does
-    byId("messages").replaceChildren(...messages());
+    say("messages", ...messages());
   } catch (error) {
     showProblem(error.message);
   } finally {
@@ -52,17 +52,23 @@ async function read() {
   return document;
 }
 
+/** Put something into a part of the page that is read out; what says the same is left, and not read out again. */
+function say(id, ...children) {
+  const next = html("div", {}, ...children);
+  if (next.textContent !== byId(id).textContent) byId(id).replaceChildren(...next.childNodes);
+}
+
 function show() {
   const { status, now } = shown;
   for (const section of document.querySelectorAll("[data-when=recorded]")) section.hidden = !status;
   byId("tiles").hidden = !status;
-  byId("messages").replaceChildren(...messages());
+  say("messages", ...messages());
   if (!status) {
-    byId("headline").replaceChildren("Nothing is recorded yet.");
+    say("headline", "Nothing is recorded yet.");
     return;
   }
   const tables = inOrder(status);
-  byId("headline").replaceChildren(...headline(tables));
+  say("headline", ...headline(tables));
   byId("tiles").replaceChildren(...tiles(tables));
   keepFocus(() => {
     byId("table-rows").replaceChildren(...tableRows(tables, now, askToRun));
@@ -150,8 +156,8 @@ function showRejectedHint(tables) {
 
 function showProblem(text) {
   const old = shown?.status ? " What is shown was read earlier." : "";
-  byId("messages").replaceChildren(html("p", { class: "message bad", role: "alert" }, text + old));
-  if (!shown) byId("headline").replaceChildren("The recorded state cannot be read.");
+  say("messages", html("p", { class: "message bad" }, text + old));
+  if (!shown) say("headline", "The recorded state cannot be read.");
 }
 
 function showAge() {

@@ -20,7 +20,7 @@ function tableRow(table, now, run) {
   return html(
     "tr",
     { id: `row-${table.name}`, tabindex: "-1" },
-    html("th", { scope: "row" }, table.name, html("small", {}, table.view || table.description)),
+    html("th", { scope: "row", title: table.description }, table.name, html("small", {}, origin(table))),
     cell("Health", [badge(health(table)), table.problem ? html("small", { class: "problem" }, table.problem) : null].flat()),
     number("Read", age, table.observed_at),
     number("Lag", duration(load.lag_seconds)),
@@ -33,6 +33,9 @@ function tableRow(table, now, run) {
     cell("", html("button", { type: "button", "aria-label": `Run ${table.name}`, onclick: () => run(table.name) }, "Run")),
   );
 }
+
+/** Where its rows are to be found, for a fact, or come from. */
+const origin = (table) => table.view || (table.sources.length ? `from ${table.sources.join(", ")}` : "made, not read");
 
 /** The row of each run; `link` gives its address in Airflow, or null. */
 export const runRows = (runs, now, link) => runs.map((run) => runRow(run, now, link(run)));
