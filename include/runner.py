@@ -10,7 +10,7 @@ from typing import Any
 
 from include import pipeline
 from include.errors import DataError, DeclarationError, ServiceError
-from include.history import RunIdentity
+from include.history import RunIdentity, Work
 from include.landing import STREAMS
 from include.manifests import CheckResult, LoadResult, SourceRead
 from include.pipeline import Options
@@ -128,4 +128,4 @@ def _do(going: Run, step: Step) -> object:
 
 def _record(going: Run, reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> RunReport:
     checked: dict[str, CheckResult] | None = going.results.get(CHECK)
-    return pipeline.record_run(going.identity, going.options.sources, reads, loads, checked)
+    return pipeline.record_run(going.identity, Work(going.options.sources, reads, loads, checked))

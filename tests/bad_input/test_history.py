@@ -8,7 +8,7 @@ import pytest
 
 from include import pipeline, status
 from include.errors import DataError, ServiceError
-from include.history import RunIdentity
+from include.history import RunIdentity, Work
 from include.status import STATUS_KEY, Status
 from tests.acceptance.system import System
 from tests.bad_input.conftest import Recorded, one_line
@@ -37,7 +37,7 @@ def test_a_run_whose_record_failed_is_in_the_history_with_the_reason(
     recorded.replace(b"{")
     run = RunIdentity(run_id="scheduled__1", started_at=datetime.now(UTC))
     with pytest.raises(DataError, match=r"latest_update\.json"):
-        pipeline.record_run(run, {"currency"}, {}, {}, {})
+        pipeline.record_run(run, Work({"currency"}, {}, {}, {}))
     newest = told(system, s3).runs[0]
     assert newest.run == run
     assert "latest_update.json" in newest.problems[0]
