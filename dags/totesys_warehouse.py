@@ -9,28 +9,19 @@ from airflow.sdk import DAG, Asset, Param, TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.alerts import notify_failure
-from include.dictionary import table_document
+from include.documents import ABOUT, GROUPS, task_document
 from include.errors import DataError, DeclarationError
+from include.openlineage import lineage_of
 from include.schema import Fact
 from include.sources import SOURCES
 from include.star import STAR
 from include.steps import CHECK, PREPARE, Step, plan
 
-ABOUT = """\
-### ToteSys warehouse
-
-Every 20 minutes: what changed in each source table goes to CSV in the ingestion bucket (`ingest`), becomes typed
-Parquet in the processed bucket (`dimensions`, `facts`), is merged into the warehouse (`load`), compared with the
-source (`check`) and only then recorded in `latest_update.json` (`record`).
-
-* A table without a change is skipped, and so is what hangs on it alone.
-* A failed run loses nothing: the next one repeats what was not recorded.
-* **Trigger** with `tables` to bring some tables up to date, with `full_refresh` to read them whole.
-* Rows that cannot be right are set aside under `rejected/` in the processed bucket, and read again by every run.
-"""
-
 MANIFEST = "manifest"
 """The XCom key under which a task leaves what it did, also when it is skipped afterwards."""
+
+NOTE = "note"
+"""The XCom key under which the record leaves what becomes the run's note."""
 
 Result = TypeVar("Result")
 
@@ -65,6 +56,11 @@ def group_of(step: Step) -> str:
 def task_id(step: Step) -> str:
     """The task's id, with its group's: "ingest.sales_order"."""
     return f"{group_of(step)}.{step.table}" if step.table else step.kind
+
+
+def asset_of(name: str) -> Asset:
+    """The asset that a load of this warehouse table updates; the event's extra holds the numbers of rows."""
+    return Asset(f"warehouse/{name}")
 
 
 def options() -> Any:
@@ -125,7 +121,9 @@ def load(name: str) -> None:
     if document is None:
         raise AirflowSkipException(f"{name} did not change")
     result = attempt(lambda: pipeline.load_table(name, StarFiles.model_validate(document)))
-    leave(result.model_dump(mode="json"))
+    counts = {"new": result.new, "changed": result.changed, "deleted": result.deleted}
+    get_current_context()["outlet_events"][asset_of(name)].extra = {**counts, "rejected": len(result.rejected)}
+    leave(result.model_dump(mode="json"), skip="a later reading is loaded already" if result.superseded else "")
 
 
 @task(trigger_rule="all_done")
@@ -141,11 +139,27 @@ def check() -> None:
 def record() -> None:
     """Move latest_update.json on, and fail where something is missing."""
     from include import pipeline
+    from include.history import Work
     from include.manifests import CheckResult
 
     documents = found(CHECK)
     checked = documents and {name: CheckResult.model_validate(document) for name, document in documents.items()}
-    attempt(lambda: pipeline.record_run(options().sources, _reads(), _loads(), checked))
+    work = Work(options().sources, _reads(), _loads(), checked)
+    attempt(lambda: pipeline.record_run(_identity(), work, _note))
+
+
+def _note(report: Any) -> None:
+    """Leave the line that the plugin `totesys_note` makes the run's note."""
+    get_current_context()["ti"].xcom_push(NOTE, report.summary)
+
+
+def _identity() -> Any:
+    """Which run this is, as its history tells it."""
+    from include.history import RunIdentity
+
+    run, asked = get_current_context()["dag_run"], options()
+    began = run.start_date or run.run_after
+    return RunIdentity(run_id=run.run_id, started_at=began, tables=list(asked.tables), full_refresh=asked.full_refresh)
 
 
 def _reads() -> dict[str, Any]:
@@ -199,13 +213,15 @@ WORK: dict[str, Any] = {
 
 def draw(step: Step, groups: dict[str, TaskGroup]) -> Any:
     """The task of a step, in its group."""
-    work = WORK[step.kind]
+    work, document = WORK[step.kind], task_document(step)
     if not step.table:
-        return work()
-    document = table_document(STAR[step.table]) if step.table in STAR else f"Changes of the source table {step.table}."
-    outlets = [Asset(f"warehouse/{step.table}")] if step.kind == "load" else []
+        return work.override(doc_md=document)()
+    outlets = [asset_of(step.table)] if step.kind == "load" else []
     with groups[group_of(step)]:
-        return work.override(task_id=step.table, doc_md=document, outlets=outlets)(step.table)
+        drawn = work.override(task_id=step.table, doc_md=document, outlets=outlets)(step.table)
+    if step.kind == "load":  # what the OpenLineage provider calls, where it is in use
+        drawn.operator.get_openlineage_facets_on_complete = lambda _: lineage_of(STAR[step.table])
+    return drawn
 
 
 with DAG(
@@ -223,8 +239,8 @@ with DAG(
     on_failure_callback=notify_failure,
 ) as dag:
     steps = plan(set(SOURCES))
-    names = {group: TaskGroup(group) for group in dict.fromkeys(map(group_of, steps)) if group}
-    tasks = {step: draw(step, names) for step in steps}
+    groups = {name: TaskGroup(name, tooltip=tip, ui_color=colour) for name, (tip, colour) in GROUPS.items()}
+    tasks = {step: draw(step, groups) for step in steps}
     for step, order in steps.items():
         for upstream in order.needs | order.follows:
             tasks[upstream] >> tasks[step]

@@ -44,7 +44,34 @@ def answer(runner: Any, dag: Any, request: dict[str, Any]) -> dict[str, Any]:
     tasks = {task.task_id: [task.state, task.try_number] for task in run.get_task_instances()}
     import include
 
-    return {"state": run.state, "tasks": tasks, "log": log.read_text()[start:], "include": include.__file__}
+    text = log.read_text()[start:]
+    told = {"note": note_of(run), "assets": assets_of(run), "log": text}
+    return {"state": run.state, "tasks": tasks, "include": include.__file__, **told}
+
+
+def assets_of(run: Any) -> dict[str, Any]:
+    """What the run's asset events hold beside the asset: its name → the extra."""
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        events = session.scalars(select(AssetEvent).where(AssetEvent.source_run_id == run.run_id))
+        return {event.asset.name: event.extra for event in events}
+
+
+def note_of(run: Any) -> str | None:
+    """The note that the run gets when the scheduler ends it, in whose session it is; dag.test() ends one outside."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        ended = session.get(DagRun, run.id)
+        assert ended is not None
+        ended.notify_dagrun_state_changed(msg="")
+        session.commit()
+        session.refresh(ended)
+        return ended.note
 
 
 def main(dags_folder: Path, local_airflow: Path) -> None:
