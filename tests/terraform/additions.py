@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
+from uuid import uuid4
 
 import flask
 from moto.budgets.responses import BudgetsResponse
@@ -90,9 +91,10 @@ def update_parameters_as_user(group: DBParameterGroup, parameters: list[dict[str
     update_parameters(group, [{**parameter, "Source": "user"} for parameter in parameters])
 
 
-def create_instance_with_insights(backend: RDSBackend, asked: dict[str, Any]) -> DBInstance:
-    """Keep what is asked of Performance Insights, which moto forgets."""
+def create_instance_of_its_own(backend: RDSBackend, asked: dict[str, Any]) -> DBInstance:
+    """Give an instance an id that no other has, and keep what is asked of Performance Insights, which moto forgets."""
     instance = create_instance(backend, asked)
+    instance.dbi_resource_id = f"db-{uuid4().hex.upper()}"
     instance.performance_insights_enabled = asked.get("enable_performance_insights", False)
     instance.performance_insights_kms_key_id = asked.get("performance_insights_kms_key_id")
     instance.performance_insights_retention_period = asked.get("performance_insights_retention_period")
@@ -110,7 +112,7 @@ def added_to_moto(database_host: str) -> Iterator[None]:
         (FakeBucket, "_log_permissions_enabled_policy", may_deliver_logs),
         (SecurityGroupRule, "description", property(described)),
         (DBParameterGroup, "update_parameters", update_parameters_as_user),
-        (RDSBackend, "create_db_instance", create_instance_with_insights),
+        (RDSBackend, "create_db_instance", create_instance_of_its_own),
         (DBInstance, "address", database_host),
     ]
     with ExitStack() as stack:

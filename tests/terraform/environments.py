@@ -33,6 +33,11 @@ class Environment:
         return "totesys-" + self.root.rpartition("/")[2]
 
     @property
+    def instance(self) -> str:
+        """The identifier of the warehouse's instance."""
+        return f"{self.name}-warehouse"
+
+    @property
     def state(self) -> str:
         """The state as it is kept."""
         return (self.workspace.code / self.root / STATE).read_text()

@@ -30,7 +30,7 @@ class AirflowRun:
 
 def run_from_bucket(cloud: Cloud, environment: Environment, databases: Databases, home: Path) -> AirflowRun:
     """Make the warehouse's database as RDS does, download the code, and let Airflow run the DAG."""
-    instance = cloud.client("rds").describe_db_instances(DBInstanceIdentifier=environment.name)["DBInstances"][0]
+    instance = cloud.client("rds").describe_db_instances(DBInstanceIdentifier=environment.instance)["DBInstances"][0]
     secret = cloud.client("secretsmanager").get_secret_value(SecretId=instance["MasterUserSecret"]["SecretArn"])
     master = json.loads(secret["SecretString"])
     databases.make_instance(master["username"], master["password"])

@@ -72,7 +72,7 @@ def test_no_secret_is_in_the_state_or_in_a_plan(
     account: Cloud, databases: Databases, applied: Applied, env: str
 ) -> None:
     client, name = account.client("secretsmanager"), applied[env].name
-    instance = account.client("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+    instance = account.client("rds").describe_db_instances(DBInstanceIdentifier=applied[env].instance)["DBInstances"][0]
     connections = [f"{name}/airflow/connections/{connection}" for connection in ("totesys", "warehouse")]
     secrets = [*connections, instance["MasterUserSecret"]["SecretArn"]]
     documents = [client.get_secret_value(SecretId=secret)["SecretString"] for secret in secrets]
@@ -174,10 +174,10 @@ def test_destroying_leaves_nothing_but_prods_last_snapshot(
     before = remains(account)
     assert [kind for kind, found in before.items() if not found] == []
     # As the runbook says: what protects prod is taken off first.
-    account.client("rds").modify_db_instance(DBInstanceIdentifier=applied["prod"].name, DeletionProtection=False)
+    account.client("rds").modify_db_instance(DBInstanceIdentifier=applied["prod"].instance, DeletionProtection=False)
     in_parallel(Environment.destroy, applied)
     assert {kind: found for kind, found in remains(account).items() if found} == {}
     for environment in applied.values():
         assert json.loads(environment.state)["resources"] == []
     snapshots = account.client("rds").describe_db_snapshots()["DBSnapshots"]
-    assert [snapshot["DBInstanceIdentifier"] for snapshot in snapshots] == [applied["prod"].name]
+    assert [snapshot["DBInstanceIdentifier"] for snapshot in snapshots] == [applied["prod"].instance]
