@@ -109,8 +109,8 @@ def update_parameters_as_user(group: DBParameterGroup, parameters: list[dict[str
 
 
 def create_instance_of_its_own(backend: RDSBackend, asked: dict[str, Any]) -> DBInstance:
-    """Give an instance an id that no other has, and keep what is asked of Performance Insights, which moto forgets."""
-    instance = create_instance(backend, asked)
+    """Give an instance an id of its own and AWS's certificate, and keep what is asked of Performance Insights."""
+    instance = create_instance(backend, {"ca_certificate_identifier": "rds-ca-rsa2048-g1", **asked})
     instance.dbi_resource_id = f"db-{uuid4().hex.upper()}"
     instance.performance_insights_enabled = asked.get("enable_performance_insights", False)
     instance.performance_insights_kms_key_id = asked.get("performance_insights_kms_key_id")
