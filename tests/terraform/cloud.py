@@ -7,6 +7,7 @@ from typing import Any, Self
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import boto3
+from moto.moto_api._internal.models import moto_api_backend
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
@@ -31,6 +32,7 @@ class Cloud:
         self.url = f"http://127.0.0.1:{self._server.port}"
 
     def __enter__(self) -> Self:
+        moto_api_backend.reset()  # a process has but one of what moto keeps
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 

@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from deploy import package
 from tests.terraform.additions import added_to_moto
@@ -12,6 +14,22 @@ from tests.terraform.cloud import Cloud
 from tests.terraform.databases import Databases, running_databases
 from tests.terraform.environments import Environment, apply_both
 from tests.terraform.mwaa_run import AirflowRun, run_from_bucket
+
+APART = ("test_modules.py", "test_mutations.py")
+"""Files whose tests have nothing in common, so that workers share them; the tests of any other have one worker."""
+
+
+class ByFile(LoadScopeScheduling):
+    """Which worker gets which tests."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return nodeid if file.endswith(APART) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Give the workers of pytest-xdist their tests."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from tests.terraform.environments import PIPELINE, Environment, in_parallel
 from tests.terraform.mwaa_run import AirflowRun
 from tests.terraform.policies import Statement, decides, is_allowed
 
-pytestmark = [pytest.mark.xdist_group("applied"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 Applied = dict[str, Environment]
 ENVIRONMENTS = pytest.mark.parametrize("env", ["dev", "prod"])
