@@ -145,7 +145,7 @@ def connection(database: str) -> dict[str, Any]:
         "conn_type": "postgres",
         "host": database,
         "port": 5432,
-        "login": "pipeline",
+        "login": "totesys_pipeline",
         "password": "pipeline",
         "schema": database,
     }
