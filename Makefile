@@ -67,6 +67,18 @@ down: ## Stop what runs in Docker; its data stays
 reset: ## Stop what runs in Docker and delete its data
 	@docker compose down --volumes
 
+BROWSER := build/browser
+BROWSER_TEST := $(BROWSER)/bin/python -m pytest --confcutdir tests/compose -p no:cacheprovider -o timeout=1500 tests/compose
+
+.PHONY: test-compose
+test-compose: $(BROWSER)/.built ## Try it all in Docker and in a browser (Chromium): TEST_OPTIONS='-k name' selects
+	$(BROWSER_TEST) $(TEST_OPTIONS)
+
+$(BROWSER)/.built: requirements/browser.txt
+	@python=$$($(find-python)); "$$python" -m venv --clear $(BROWSER)
+	@$(BROWSER)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 .PHONY: test
 test: make-build ## Run the tests on real servers: TEST_OPTIONS='-k name' selects
 	$(IN_VENV) pytest -n 2 $(TEST_OPTIONS)
