@@ -11,6 +11,8 @@ REQUIREMENTS := requirements/development-$(AIRFLOW).txt
 # Airflow's constraints for 3.3.1 name packages that need Python 3.12.
 PYTHONS := $(if $(filter 3.2.1,$(AIRFLOW)),3.12 3.11,3.12)
 IN_VENV := $(VENV)/bin/python -m
+CHECKOV := build/checkov
+DEPLOY := $(IN_VENV) deploy
 
 # A `python3.12` on the path may be a shim of a version that is not there, so candidates are tried, not looked up.
 define find-python
@@ -30,6 +32,7 @@ endef
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "ENV=dev or ENV=prod goes with those that touch AWS: setup-terraform, bootstrap, plan, deploy, deploy-dags, destroy."
 	@echo "AIRFLOW=3.3.1 makes any of them work with that release, in an environment of its own."
 
 .PHONY: make-build
@@ -81,7 +84,7 @@ $(BROWSER)/.built: requirements/browser.txt
 
 .PHONY: test
 test: make-build ## Run the tests on real servers: TEST_OPTIONS='-k name' selects
-	$(IN_VENV) pytest -n 2 $(TEST_OPTIONS)
+	$(IN_VENV) pytest -n 2 --ignore tests/terraform $(TEST_OPTIONS)
 
 .PHONY: bench
 bench: make-build ## Measure the pipeline: PEERS=1 compares with other tools, BENCH_OPTIONS=--short is quick
@@ -98,9 +101,42 @@ format: make-build ## Put the code into its standard format
 	$(IN_VENV) ruff check --fix-only .
 	$(IN_VENV) ruff format .
 
+# Three workers: one of them mostly waits, as Terraform does, for databases to come and go.
+.PHONY: test-terraform
+test-terraform: make-build $(CHECKOV)/.built ## Prove the infrastructure: checked, applied to a local AWS endpoint, run, destroyed
+	$(IN_VENV) pytest tests/terraform -n 3 --dist loadgroup $(TEST_OPTIONS)
+
+# checkov pins other releases of packages that Airflow pins.
+$(CHECKOV)/.built: requirements/terraform.txt | make-build
+	@$(VENV)/bin/python -m venv --clear $(CHECKOV)
+	@$(VENV)/bin/uv pip install --quiet --python $(CHECKOV)/bin/python --requirement $<
+	@touch $@
+
+# What follows takes ENV=dev or ENV=prod. docs/aws.md tells the steps.
 .PHONY: setup-terraform
-setup-terraform: ## Prepare Terraform
-	@echo "Terraform's setup comes with the infrastructure, in terraform/."
+setup-terraform: make-build ## Find or install Terraform, make terraform.tfvars, connect with the state
+	@$(DEPLOY) setup --env "$(ENV)"
+
+.PHONY: bootstrap
+bootstrap: make-build ## Make the bucket of Terraform's state
+	@$(DEPLOY) bootstrap --env "$(ENV)"
+
+.PHONY: plan
+plan: make-build ## Show what a deployment would change
+	@$(DEPLOY) plan --env "$(ENV)"
+
+.PHONY: deploy
+deploy: make-build ## Package, apply, wait for Airflow, start a run: YES=1 does not ask
+	@$(DEPLOY) apply --env "$(ENV)" $(if $(YES),--yes)
+	@$(DEPLOY) start --env "$(ENV)"
+
+.PHONY: deploy-dags
+deploy-dags: make-build ## Upload what changed under dags/ and include/, and nothing else
+	@$(DEPLOY) sync --env "$(ENV)"
+
+.PHONY: destroy
+destroy: make-build ## Remove an environment with all its data: CONFIRM=<its name>
+	@$(DEPLOY) destroy --env "$(ENV)" $(if $(CONFIRM),--confirm "$(CONFIRM)")
 
 # CONSTRAINTS is a folder with Airflow's constraint files for Python 3.12, named constraints-<release>.txt.
 .PHONY: lock

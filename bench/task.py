@@ -31,7 +31,7 @@ def do_steps(folder: Path, names: list[str]) -> None:
     """Do the steps, with the results of those before, and add theirs."""
     file = folder / RESULTS
     results = pickle.loads(file.read_bytes()) if file.exists() else {}  # noqa: S301 - written below
-    going = runner.Run(Options(), read_state(), results)
+    going = runner.Run(Options(), read_state(), runner.identify(Options()), results)
     steps = plan(going.options.sources)
     for name in names:
         kind, _, table = name.partition(" ")

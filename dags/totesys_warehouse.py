@@ -9,7 +9,7 @@ from airflow.sdk import DAG, Asset, Param, TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.alerts import notify_failure
-from include.dictionary import table_document
+from include.documents import GROUPS, task_document
 from include.errors import DataError, DeclarationError
 from include.schema import Fact
 from include.sources import SOURCES
@@ -31,6 +31,9 @@ source (`check`) and only then recorded in `latest_update.json` (`record`).
 
 MANIFEST = "manifest"
 """The XCom key under which a task leaves what it did, also when it is skipped afterwards."""
+
+NOTE = "note"
+"""The XCom key under which the record leaves what becomes the run's note."""
 
 Result = TypeVar("Result")
 
@@ -141,11 +144,27 @@ def check() -> None:
 def record() -> None:
     """Move latest_update.json on, and fail where something is missing."""
     from include import pipeline
+    from include.history import Work
     from include.manifests import CheckResult
 
     documents = found(CHECK)
     checked = documents and {name: CheckResult.model_validate(document) for name, document in documents.items()}
-    attempt(lambda: pipeline.record_run(options().sources, _reads(), _loads(), checked))
+    work = Work(options().sources, _reads(), _loads(), checked)
+    attempt(lambda: pipeline.record_run(_identity(), work, _note))
+
+
+def _note(report: Any) -> None:
+    """Leave the line that the plugin `totesys_note` makes the run's note."""
+    get_current_context()["ti"].xcom_push(NOTE, report.summary)
+
+
+def _identity() -> Any:
+    """Which run this is, as its history tells it."""
+    from include.history import RunIdentity
+
+    run, asked = get_current_context()["dag_run"], options()
+    began = run.start_date or run.run_after
+    return RunIdentity(run_id=run.run_id, started_at=began, tables=list(asked.tables), full_refresh=asked.full_refresh)
 
 
 def _reads() -> dict[str, Any]:
@@ -199,10 +218,9 @@ WORK: dict[str, Any] = {
 
 def draw(step: Step, groups: dict[str, TaskGroup]) -> Any:
     """The task of a step, in its group."""
-    work = WORK[step.kind]
+    work, document = WORK[step.kind], task_document(step)
     if not step.table:
-        return work()
-    document = table_document(STAR[step.table]) if step.table in STAR else f"Changes of the source table {step.table}."
+        return work.override(doc_md=document)()
     outlets = [Asset(f"warehouse/{step.table}")] if step.kind == "load" else []
     with groups[group_of(step)]:
         return work.override(task_id=step.table, doc_md=document, outlets=outlets)(step.table)
@@ -223,8 +241,8 @@ with DAG(
     on_failure_callback=notify_failure,
 ) as dag:
     steps = plan(set(SOURCES))
-    names = {group: TaskGroup(group) for group in dict.fromkeys(map(group_of, steps)) if group}
-    tasks = {step: draw(step, names) for step in steps}
+    groups = {name: TaskGroup(name, tooltip=tip, ui_color=colour) for name, (tip, colour) in GROUPS.items()}
+    tasks = {step: draw(step, groups) for step in steps}
     for step, order in steps.items():
         for upstream in order.needs | order.follows:
             tasks[upstream] >> tasks[step]

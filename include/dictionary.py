@@ -33,14 +33,15 @@ def _rows(table: StarTable) -> Iterator[str]:
     for column in table.columns:
         name = f"**{column.name}**" if column.name == table.identity else column.name
         null = "yes" if column.nullable else ""
-        cells = [name, column.type, null, _origin(table, column), column.references or "", column.description]
+        cells = [name, column.type, null, origin(table, column), column.references or "", column.description]
         yield f"| {' | '.join(cells)} |"
     if isinstance(table, Fact):
         yield "| valid_from | timestamptz | | | | The source's instant at which the pipeline saw this version. |"
         yield "| valid_to | timestamptz | yes | | | When it saw the next one, or the deletion; NULL for the current. |"
 
 
-def _origin(table: StarTable, column: Column) -> str:
+def origin(table: StarTable, column: Column) -> str:
+    """Where a column's value comes from: "staff.first_name", "currency.currency_code (iso_4217_name)"; none: empty."""
     if isinstance(table, Calendar):
         return ""
     owner, _, name = column.source.rpartition(".")

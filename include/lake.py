@@ -167,3 +167,43 @@ def open_file(bucket: str, key: str) -> Iterator[IO[bytes]]:
             yield cast(IO[bytes], body)
     finally:
         body.close()
+
+
+def read_current(bucket: str, key: str) -> tuple[bytes | None, str | None]:
+    """A small file that is replaced as time goes on, and its ETag; twice None where there is none.
+
+    Raises: as `lake_errors`.
+    """
+    with lake_errors(bucket, key):
+        try:
+            answer = aws_client("s3").get_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchKey":
+                return None, None
+            raise
+        return answer["Body"].read(), answer["ETag"]
+
+
+def replace_file(bucket: str, key: str, content: bytes, etag: str | None) -> bool:
+    """Write a JSON file in place of the one with this ETag, or of none. False: somebody else wrote it meanwhile.
+
+    Raises: as `lake_errors`.
+    """
+    condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
+    with lake_errors(bucket, key):
+        try:
+            aws_client("s3").put_object(
+                Bucket=bucket, Key=key, Body=content, ContentType="application/json", **condition
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in TAKEN:
+                return False
+            raise
+    return True
+
+
+def list_keys(bucket: str, prefix: str) -> list[str]:
+    """The keys that begin with `prefix`, in their order. Raises: as `lake_errors`."""
+    with lake_errors(bucket, prefix):
+        pages = aws_client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]

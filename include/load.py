@@ -33,6 +33,12 @@ log = logging.getLogger(__name__)
 FILL_ROWS = 10_000
 """From how many rows on an empty table gets its constraints and indexes after the rows."""
 
+LOAD_LOCK = 0x746F7466
+"""Held by every load to its end: shared by those that merge, exclusively by one that fills an empty table.
+
+A fill takes constraints away and makes them again, which locks all tables that they join, in another order than a merge
+reads and writes them."""
+
 KEY = binary_row(key=">i4")
 
 
@@ -59,8 +65,16 @@ def load(table: StarTable, files: StarFiles) -> LoadResult:
     started = monotonic()
     with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors(table.name):
         earlier = _claim(connection, table)
+        empty = _is_empty(connection, table)
+        filling = empty and sum(file.rows for file in files.files) >= FILL_ROWS
+        _take_turn(connection, alone=filling)
         superseded = _is_superseded(table, files.inputs, earlier)
-        outcome = _Outcome() if superseded else _apply(connection, table, files, earlier)
+        if superseded:
+            outcome = _Outcome()
+        elif filling:
+            outcome = _fill(connection, table, files)
+        else:
+            outcome = _update(connection, table, files, None if empty else earlier)
         result = _describe(connection, files, outcome, superseded, started)
         connection.commit()
     return result
@@ -76,6 +90,22 @@ def _claim(connection: psycopg.Connection, table: StarTable) -> Inputs:
         "SELECT inputs FROM pipeline.load WHERE table_name = %s FOR UPDATE", [table.name]
     ).fetchone()
     return row[0] if row else {}
+
+
+def _is_empty(connection: psycopg.Connection, table: StarTable) -> bool:
+    """Whether the table has no row; nobody else gives it any, as this load has claimed it.
+
+    Rolled back, so that the table is not locked while the load waits for its turn.
+    """
+    with connection.transaction(force_rollback=True):
+        row = sql.SQL("SELECT FROM {} LIMIT 1").format(sql.Identifier(table.name))
+        return connection.execute(row).fetchone() is None
+
+
+def _take_turn(connection: psycopg.Connection, alone: bool) -> None:
+    """Wait until no load fills a table, or with `alone` until no other load is going on."""
+    take = "SELECT pg_advisory_xact_lock(%s)" if alone else "SELECT pg_advisory_xact_lock_shared(%s)"
+    connection.execute(take, [LOAD_LOCK])
 
 
 def _is_superseded(table: StarTable, inputs: Inputs, earlier: Inputs) -> bool:
@@ -94,13 +124,15 @@ def _is_superseded(table: StarTable, inputs: Inputs, earlier: Inputs) -> bool:
     return bool(older)
 
 
-def _apply(connection: psycopg.Connection, table: StarTable, files: StarFiles, earlier: Inputs) -> _Outcome:
-    empty = connection.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(sql.Identifier(table.name))).fetchone() is None
-    if empty and sum(file.rows for file in files.files) >= FILL_ROWS:
-        new, refused = fill(connection, table, files)
-        return _Outcome(new=new, refused=refused)
+def _fill(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> _Outcome:
+    new, refused = fill(connection, table, files)
+    return _Outcome(new=new, refused=refused)
+
+
+def _update(connection: psycopg.Connection, table: StarTable, files: StarFiles, earlier: Inputs | None) -> _Outcome:
+    """Merge the rows, and take out what the source no longer has. earlier: None for a table without rows."""
     outcome = _merge(connection, table, files)
-    if files.source and not empty and _must_compare_keys(files.source, earlier):
+    if files.source and earlier is not None and _must_compare_keys(files.source, earlier):
         return replace(outcome, deleted=_remove_gone(connection, table, files.source))
     return outcome
 

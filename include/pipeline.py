@@ -1,17 +1,21 @@
 """A function for each kind of step. The DAG wraps them in tasks; the command line calls them in order."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
+from typing import Any
 
-from include import alerts, checks, metrics, warehouse
+from include import alerts, checks, metrics, roles, status, warehouse
 from include.errors import DataError, DeclarationError, ServiceError
+from include.events import told
+from include.history import RunIdentity, Work, describe_run
 from include.ingest import ingest
 from include.lineage import named_sources, select_sources
 from include.load import load
-from include.manifests import CheckResult, Inputs, LoadResult, SourceRead, StarFiles
-from include.record import RunReport, record
+from include.manifests import CheckResult, FileEntry, Inputs, LoadResult, SourceRead, StarFiles
+from include.record import COUNTS, RunReport, record
 from include.schema import Calendar
 from include.sources import SOURCES
 from include.star import STAR
@@ -43,59 +47,67 @@ class Options:
         return (named_sources(self.tables) if self.tables else set(SOURCES)) if self.full_refresh else set()
 
 
+def _describe_warehouse(loaded: dict[str, Inputs]) -> dict[str, Any]:
+    return {"tables": len(STAR), "loaded": len(loaded)}
+
+
+def _size(files: list[FileEntry]) -> dict[str, int]:
+    return {"rows": sum(file.rows for file in files), "bytes": sum(file.size_bytes for file in files)}
+
+
+def _describe_read(read: SourceRead) -> dict[str, Any]:
+    size = _size(read.files if read.changed else [])
+    outcome = "done" if read.changed else "unchanged"
+    return {"outcome": outcome, **size, "source_rows": read.rows, "deletions": read.deletions}
+
+
+def _describe_files(files: StarFiles | None) -> dict[str, Any]:
+    return {**_size(files.files), "rejected": len(files.rejected)} if files else {"outcome": "unchanged"}
+
+
+def _describe_load(result: LoadResult) -> dict[str, Any]:
+    counts = {"new": result.new, "changed": result.changed, "deleted": result.deleted, "rejected": len(result.rejected)}
+    return counts | ({"outcome": "superseded"} if result.superseded else {})
+
+
+def _describe_checks(results: dict[str, CheckResult]) -> dict[str, Any]:
+    return {"tables": len(results), "held": sum(result.held for result in results.values())}
+
+
+def _describe_run(report: RunReport) -> dict[str, Any]:
+    counts: dict[str, int] = {name: report.total(name) for name in COUNTS}
+    return {"tables": len(report.tables), **counts, "lag_seconds": round(report.lag_seconds, 3)}
+
+
+@told("prepare", _describe_warehouse)
 def prepare() -> dict[str, Inputs]:
     """Make the warehouse as declared; gives from which readings each of its tables was last built."""
-    loaded = warehouse.prepare()
-    log.info("prepared warehouse: tables=%d loaded=%d", len(STAR), len(loaded))
-    return loaded
+    roles.ensure_role()
+    return warehouse.prepare()
 
 
+@told("ingest", _describe_read)
 def ingest_table(name: str, state: State, loaded: dict[str, Inputs], options: Options) -> SourceRead:
     """Read a source table's changes into the ingestion bucket. See `ingest`."""
-    read = ingest(SOURCES[name], state.tables.get(name), loaded, full_refresh=name in options.whole)
-    size = sum(file.size_bytes for file in read.files) if read.changed else 0
-    log.info(
-        "ingested %s: read=%d of=%d deletions=%s bytes=%d seconds=%.2f",
-        name,
-        read.read_rows,
-        read.rows,
-        read.deletions,
-        size,
-        read.seconds,
-    )
-    return read
+    return ingest(SOURCES[name], state.tables.get(name), loaded, full_refresh=name in options.whole)
 
 
+@told("transform", _describe_files)
 def transform_table(name: str, reads: dict[str, SourceRead], loaded: dict[str, Inputs]) -> StarFiles | None:
     """Build a warehouse table's Parquet from the readings of its sources. None: nothing changed. See `transform`."""
     table = STAR[name]
     if isinstance(table, Calendar):
-        files = None if loaded.get(name) == calendar_inputs(table) else write_calendar(table)
-    else:
-        files = transform(table, reads) if any(read.changed for read in reads.values()) else None
-    if files:
-        rows, size = sum(file.rows for file in files.files), sum(file.size_bytes for file in files.files)
-        log.info(
-            "transformed %s: rows=%d rejected=%d bytes=%d seconds=%.2f",
-            name,
-            rows,
-            len(files.rejected),
-            size,
-            files.seconds,
-        )
-    return files
+        return None if loaded.get(name) == calendar_inputs(table) else write_calendar(table)
+    return transform(table, reads) if any(read.changed for read in reads.values()) else None
 
 
+@told("load", _describe_load)
 def load_table(name: str, files: StarFiles) -> LoadResult:
     """Bring a warehouse table to what its Parquet files say. See `load`."""
-    result = load(STAR[name], files)
-    log.info(
-        "loaded %s: new=%d changed=%d deleted=%d rejected=%d seconds=%.2f",
-        name, result.new, result.changed, result.deleted, len(result.rejected), result.seconds,
-    )  # fmt: skip
-    return result
+    return load(STAR[name], files)
 
 
+@told("check", _describe_checks)
 def check_tables(reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> dict[str, CheckResult]:
     """Compare each table that was loaded with its source. See `check`."""
     results = {}
@@ -105,36 +117,46 @@ def check_tables(reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> 
             compared = checks.check(table, reads[table.source], result)
             if compared:
                 results[name] = compared
-    log.info("checked %d tables: held=%d", len(results), sum(result.held for result in results.values()))
     return results
 
 
-def record_run(
-    expected: Iterable[str],
-    reads: dict[str, SourceRead],
-    loads: dict[str, LoadResult],
-    checked: dict[str, CheckResult] | None,
-) -> RunReport:
+@told("record", _describe_run)
+def record_run(run: RunIdentity, work: Work, tell: Callable[[RunReport], object] = lambda _: None) -> RunReport:
     """Move latest_update.json on for every source table whose changes are loaded, and tell what the run did.
 
-    expected: the source tables that the run was to bring up to date. checked: None where the check was not made.
+    tell: called with the report, also of a run that then fails.
 
     Raises: DataError that names what was not loaded, or does not equal the source; what could be recorded is.
     """
-    report = record(set(expected), reads, loads, checked)
-    problems = [*report.problems, *_announce(report)]
-    rejected = sum(table.rejected for table in report.tables)
-    log.info("recorded run: loaded=%d rejected=%d problems=%d", len(report.tables), rejected, len(problems))
+    try:
+        report = record(work.expected, work.reads, work.loads, work.checked)
+    except (DeclarationError, DataError, ServiceError) as error:
+        _remember(run, work, [str(error)])
+        raise
+    problems = [*report.problems, *_announce(report, run.started_at)]
+    problems += _remember(run, work, problems)
+    report = report.model_copy(update={"problems": problems})
+    tell(report)
     if problems:
         raise DataError("; ".join(problems))
     return report
 
 
-def _announce(report: RunReport) -> list[str]:
+def _remember(run: RunIdentity, work: Work, problems: list[str]) -> list[str]:
+    """Add a run to the history; what goes wrong with that is told, and hides nothing else."""
+    try:
+        status.remember(describe_run(run, work, problems))
+    except (DeclarationError, DataError, ServiceError) as error:
+        log.warning("the run is not in the history: %s", error)
+        return [f"the run is not in the history: {error}"]
+    return []
+
+
+def _announce(report: RunReport, started_at: datetime) -> list[str]:
     """Publish a run's metrics and alerts; what could not be published is told, and hides nothing else."""
     rejected = report.newly_rejected
     announcements = {
-        "metrics": partial(metrics.publish, report),
+        "metrics": partial(metrics.publish, report, started_at),
         f"alert about rejected rows in {', '.join(rejected)}": partial(alerts.notify_rejected, rejected),
     }
     problems = []

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from select import select
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,9 @@ BLOCK_BYTES = 1 << 20
 
 BINARY_HEADER_BYTES = 19
 """Signature, flags and length of the extension. Source: "Binary Format" in PostgreSQL's manual on COPY."""
+
+OPTIONS = "-c timezone=UTC"
+"""What every session is set to."""
 
 REFUSED = (
     "authentication failed",
@@ -70,33 +74,64 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0]
 
 
+class Credentials(NamedTuple):
+    """A role and its password."""
+
+    login: str
+    password: str
+
+
 @contextmanager
-def connect(connection_id: str) -> Iterator[psycopg.Connection]:
+def connect(connection_id: str, credentials: Credentials | None = None) -> Iterator[psycopg.Connection]:
     """A connection that Airflow knows by this id, in UTC, closed at the end; nothing is committed by itself.
+
+    credentials: those to connect with in place of the connection's own.
 
     Raises: DeclarationError where Airflow has no such connection or the server refuses it; ServiceError where the
         server cannot be reached. Either names the connection.
     """
     subject = f"connection {connection_id!r}"
     with postgres_errors(subject):
-        connection = _open(connection_id, subject)
+        connection = _open(connection_id, subject, credentials)
     try:
         yield connection
     finally:
         connection.close()
 
 
-def _open(connection_id: str, subject: str) -> psycopg.Connection:
+def _open(connection_id: str, subject: str, credentials: Credentials | None) -> psycopg.Connection:
     try:
-        connection = cast(psycopg.Connection, PostgresHook(connection_id, options="-c timezone=UTC").get_conn())
+        hook = PostgresHook(connection_id, options=OPTIONS)
+        if credentials:
+            changed = deepcopy(hook.connection)
+            changed.login, changed.password = credentials
+            hook = PostgresHook(connection=changed, options=OPTIONS)
+        return cast(psycopg.Connection, hook.get_conn())
     except AirflowNotFoundException as error:
-        where = f"AIRFLOW_CONN_{connection_id.upper()}, or airflow/connections/{connection_id} in Secrets Manager"
-        raise DeclarationError(f"{subject} is not defined: set {where}") from error
+        raise _undefined(connection_id) from error
     except psycopg.OperationalError as error:
         if any(text in str(error) for text in REFUSED):
             raise DeclarationError(f"{subject}: {_first_line(error)}; correct the Airflow connection") from error
         raise
-    return connection
+
+
+def own_credentials(connection_id: str) -> Credentials:
+    """The role and the password of the connection that Airflow knows by this id.
+
+    Raises: DeclarationError where Airflow has no such connection, or either is missing in it.
+    """
+    try:
+        connection = PostgresHook(connection_id).connection
+    except AirflowNotFoundException as error:
+        raise _undefined(connection_id) from error
+    if not connection.login or not connection.password:
+        raise DeclarationError(f"connection {connection_id!r} has no login or no password; give it both")
+    return Credentials(connection.login, connection.password)
+
+
+def _undefined(connection_id: str) -> DeclarationError:
+    where = f"AIRFLOW_CONN_{connection_id.upper()}, or airflow/connections/{connection_id} in Secrets Manager"
+    return DeclarationError(f"connection {connection_id!r} is not defined: set {where}")
 
 
 def copy_out(connection: psycopg.Connection, statement: sql.Composed) -> Iterator[bytes]:

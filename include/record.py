@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime
+from typing import Literal
 
 from include.keys import KeySet
 from include.lineage import fed_by, is_joined
@@ -10,6 +11,9 @@ from include.star import STAR
 from include.state import LastLoad, State, TableState, update_state
 
 log = logging.getLogger(__name__)
+
+Count = Literal["new", "changed", "deleted", "rejected"]
+COUNTS: tuple[Count, ...] = ("new", "changed", "deleted", "rejected")
 
 
 class TableReport(Manifest):
@@ -34,6 +38,23 @@ class RunReport(Manifest):
     tables: list[TableReport]
     problems: list[str]
     newly_rejected: list[str]
+
+    def total(self, count: Count) -> int:
+        """A count over all tables."""
+        return sum(getattr(table, count) for table in self.tables)
+
+    @property
+    def lag_seconds(self) -> float:
+        """The longest lag of any table; 0 for a run that found no change: nothing is left unread then."""
+        return max((table.lag_seconds for table in self.tables if table.lag_seconds is not None), default=0.0)
+
+    @property
+    def summary(self) -> str:
+        """All of it in one line: what is wrong first, then the totals."""
+        counts = ", ".join(f"{self.total(name):,} {name}" for name in COUNTS)
+        tables = f"{len(self.tables)} table{'' if len(self.tables) == 1 else 's'}"
+        done = f"{counts} in {tables}; lag {self.lag_seconds:,.0f} s" if self.tables else "nothing changed"
+        return "; ".join([*self.problems, done])
 
 
 def record(

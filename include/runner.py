@@ -4,11 +4,13 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from graphlib import TopologicalSorter
 from typing import Any
 
 from include import pipeline
 from include.errors import DataError, DeclarationError, ServiceError
+from include.history import RunIdentity, Work
 from include.landing import STREAMS
 from include.manifests import CheckResult, LoadResult, SourceRead
 from include.pipeline import Options
@@ -26,6 +28,7 @@ class Run:
 
     options: Options
     state: State
+    identity: RunIdentity
     results: dict[Step, Any] = field(default_factory=dict)
     failures: dict[Step, Exception] = field(default_factory=dict)
 
@@ -63,7 +66,7 @@ def run(options: Options, progress: Callable[[Step, int], None]) -> Run:
     Raises: DeclarationError for a table that is not declared; as `read_state`.
     """
     steps = plan(options.sources)
-    going = Run(options, read_state())
+    going = Run(options, read_state(), identify(options))
     order = TopologicalSorter({step: order.needs | order.follows for step, order in steps.items()})
     order.prepare()
     with ThreadPoolExecutor(STREAMS) as threads:
@@ -80,6 +83,17 @@ def run(options: Options, progress: Callable[[Step, int], None]) -> Run:
                 order.done(step)
                 progress(step, len(steps))
     return going
+
+
+def identify(options: Options) -> RunIdentity:
+    """A run that begins now."""
+    now = datetime.now(UTC)
+    return RunIdentity(
+        run_id=f"command__{now.isoformat()}",
+        started_at=now,
+        tables=list(options.tables),
+        full_refresh=options.full_refresh,
+    )
 
 
 def _attempt(going: Run, step: Step, order: Order) -> None:
@@ -114,4 +128,4 @@ def _do(going: Run, step: Step) -> object:
 
 def _record(going: Run, reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> RunReport:
     checked: dict[str, CheckResult] | None = going.results.get(CHECK)
-    return pipeline.record_run(going.options.sources, reads, loads, checked)
+    return pipeline.record_run(going.identity, Work(going.options.sources, reads, loads, checked))

@@ -23,6 +23,7 @@ STATE_BUCKET = "state_bucket"
 BUCKETS = (INGESTION_BUCKET, PROCESSED_BUCKET, STATE_BUCKET)
 METRICS_NAMESPACE = "metrics_namespace"
 ALERTS_TOPIC = "alerts_topic_arn"
+WAREHOUSE_MASTER = "warehouse_master_secret"
 
 
 def required_variable(name: str) -> str:

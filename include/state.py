@@ -4,14 +4,13 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 
-from botocore.exceptions import ClientError
 from pydantic import AwareDatetime, Field, ValidationError
 
 from include.errors import DataError, ServiceError
 from include.keys import JsonKeys, KeySet
-from include.lake import TAKEN, lake_errors, new_key, read_file, write_file
+from include.lake import new_key, read_current, read_file, replace_file, write_file
 from include.manifests import Cursor, FileEntry, Manifest
-from include.settings import STATE_BUCKET, aws_client, required_variable
+from include.settings import STATE_BUCKET, required_variable
 
 STATE_KEY = "latest_update.json"
 FORMAT = "totesys-warehouse/1"
@@ -91,15 +90,8 @@ def update_state(change: Callable[[State], State]) -> State:
 def _read() -> tuple[State, str | None]:
     """The state and its ETag; None where there is no state yet."""
     bucket = required_variable(STATE_BUCKET)
-    with lake_errors(bucket, STATE_KEY):
-        try:
-            answer = aws_client("s3").get_object(Bucket=bucket, Key=STATE_KEY)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "NoSuchKey":
-                return State(), None
-            raise
-        content = answer["Body"].read()
-    return _parse(content, f"s3://{bucket}/{STATE_KEY}"), answer["ETag"]
+    content, etag = read_current(bucket, STATE_KEY)
+    return (State() if content is None else _parse(content, f"s3://{bucket}/{STATE_KEY}")), etag
 
 
 def _parse(content: bytes, where: str) -> State:
@@ -120,19 +112,7 @@ def _parse(content: bytes, where: str) -> State:
 
 def _write(state: State, etag: str | None) -> bool:
     """Write the state in place of the one with this ETag. False: somebody else replaced it meanwhile."""
-    bucket = required_variable(STATE_BUCKET)
-    condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
-    content = state.model_dump_json(indent=1).encode()
-    with lake_errors(bucket, STATE_KEY):
-        try:
-            aws_client("s3").put_object(
-                Bucket=bucket, Key=STATE_KEY, Body=content, ContentType="application/json", **condition
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] in TAKEN:
-                return False
-            raise
-    return True
+    return replace_file(required_variable(STATE_BUCKET), STATE_KEY, state.model_dump_json(indent=1).encode(), etag)
 
 
 def read_keys(table: str, key: str) -> KeySet:

@@ -49,6 +49,18 @@ def plan(sources: set[str]) -> dict[Step, Order]:
     for table in tables:
         dimensions = frozenset(Step("load", dimension.name) for dimension in referenced_by(table))
         steps[Step("load", table.name)] = Order(dimensions | {Step("transform", table.name)})
-    steps[CHECK] = Order(follows=frozenset(steps))
-    steps[RECORD] = Order(follows=frozenset(steps))
+    steps[CHECK] = Order(follows=_last(steps))
+    steps[RECORD] = Order(follows=frozenset({CHECK}))
     return steps
+
+
+def _last(steps: dict[Step, Order]) -> frozenset[Step]:
+    """The fewest steps after which nothing is going on that a check or a record could need.
+
+    An ingest waits for those before it whatever becomes of them, so the last ones stand for all. A load does not:
+    Airflow marks it as failed as soon as one that it needs has failed, while others are still going on.
+    """
+    ingests = {step for step in steps if step.kind == "ingest"}
+    followed = {before for order in steps.values() for before in order.follows}
+    loads = {step for step in steps if step.kind == "load"}
+    return frozenset((ingests - followed) | loads)

@@ -9,6 +9,7 @@ import psycopg
 
 from include import pipeline
 from include.errors import DataError
+from include.history import Work
 from include.manifests import StarFiles
 from include.runner import Run
 from include.star import STAR
@@ -154,7 +155,7 @@ class _Watch:
             return self._load(step, going, do)
         if step == RECORD:
             results = going.of_kind("ingest"), going.of_kind("load"), going.results.get(CHECK)
-            self.world.records.append((going.options.sources, *results))
+            self.world.records.append((going.identity, Work(going.options.sources, *results)))
         return do()
 
     def _pause(self, change: Write | None) -> None:

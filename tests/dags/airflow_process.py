@@ -44,7 +44,22 @@ def answer(runner: Any, dag: Any, request: dict[str, Any]) -> dict[str, Any]:
     tasks = {task.task_id: [task.state, task.try_number] for task in run.get_task_instances()}
     import include
 
-    return {"state": run.state, "tasks": tasks, "log": log.read_text()[start:], "include": include.__file__}
+    text = log.read_text()[start:]
+    return {"state": run.state, "tasks": tasks, "note": note_of(run), "log": text, "include": include.__file__}
+
+
+def note_of(run: Any) -> str | None:
+    """The note that the run gets when the scheduler ends it, in whose session it is; dag.test() ends one outside."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        ended = session.get(DagRun, run.id)
+        assert ended is not None
+        ended.notify_dagrun_state_changed(msg="")
+        session.commit()
+        session.refresh(ended)
+        return ended.note
 
 
 def main(dags_folder: Path, local_airflow: Path) -> None:

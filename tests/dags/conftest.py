@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,11 @@ def mwaa_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(frozen=True)
 class DagRun:
-    """What became of a run: its state, the state and the tries of each task, and what was logged."""
+    """What became of a run: its state, the state and the tries of each task, its note, and what was logged."""
 
     state: str
     tasks: dict[str, tuple[str, int]]
+    note: str | None
     log: str
     include: str
 
@@ -60,7 +62,8 @@ class AirflowProcess:
 
     def __init__(self, folder: Path, home: Path) -> None:
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        self._environment = kept | {"AIRFLOW_HOME": str(home)} | local_airflow.airflow_settings(folder)
+        plugins = {"AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins")}
+        self._environment = kept | {"AIRFLOW_HOME": str(home)} | local_airflow.airflow_settings(folder) | plugins
         files = map(str, (airflow_process.__file__, folder, local_airflow.__file__))
         self._log = (home / "process.log").open("w")
         self._process = subprocess.Popen(
@@ -156,3 +159,19 @@ def topic(client: Callable[[str], Any], buckets: Buckets) -> tuple[str, Callable
         return [json.loads(message["Body"]) for message in messages]
 
     return arn, published
+
+
+def numbers(client: Callable[[str], Any], namespace: str) -> dict[tuple[str, str], list[float]]:
+    """(metric, table) → its values by the hour; the table is empty for a value of the whole run."""
+    found: dict[tuple[str, str], list[float]] = {}
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    for metric in client("cloudwatch").list_metrics(Namespace=namespace)["Metrics"]:
+        statistics = client("cloudwatch").get_metric_statistics(
+            **metric, StartTime=now - hour, EndTime=now + hour, Period=2 * 3600, Statistics=["Sum"]
+        )
+        table = "".join(part["Value"] for part in metric["Dimensions"])
+        found[metric["MetricName"], table] = [point["Sum"] for point in statistics["Datapoints"]]
+    for name, table in found:
+        if table and (name, "") in found:  # moto counts what has a dimension among what has none; CloudWatch does not
+            found[name, ""] = [found[name, ""][0] - found[name, table][0]]
+    return found

@@ -3,12 +3,18 @@
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
 from include.alerts import notify_failure
+from include.errors import DeclarationError
 from include.settings import aws_client
+from include.steps import RECORD
+from local.environment import Buckets
 from tests.acceptance.system import System
+from tests.dags.conftest import numbers
 
 Topic = tuple[str, Callable[[], list[dict[str, str]]]]
 CONTEXT: dict[str, Any] = {
@@ -39,6 +45,50 @@ def test_nothing_is_published_where_no_topic_is_set(topic: Topic) -> None:
     assert topic[1]() == []
 
 
+STATES = {
+    "ingest.design": "failed",
+    "load.fact_sales_order": "upstream_failed",
+    "load.dim_staff": "success",
+    "record": "failed",
+}
+
+
+def test_the_message_names_the_failed_tasks_with_links_and_what_hangs_on_them(
+    topic: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn, published = topic
+    monkeypatch.setenv("AIRFLOW_VAR_ALERTS_TOPIC_ARN", arn)
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example/")
+    asked = mock.Mock(return_value={CONTEXT["run_id"]: STATES})
+    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", asked)
+    notify_failure(CONTEXT)
+    asked.assert_called_once_with(dag_id="totesys_warehouse", run_ids=[CONTEXT["run_id"]])
+    message = published()[0]["Message"]
+    run = "https://airflow.example/dags/totesys_warehouse/runs/scheduled__2024-08-22"
+    assert f"* ingest.design failed {run}/tasks/ingest.design\n* record failed {run}/tasks/record\n" in message
+    assert "hang on those: load.fact_sales_order\n" in message
+    assert "dim_staff" not in message
+    assert message.endswith(run)
+
+
+def test_a_failed_run_is_counted_even_if_it_never_came_to_record(
+    client: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, buckets: Buckets
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_METRICS_NAMESPACE", buckets.state)
+    notify_failure(CONTEXT)
+    assert numbers(client, buckets.state) == {("RunSucceeded", ""): [0]}
+
+
+def test_a_failed_run_is_counted_where_the_alert_cannot_be_published(
+    client: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, buckets: Buckets
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_METRICS_NAMESPACE", buckets.state)
+    monkeypatch.setenv("AIRFLOW_VAR_ALERTS_TOPIC_ARN", "arn:aws:sns:eu-west-2:123456789012:gone")
+    with pytest.raises(DeclarationError, match="alerts_topic_arn"):
+        notify_failure(CONTEXT)
+    assert numbers(client, buckets.state)["RunSucceeded", ""] == [0]
+
+
 def test_a_long_name_is_cut_to_what_sns_takes(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
     arn, published = topic
     monkeypatch.setenv("AIRFLOW_VAR_ALERTS_TOPIC_ARN", arn)
@@ -58,3 +108,35 @@ def test_rows_that_are_rejected_are_told_of_once(topic: Topic, monkeypatch: pyte
         system.run_cleanly("currency")
         told.append([message["Subject"] for message in published()])
     assert told == [["Rejected rows in dim_currency"], []]
+
+
+def test_a_run_sends_its_totals_and_a_quiet_one_too(
+    client: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, system: System, buckets: Buckets
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_METRICS_NAMESPACE", f"{buckets.state}-loads")
+    system.write(REJECT)
+    report = system.run_cleanly("currency", "design").results[RECORD]
+    found = numbers(client, f"{buckets.state}-loads")
+    assert found["RunSucceeded", ""] == found["RowsRejected", ""] == [1]
+    longest = max(table.lag_seconds for table in report.tables if table.lag_seconds is not None)
+    assert found["LagSeconds", ""] == [pytest.approx(longest)]
+    longest_sent = max(found["LagSeconds", name][0] for name in ("dim_currency", "dim_design"))
+    assert found["LagSeconds", ""] == [pytest.approx(longest_sent)]
+    assert 0 < found["RunSeconds", ""][0] < 300
+
+    monkeypatch.setenv("AIRFLOW_VAR_METRICS_NAMESPACE", f"{buckets.state}-quiet")
+    system.run_cleanly("design")
+    quiet = numbers(client, f"{buckets.state}-quiet")
+    assert quiet.pop(("RunSeconds", ""))[0] > 0
+    assert quiet == {("RunSucceeded", ""): [1], ("RowsRejected", ""): [0], ("LagSeconds", ""): [0]}
+
+
+def test_a_run_that_fails_sends_no_lag_as_it_does_not_know_it(
+    client: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, system: System, buckets: Buckets
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_METRICS_NAMESPACE", buckets.state)
+    system.write("ALTER TABLE design RENAME file_name TO filename")
+    system.run("design")
+    found = numbers(client, buckets.state)
+    assert found["RunSucceeded", ""] == [0]
+    assert ("LagSeconds", "") not in found

@@ -91,6 +91,22 @@ def test_check_and_record_come_after_everything(dag: Any) -> None:
     assert [task.task_id for task in dag.leaves] == ["record"]
 
 
+def test_check_waits_for_every_load_and_the_last_ingests_and_record_for_check(dag: Any) -> None:
+    loads = {f"load.{name}" for name in STAR}
+    last = {
+        f"ingest.{name}"
+        for name in SOURCES
+        if not any(after.startswith("ingest.") for after in dag.get_task(f"ingest.{name}").downstream_task_ids)
+    }
+    assert dag.get_task("check").upstream_task_ids == loads | last
+    assert dag.get_task("record").upstream_task_ids == {"check"}
+
+
+def test_the_graph_has_few_edges(dag: Any) -> None:
+    edges = sum(len(task.downstream_task_ids) for task in dag.tasks)
+    assert edges < 3 * len(dag.tasks)
+
+
 @pytest.mark.parametrize(
     ("task", "rule"),
     [
@@ -136,8 +152,24 @@ def test_it_is_tagged_documented_and_tells_of_failures(dag: Any) -> None:
     assert dag.tags == {"totesys", "warehouse"}
     assert "latest_update.json" in dag.doc_md
     assert dag.on_failure_callback.__name__ == notify_failure.__name__
-    for name in STAR:
-        assert "| column | type |" in dag.get_task(f"load.{name}").doc_md
+    for name, table in STAR.items():
+        load, transform = dag.get_task(f"load.{name}").doc_md, dag.get_task(f"{group(name)}.{name}").doc_md
+        assert "| column | type |" in load
+        assert f"INSERT INTO {name} " in load
+        for source in table.sources:
+            assert f"{source}." in transform
+    for name, source in SOURCES.items():
+        document = dag.get_task(f"ingest.{name}").doc_md
+        assert all(f"| {column.type} |" in document for column in source.columns)
+        assert f"FROM {name}" in document
+    for name in ("prepare", "check", "record"):
+        assert dag.get_task(name).doc_md
+
+
+def test_every_group_has_a_tool_tip_and_a_colour_of_its_own(dag: Any) -> None:
+    groups = [child for name, child in dag.task_group.children.items() if name not in dag.task_ids]
+    assert all(group.tooltip for group in groups)
+    assert len({group.ui_color for group in groups}) == len(groups) == 4
 
 
 def test_the_trigger_form_offers_every_table_and_a_full_refresh(dag: Any) -> None:

@@ -1,37 +1,40 @@
 """The DAG runs in Airflow itself, from a folder laid out as MWAA has it."""
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from include.history import RunSummary
 from include.sources import SOURCES
 from include.star import STAR
+from include.status import STATUS_KEY, Status
 from local.postgres import free_port
 from tests.acceptance.system import System
-from tests.dags.conftest import RunDag
+from tests.dags.conftest import RunDag, numbers
 
 Topic = tuple[str, Callable[[], list[dict[str, str]]]]
 SALE = "SELECT count(*) FROM current_sales_order WHERE sales_order_id = %s"
 
 
-def numbers(client: Callable[[str], Any], namespace: str) -> dict[tuple[str, str], list[float]]:
-    """(metric, table) → its values by the hour."""
-    found: dict[tuple[str, str], list[float]] = {}
-    now, hour = datetime.now(UTC), timedelta(hours=1)
-    for metric in client("cloudwatch").list_metrics(Namespace=namespace)["Metrics"]:
-        statistics = client("cloudwatch").get_metric_statistics(
-            **metric, StartTime=now - hour, EndTime=now + hour, Period=2 * 3600, Statistics=["Sum"]
-        )
-        table = "".join(part["Value"] for part in metric["Dimensions"])
-        found[metric["MetricName"], table] = [point["Sum"] for point in statistics["Datapoints"]]
-    return found
+def told(s3: Any, system: System) -> list[RunSummary]:
+    """The runs that the history tells of, the newest first."""
+    body = s3.get_object(Bucket=system.endpoints.buckets.state, Key=STATUS_KEY)["Body"]
+    return Status.model_validate_json(body.read()).runs
 
 
-def test_the_first_run_loads_all_the_next_is_quiet_and_then_changes_arrive(
-    run_dag: RunDag, system: System, mwaa_folder: Path
+def assert_told(third: RunSummary, second: RunSummary, _: RunSummary) -> None:
+    """The history has the quiet run, and the one of one changed sale, a deleted payment and 20 members of staff."""
+    assert (third.changed, third.deleted, third.problems) == (1 + 20, 1, [])
+    assert (second.new, second.changed, second.lag_seconds) == (0, 0, None)
+    assert third.run.run_id.startswith("manual__")
+    assert second.ended_at < third.run.started_at < third.ended_at
+
+
+def test_the_first_run_loads_all_the_next_is_quiet_and_then_changes_arrive(  # noqa: PLR0915 - one story
+    run_dag: RunDag, system: System, mwaa_folder: Path, s3: Any
 ) -> None:
     first = run_dag()
     assert first.state == "success", first.log[-3000:]
@@ -44,9 +47,12 @@ def test_the_first_run_loads_all_the_next_is_quiet_and_then_changes_arrive(
     ]:
         assert system.warehouse(f"SELECT count(*) FROM {view}") == system.source(f"SELECT count(*) FROM {source}")  # noqa: S608
 
+    assert re.fullmatch(r"[\d,]+ new, 0 changed, 0 deleted, 0 rejected in 11 tables; lag \d+ s", str(first.note))
+
     files = system.data_files()
     quiet = run_dag()
     assert quiet.state == "success"
+    assert quiet.note == "nothing changed"
     assert quiet.tasks["check"][0] == "success"
     assert set(quiet.states("ingest").values()) == {"skipped"}
     assert set(quiet.states("load").values()) == {"skipped"}
@@ -58,11 +64,13 @@ def test_the_first_run_loads_all_the_next_is_quiet_and_then_changes_arrive(
     changed = run_dag()
     assert changed.state == "success"
     assert changed.tasks["check"][0] == "success"
+    assert str(changed.note).startswith("0 new, 21 changed, 1 deleted, 0 rejected in 3 tables; lag ")
     loaded = {table for table, state in changed.states("load").items() if state == "success"}
     assert loaded == {"fact_sales_order", "fact_payment", "dim_staff"}
     assert system.warehouse("SELECT units_sold FROM current_sales_order WHERE sales_order_id = 1") == [(7,)]
     assert system.warehouse("SELECT count(*) FROM current_payment WHERE payment_id = 2") == [(0,)]
     assert system.warehouse("SELECT DISTINCT location FROM dim_staff") == [("Leeds",)]
+    assert_told(*told(s3, system))
 
 
 def test_a_table_that_cannot_be_read_fails_the_run_alone_without_retries_and_with_a_message(
@@ -80,6 +88,8 @@ def test_a_table_that_cannot_be_read_fails_the_run_alone_without_retries_and_wit
     assert run.states("load")["fact_sales_order"] == "upstream_failed"
     assert system.warehouse("SELECT count(*) FROM current_payment") == system.source("SELECT count(*) FROM payment")
 
+    assert str(run.note).startswith("not read: design; ")
+
     (message,) = published()
     assert message["Subject"] == "totesys_warehouse failed"
     assert "totesys_warehouse" in message["Message"]
@@ -94,7 +104,8 @@ def test_the_metrics_of_a_run_say_what_it_did(run_dag: RunDag, system: System, c
     found = numbers(client, namespace)
     assert found["RunSucceeded", ""] == [1]
     assert found["RowsNew", "dim_design"] == [424]
-    assert found["RowsRejected", "dim_currency"] == [1]
+    assert found["RowsRejected", "dim_currency"] == found["RowsRejected", ""] == [1]
+    assert 0 < found["LagSeconds", ""][0] < found["RunSeconds", ""][0] + 600
     assert found["RowsNew", "dim_currency"] == [2]
     assert 0 < found["LagSeconds", "dim_design"][0] < 600
     assert ("LagSeconds", "dim_date") not in found
@@ -108,7 +119,7 @@ def test_an_unreachable_source_is_retried(run_dag: RunDag, system: System) -> No
     assert "connection 'totesys'" in run.log
 
 
-def test_named_tables_alone_are_read_and_whole_when_asked(run_dag: RunDag, system: System) -> None:
+def test_named_tables_alone_are_read_and_whole_when_asked(run_dag: RunDag, system: System, s3: Any) -> None:
     run = run_dag(tables=["dim_design"])
     assert run.state == "success", run.log[-3000:]
     assert {table for table, state in run.states("ingest").items() if state == "success"} == {"design"}
@@ -117,6 +128,7 @@ def test_named_tables_alone_are_read_and_whole_when_asked(run_dag: RunDag, syste
         warehouse.execute("UPDATE dim_design SET design_name = 'by hand'")
     whole = run_dag(tables=["dim_design"], full_refresh=True)
     assert whole.state == "success"
+    assert (told(s3, system)[0].run.tables, told(s3, system)[0].run.full_refresh) == (["dim_design"], True)
     assert whole.states("ingest").keys() == SOURCES.keys()
     assert whole.states("load").keys() == STAR.keys()
     assert system.warehouse("SELECT count(*) FROM dim_design WHERE design_name = 'by hand'") == [(0,)]

@@ -1,0 +1,137 @@
+"""The wheels that an Amazon MWAA environment installs from plugins.zip, so that its start needs no network.
+
+They are what requirements.txt takes beyond Airflow and its Amazon provider, which are part of MWAA's image.
+Source: "Managing Python dependencies in requirements.txt" in the Amazon MWAA User Guide.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from deploy.errors import DeployError
+
+REPOSITORY = Path(__file__).parents[1]
+REQUIREMENTS = REPOSITORY / "requirements.txt"
+PINNED = REPOSITORY / "requirements" / f"development-{version('apache-airflow')}.txt"
+"""Every version that goes with the release of Airflow that is installed here, which is the one that MWAA is to run."""
+
+IMAGE = ("apache-airflow", "apache-airflow-providers-amazon")
+"""What MWAA's image has, with all that these need."""
+
+PYTHON = "3.12"
+"""The Python of MWAA's image. Source: Dockerfile.base of amazon-mwaa-docker-images, 3.2.1."""
+
+PLATFORMS = ("manylinux_2_34_x86_64", "manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+"""Platforms of wheels that run on Amazon Linux 2023, of which that image is made (glibc 2.34)."""
+
+TARGET = {
+    "python_version": PYTHON,
+    "python_full_version": f"{PYTHON}.0",
+    "implementation_name": "cpython",
+    "platform_python_implementation": "CPython",
+    "os_name": "posix",
+    "sys_platform": "linux",
+    "platform_system": "Linux",
+    "platform_machine": "x86_64",
+}
+"""Where the wheels are installed, in the words of environment markers: not the machine that packages."""
+
+INSTALL = "--find-links /usr/local/airflow/plugins\n--no-index\n"
+"""How MWAA installs from plugins.zip alone. It adds Airflow's constraints itself to a file that names none."""
+
+
+def requirements_text() -> str:
+    """The environment's requirements.txt: that of this repository, in the versions of the release."""
+    pinned, lines = pins(), []
+    for requirement in read_requirements(REQUIREMENTS):
+        requirement.specifier = SpecifierSet(f"=={pinned[canonicalize_name(requirement.name)]}")
+        lines.append(f"{requirement}\n")
+    return INSTALL + "".join(lines)
+
+
+def pins() -> dict[str, str]:
+    """Package → version, of every package that is pinned."""
+    return {str(canonicalize_name(item.name)): str(item.specifier)[2:] for item in read_requirements(PINNED)}
+
+
+def read_requirements(file: Path) -> list[Requirement]:
+    """The requirements of a file that hold on MWAA."""
+    lines = [line.strip() for line in file.read_text().splitlines()]
+    read = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return [requirement for requirement in read if _holds(requirement)]
+
+
+def _holds(requirement: Requirement, extra: str = "") -> bool:
+    return requirement.marker is None or requirement.marker.evaluate({**TARGET, "extra": extra})
+
+
+def needed() -> dict[str, str]:
+    """Package → version of every wheel that MWAA's image lacks, sorted.
+
+    Raises: DeployError when the environment is not the one that the requirements pin.
+    """
+    versions = pins()
+    names = _closure(read_requirements(REQUIREMENTS)) - closure_of_image()
+    if unknown := names - versions.keys():
+        raise DeployError(f"{PINNED.name} does not pin {', '.join(sorted(unknown))}: make lock")
+    return {name: versions[name] for name in sorted(names)}
+
+
+def closure_of_image() -> set[str]:
+    """The packages that MWAA's image has for certain."""
+    return _closure(map(Requirement, IMAGE))
+
+
+def _closure(wanted: Iterable[Requirement]) -> set[str]:
+    """The packages that these requirements take, with their own, as the installed packages declare them."""
+    found: set[tuple[str, str]] = set()
+    open_ = list(wanted)
+    while open_:
+        requirement = open_.pop()
+        for extra in {"", *requirement.extras}:
+            key = (str(canonicalize_name(requirement.name)), extra)
+            if key not in found:
+                found.add(key)
+                open_ += [other for other in _declared(requirement.name) if _holds(other, extra)]
+    return {name for name, _ in found}
+
+
+def _declared(package: str) -> list[Requirement]:
+    try:
+        return [Requirement(text) for text in requires(package) or []]
+    except PackageNotFoundError:
+        raise DeployError(f"{package} is not installed here: make make-build") from None
+
+
+def gather(folder: Path) -> list[Path]:
+    """The wheels MWAA needs, sorted, from a folder where those that are missing are downloaded to.
+
+    Raises: DeployError when a wheel is not to be had.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wheels = needed()
+    missing = [f"{name}=={version}" for name, version in wheels.items() if not _find(folder, name, version)]
+    if missing:
+        _download(missing, folder)
+    return sorted(wheel for name, version in wheels.items() for wheel in _find(folder, name, version))
+
+
+def _find(folder: Path, name: str, version: str) -> list[Path]:
+    return sorted(folder.glob(f"{name.replace('-', '_')}-{version}-*.whl"))
+
+
+def _download(packages: list[str], folder: Path) -> None:
+    target = [word for platform in PLATFORMS for word in ("--platform", platform)]
+    target += ["--python-version", PYTHON, "--implementation", "cp", "--abi", f"cp{PYTHON.replace('.', '')}"]
+    target += ["--abi", "abi3", "--abi", "none"]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    command += [*target, "--dest", str(folder), *packages]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise DeployError(f"no wheels for Python {PYTHON} of {', '.join(packages)}:\n{done.stderr.strip()}")

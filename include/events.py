@@ -1,0 +1,48 @@
+"""One structured line in the log for each step that was taken: what CloudWatch Logs Insights queries.
+
+Airflow sends a task's log to CloudWatch as JSON, so each value is a field there. docs/operations.md has the queries.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from time import monotonic
+from typing import Any, ParamSpec, TypeVar
+
+import structlog
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+log = structlog.get_logger("include.events")
+
+
+def told(
+    step: str, describe: Callable[[Result], dict[str, Any]]
+) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
+    """Let a function, whose first argument may be a table's name, tell in one line what it did, or that it failed.
+
+    describe: the fields of a result, beside `step`, `table`, `outcome` and `seconds`; it may say another `outcome`
+        than "done". A function that failed has the outcome "failed" and an `error`.
+    """
+
+    def decorate(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+        @wraps(work)
+        def telling(*given: Parameters.args, **named: Parameters.kwargs) -> Result:
+            started = monotonic()
+            subject = {"step": step, "table": str(given[0])} if given and isinstance(given[0], str) else {"step": step}
+            try:
+                result = work(*given, **named)
+            except Exception as error:
+                _tell(subject, started, {"outcome": "failed", "error": str(error)})
+                raise
+            _tell(subject, started, {"outcome": "done"} | describe(result))
+            return result
+
+        return telling
+
+    return decorate
+
+
+def _tell(subject: dict[str, str], started: float, fields: dict[str, Any]) -> None:
+    message = " ".join([*subject.values(), fields["outcome"]])
+    log.info(message, **subject, **fields, seconds=round(monotonic() - started, 3))

@@ -1,0 +1,124 @@
+variable "name" {
+  description = "Prefix of every name. Copies with different prefixes live side by side in one account."
+  type        = string
+  default     = "totesys-dev"
+}
+
+variable "region" {
+  description = "Region of AWS in which everything is made."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be a region of AWS, such as eu-west-2."
+  }
+}
+
+variable "source_database" {
+  description = <<-EOT
+    The ToteSys database, the role that reads it, and the way there.
+    sslmode:   "require" encrypts; "verify-full" also proves that the server is the one that is meant, by the certificates in
+               ca_bundle, a file that Airflow's workers have.
+    cidr:      the addresses that tasks may connect to, such as 10.20.0.0/24.
+    peering:   the VPC of the database, to peer with; null when the addresses are reached otherwise.
+  EOT
+  type = object({
+    host      = string
+    port      = optional(number, 5432)
+    database  = string
+    user      = string
+    sslmode   = optional(string, "require")
+    ca_bundle = optional(string)
+    cidr      = string
+    peering = optional(object({
+      vpc_id          = string
+      account_id      = optional(string)
+      region          = optional(string)
+      route_table_ids = optional(list(string), [])
+    }))
+  })
+}
+
+variable "source_password" {
+  description = "Password of the role that reads the source. Set TF_VAR_source_password; it is written to Secrets Manager and kept nowhere else."
+  type        = string
+  ephemeral   = true
+  sensitive   = true
+}
+
+variable "source_password_version" {
+  description = "Counts the source's passwords: raise it to have a new one written."
+  type        = number
+  default     = 1
+}
+
+variable "warehouse_password" {
+  description = "A new password for the pipeline's role in the warehouse. `make deploy` sets TF_VAR_warehouse_password to a random one each time; it is used only when warehouse_password_version or the connection changes."
+  type        = string
+  ephemeral   = true
+  sensitive   = true
+}
+
+variable "warehouse_password_version" {
+  description = "Counts the passwords of the pipeline's role in the warehouse: raise it to have a new one written."
+  type        = number
+  default     = 1
+}
+
+variable "emails" {
+  description = "Addresses that alerts are mailed to. Each gets a mail in which the subscription has to be confirmed."
+  type        = set(string)
+}
+
+variable "monthly_budget_usd" {
+  description = "What a month may cost, in US dollars, before mail is sent."
+  type        = number
+  default     = 300
+}
+
+variable "budget_tag" {
+  description = "The tag whose costs count towards the budget, or null for the whole account. It counts only once it is activated as a cost allocation tag."
+  type        = object({ key = string, value = string })
+  default     = null
+}
+
+variable "package_folder" {
+  description = "Folder of the built package, which `make deploy` makes."
+  type        = string
+  default     = "../../../build/package"
+}
+
+variable "existing_network" {
+  description = "An existing VPC to live in, with exactly two private subnets, or null to make one."
+  type = object({
+    vpc_id                  = string
+    private_subnet_ids      = list(string)
+    private_route_table_ids = optional(list(string), [])
+    endpoints               = optional(bool, false)
+  })
+  default = null
+}
+
+variable "cidr" {
+  description = "Addresses of the VPC that is made. They must not overlap with those of the source's network."
+  type        = string
+  default     = "10.40.0.0/16"
+}
+
+variable "reader_cidrs" {
+  description = "Private networks from which people and tools read the warehouse."
+  type        = set(string)
+  default     = []
+}
+
+variable "web_access" {
+  description = "Who can reach Airflow's web server: \"private\", from web_cidrs only, or \"public\", from anywhere, with a login through IAM."
+  type        = string
+  default     = "public"
+}
+
+variable "web_cidrs" {
+  description = "Private networks from which people open Airflow's web server when its access is private."
+  type        = set(string)
+  default     = []
+}

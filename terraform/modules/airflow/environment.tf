@@ -1,0 +1,75 @@
+resource "aws_mwaa_environment" "this" {
+  name               = var.name
+  airflow_version    = var.airflow_version
+  environment_class  = var.environment_class
+  min_workers        = var.min_workers
+  max_workers        = var.max_workers
+  schedulers         = local.is_micro ? 1 : var.schedulers
+  min_webservers     = local.is_micro ? 1 : 2
+  max_webservers     = local.is_micro ? 1 : 2
+  execution_role_arn = aws_iam_role.execution.arn
+  kms_key            = var.key_arn
+
+  webserver_access_mode = var.web_access == "public" ? "PUBLIC_ONLY" : "PRIVATE_ONLY"
+
+  # The environment reads the folder dags/ again and again by itself. The other files it reads in an update, which a new
+  # version of one of them brings about.
+  source_bucket_arn                = var.bucket.arn
+  dag_s3_path                      = "dags"
+  plugins_s3_path                  = aws_s3_object.file["plugins.zip"].key
+  plugins_s3_object_version        = aws_s3_object.file["plugins.zip"].version_id
+  requirements_s3_path             = aws_s3_object.file["requirements.txt"].key
+  requirements_s3_object_version   = aws_s3_object.file["requirements.txt"].version_id
+  startup_script_s3_path           = aws_s3_object.file["startup.sh"].key
+  startup_script_s3_object_version = aws_s3_object.file["startup.sh"].version_id
+
+  airflow_configuration_options = {
+    "secrets.backend"        = "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
+    "secrets.backend_kwargs" = jsonencode(local.backend)
+  }
+
+  logging_configuration {
+    dag_processing_logs {
+      enabled   = true
+      log_level = "INFO"
+    }
+    scheduler_logs {
+      enabled   = true
+      log_level = "INFO"
+    }
+    task_logs {
+      enabled   = true
+      log_level = "INFO"
+    }
+    webserver_logs {
+      enabled   = true
+      log_level = "INFO"
+    }
+    worker_logs {
+      enabled   = true
+      log_level = "INFO"
+    }
+  }
+
+  network_configuration {
+    subnet_ids         = var.subnet_ids
+    security_group_ids = var.security_group_ids
+  }
+
+  depends_on = [
+    aws_cloudwatch_log_group.this, aws_iam_role_policy.mwaa, aws_iam_role_policy.tasks, aws_s3_object.dag,
+  ]
+}
+
+locals {
+  is_micro = var.environment_class == "mw1.micro"
+
+  # Only these names are looked up in Secrets Manager. Any other, such as aws_default, which is the execution role itself,
+  # would cost a request that the role is not allowed to make.
+  backend = {
+    connections_prefix         = var.connections_prefix
+    connections_lookup_pattern = "^(totesys|warehouse)$"
+    variables_prefix           = var.variables_prefix
+    variables_lookup_pattern   = "^(ingestion_bucket|processed_bucket|state_bucket|alerts_topic_arn|metrics_namespace|warehouse_master_secret)$"
+  }
+}

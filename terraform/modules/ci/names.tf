@@ -1,0 +1,21 @@
+# ARNs of what bears the prefix.
+locals {
+  named = {
+    for service, names in {
+      "airflow"        = ["environment/${var.name}", "environment/${var.name}-*", "role/${var.name}/*"]
+      "cloudwatch"     = ["alarm:${var.name}-*"]
+      "logs"           = ["log-group:airflow-${var.name}-*", "log-group:/aws/rds/instance/${var.name}-*", "log-group:/aws/vpc/${var.name}/*"]
+      "rds"            = ["db:${var.name}-*", "pg:${var.name}-*", "subgrp:${var.name}-*", "snapshot:${var.name}-*", "og:default:*"]
+      "secretsmanager" = ["secret:${var.name}/*"]
+      "sns"            = [var.name, "${var.name}-*"]
+    } : service => [for name in names : "arn:${local.partition}:${service}:${local.region}:${local.account}:${name}"]
+  }
+
+  roles        = ["arn:${local.partition}:iam::${local.account}:role/${var.name}-*"]
+  buckets      = ["arn:${local.partition}:s3:::${var.name}-${local.account}-*"]
+  state_bucket = "arn:${local.partition}:s3:::${var.name}-${local.account}-terraform"
+  keys         = ["arn:${local.partition}:kms:${local.region}:${local.account}:key/*"]
+  budgets      = ["arn:${local.partition}:budgets::${local.account}:budget/${var.name}", "arn:${local.partition}:budgets::${local.account}:budget/${var.name}-*"]
+  dashboards   = ["arn:${local.partition}:cloudwatch::${local.account}:dashboard/${var.name}", "arn:${local.partition}:cloudwatch::${local.account}:dashboard/${var.name}-*"]
+  of_aliases   = { "ForAnyValue:StringLike" = { "kms:ResourceAliases" = ["alias/${var.name}", "alias/${var.name}-terraform"] } }
+}

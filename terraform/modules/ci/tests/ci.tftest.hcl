@@ -1,0 +1,140 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111122223333" }
+  }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+  mock_data "aws_region" {
+    defaults = { id = "eu-west-2" }
+  }
+  mock_resource "aws_iam_openid_connect_provider" {
+    defaults = { arn = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com" }
+  }
+}
+
+variables {
+  name              = "totesys-test"
+  github_repository = "octo-org/totesys"
+}
+
+run "trust" {
+  assert {
+    condition     = aws_iam_openid_connect_provider.github[0].url == "https://token.actions.githubusercontent.com" && aws_iam_openid_connect_provider.github[0].client_id_list == toset(["sts.amazonaws.com"])
+    error_message = "The identity provider is not GitHub's, or takes tokens meant for others."
+  }
+
+  assert {
+    condition = alltrue([
+      for role, subject in {
+        (aws_iam_role.plan.assume_role_policy)  = "repo:octo-org/totesys:pull_request"
+        (aws_iam_role.apply.assume_role_policy) = "repo:octo-org/totesys:ref:refs/heads/main"
+        } : jsonencode(jsondecode(role).Statement) == jsonencode([{
+          Effect    = "Allow"
+          Principal = { Federated = aws_iam_openid_connect_provider.github[0].arn }
+          Action    = "sts:AssumeRoleWithWebIdentity"
+          Condition = { StringEquals = {
+            "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
+            "token.actions.githubusercontent.com:sub" = subject
+          } }
+      }])
+    ])
+    error_message = "Others than this repository's pull requests plan, or others than its main branch apply."
+  }
+
+  assert {
+    condition     = output.plan_role_arn == aws_iam_role.plan.arn && output.apply_role_arn == aws_iam_role.apply.arn && output.oidc_provider_arn == aws_iam_openid_connect_provider.github[0].arn
+    error_message = "An output is not its role's."
+  }
+}
+
+run "permissions" {
+  assert {
+    condition = alltrue([
+      for action in flatten([for statement in jsondecode(aws_iam_role_policy.plan.policy).Statement : statement.Action]) :
+      can(regex("^(ec2:Describe[A-Z][A-Za-z]+|s3:ListBucket|s3:GetObject|kms:Decrypt|secretsmanager:GetRandomPassword)$", action))
+    ])
+    error_message = "A pull request can do more than read the state and ask for zones, or can read a secret."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.plan.policy).Statement :
+      alltrue([for arn in flatten([statement.Resource]) : startswith(arn, "arn:aws:s3:::totesys-test-111122223333-terraform")])
+      if anytrue([for action in flatten([statement.Action]) : startswith(action, "s3:")])
+    ])
+    error_message = "A pull request reads another bucket than that of Terraform's state."
+  }
+
+  assert {
+    condition     = strcontains(aws_iam_role_policy.plan.policy, "alias/totesys-test-terraform") && strcontains(aws_iam_role_policy.plan.policy, "s3.eu-west-2.amazonaws.com")
+    error_message = "A pull request can decrypt more than the state."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in concat(jsondecode(aws_iam_role_policy.plan.policy).Statement, jsondecode(aws_iam_role_policy.apply.policy).Statement) :
+      can(statement.Condition) || alltrue([
+        for action in flatten([statement.Action]) : can(regex("^[a-z0-9]+:(Describe|List|GetRandomPassword)", action))
+      ])
+      if statement.Effect == "Allow" && contains(flatten([statement.Resource]), "*")
+    ])
+    error_message = "A statement changes whatever it likes."
+  }
+
+  assert {
+    condition = anytrue([
+      for statement in jsondecode(aws_iam_role_policy.apply.policy).Statement :
+      statement.Effect == "Deny" && contains(flatten([statement.Resource]), "arn:aws:iam::111122223333:role/totesys-test-ci-*")
+    ])
+    error_message = "The role can widen itself."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.apply.policy).Statement : can(statement.Condition)
+      if length(setintersection(flatten([try(statement.Action, [])]), ["iam:PassRole", "iam:AttachRolePolicy", "iam:CreateServiceLinkedRole"])) > 0
+    ])
+    error_message = "The role can give any role to any service, or attach any policy."
+  }
+
+  assert {
+    condition     = length(aws_iam_role_policy.apply.policy) < 10240
+    error_message = "IAM takes 10,240 characters of policies in a role."
+  }
+}
+
+run "environment_and_provider_given" {
+  variables {
+    github_environment = "prod"
+    oidc_provider_arn  = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
+  }
+
+  assert {
+    condition     = strcontains(aws_iam_role.apply.assume_role_policy, "\"repo:octo-org/totesys:environment:prod\"") && !strcontains(aws_iam_role.apply.assume_role_policy, "refs/heads")
+    error_message = "Jobs of the environment cannot apply."
+  }
+
+  assert {
+    condition     = length(aws_iam_openid_connect_provider.github) == 0 && jsondecode(aws_iam_role.plan.assume_role_policy).Statement[0].Principal.Federated == var.oidc_provider_arn
+    error_message = "A second identity provider is made, which AWS refuses."
+  }
+}
+
+run "refuses_every_repository_of_an_owner" {
+  command         = plan
+  expect_failures = [var.github_repository]
+  variables {
+    github_repository = "octo-org/*"
+  }
+}
+
+run "refuses_patterns_of_environments_and_other_providers" {
+  command         = plan
+  expect_failures = [var.github_environment, var.oidc_provider_arn, var.name]
+  variables {
+    name               = "T"
+    github_environment = "*"
+    oidc_provider_arn  = "arn:aws:iam::111122223333:oidc-provider/example.com"
+  }
+}

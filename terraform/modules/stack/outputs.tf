@@ -1,0 +1,54 @@
+output "airflow_url" {
+  description = "Address of Airflow's web server."
+  value       = module.airflow.webserver_url
+}
+
+output "environment_name" {
+  description = "Name of Airflow's environment."
+  value       = module.airflow.environment_name
+}
+
+output "execution_role_arn" {
+  description = "ARN of the role as which schedulers and tasks run."
+  value       = module.airflow.execution_role_arn
+}
+
+output "state_bucket" {
+  description = "Name of the bucket of the code and of latest_update.json."
+  value       = module.lake.state.bucket
+}
+
+output "dags_path" {
+  description = "Where the environment reads DAGs and the pipeline's code."
+  value       = module.airflow.dags_path
+}
+
+output "topic_arn" {
+  description = "ARN of the topic to which alarms, the budget and the pipeline send."
+  value       = module.observability.topic_arn
+}
+
+output "alarm_names" {
+  description = "Names of the alarms."
+  value       = module.observability.alarm_names
+}
+
+output "warehouse_address" {
+  description = "Host name of the warehouse."
+  value       = module.warehouse.address
+}
+
+output "dashboard" {
+  description = "Name of the dashboard in CloudWatch."
+  value       = module.observability.dashboard_name
+}
+
+output "nat_address" {
+  description = "Public address from which tasks reach the internet, for the source's allow list; null without NAT."
+  value       = module.network.nat_address
+}
+
+output "peering_connection_id" {
+  description = "Id of the peering with the source's VPC, which its owner accepts when it is another account or region; null without peering."
+  value       = module.network.peering_connection_id
+}

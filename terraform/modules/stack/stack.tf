@@ -1,0 +1,135 @@
+# Each module takes what it needs of the others, and nothing finds anything by name.
+
+locals {
+  metrics_namespace = "ToteSys/${var.name}"
+}
+
+module "key" {
+  source = "../key"
+
+  name                 = var.name
+  deletion_window_days = var.key_deletion_window_days
+}
+
+module "network" {
+  source = "../network"
+
+  name               = var.name
+  key_arn            = module.key.arn
+  cidr               = var.network.cidr
+  reach              = var.network.reach
+  endpoint_services  = var.network.endpoint_services
+  existing           = var.network.existing
+  reader_cidrs       = var.network.reader_cidrs
+  web_cidrs          = var.network.web_cidrs
+  log_retention_days = var.log_retention_days
+  source_route = {
+    cidr    = var.source_database.cidr
+    port    = var.source_database.port
+    peering = var.source_database.peering
+  }
+}
+
+module "lake" {
+  source = "../lake"
+
+  name              = var.name
+  key_arn           = module.key.arn
+  object_lock_days  = var.lake.object_lock_days
+  cold_after_days   = var.lake.cold_after_days
+  expire_after_days = var.lake.expire_after_days
+  force_destroy     = var.lake.force_destroy
+}
+
+module "warehouse" {
+  source = "../warehouse"
+
+  name                      = var.name
+  key_arn                   = module.key.arn
+  subnet_ids                = module.network.private_subnet_ids
+  security_group_id         = module.network.warehouse_security_group_id
+  engine_version            = var.warehouse.engine_version
+  instance_class            = var.warehouse.instance_class
+  allocated_storage_gib     = var.warehouse.allocated_storage_gib
+  max_allocated_storage_gib = var.warehouse.max_allocated_storage_gib
+  multi_az                  = var.warehouse.multi_az
+  deletion_protection       = var.warehouse.deletion_protection
+  backup_retention_days     = var.warehouse.backup_retention_days
+  skip_final_snapshot       = var.warehouse.skip_final_snapshot
+  log_retention_days        = var.log_retention_days
+}
+
+module "observability" {
+  source = "../observability"
+
+  name                 = var.name
+  key_arn              = module.key.arn
+  emails               = var.emails
+  environment_name     = var.name # The secrets need the topic before the environment, which needs the secrets, exists.
+  warehouse_identifier = module.warehouse.identifier
+  metrics_namespace    = local.metrics_namespace
+  free_storage_gib     = var.warehouse.free_storage_gib
+  connections          = var.warehouse.connections
+  monthly_budget_usd   = var.monthly_budget_usd
+  budget_tag           = var.budget_tag
+}
+
+module "secrets" {
+  source = "../secrets"
+
+  name                        = var.name
+  key_arn                     = module.key.arn
+  recovery_window_days        = var.recovery_window_days
+  source_password             = var.source_password
+  source_password_version     = var.source_password_version
+  warehouse_password          = var.warehouse_password
+  warehouse_password_version  = var.warehouse_password_version
+  warehouse_master_secret_arn = module.warehouse.master_secret_arn
+  topic_arn                   = module.observability.topic_arn
+  metrics_namespace           = local.metrics_namespace
+  source_database = {
+    host      = var.source_database.host
+    port      = var.source_database.port
+    database  = var.source_database.database
+    user      = var.source_database.user
+    sslmode   = var.source_database.sslmode
+    ca_bundle = var.source_database.ca_bundle
+  }
+  warehouse = {
+    host      = module.warehouse.address
+    port      = module.warehouse.port
+    database  = module.warehouse.database
+    ca_bundle = var.warehouse.ca_bundle
+  }
+  buckets = {
+    ingestion = module.lake.ingestion.bucket
+    processed = module.lake.processed.bucket
+    state     = module.lake.state.bucket
+  }
+}
+
+module "airflow" {
+  source = "../airflow"
+
+  name                 = var.name
+  key_arn              = module.key.arn
+  subnet_ids           = module.network.private_subnet_ids
+  security_group_ids   = [module.network.airflow_security_group_id]
+  bucket               = module.lake.state
+  package_folder       = var.package_folder
+  airflow_version      = var.airflow.version
+  environment_class    = var.airflow.environment_class
+  min_workers          = var.airflow.min_workers
+  max_workers          = var.airflow.max_workers
+  schedulers           = var.airflow.schedulers
+  web_access           = var.airflow.web_access
+  log_retention_days   = var.log_retention_days
+  connections_prefix   = module.secrets.connections_prefix
+  variables_prefix     = module.secrets.variables_prefix
+  ingestion_bucket_arn = module.lake.ingestion.arn
+  processed_bucket_arn = module.lake.processed.arn
+  secret_arns          = module.secrets.secret_arns
+  master_secret_arn    = module.warehouse.master_secret_arn
+  topic_arn            = module.observability.topic_arn
+  metrics_namespace    = local.metrics_namespace
+}

@@ -1,0 +1,117 @@
+"""The environment is waited for, the DAG switched on, and a run started; each refusal is one error."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from airflow.api_fastapi.core_api.datamodels.dag_run import TriggerDAGRunPostBody
+from airflow.api_fastapi.core_api.datamodels.dags import DAGPatchBody
+from botocore.stub import Stubber
+
+from deploy import mwaa
+from deploy.environment import Environment
+from deploy.errors import DeployError
+
+NAME = "totesys-test"
+SWITCH_ON = {"is_paused": False}
+TRIGGER: dict[str, Any] = {"logical_date": None}
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+    """What MWAA answers, in this order; every request is compared with the API's model and with what is expected."""
+    keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "eu-west-2"}
+    client = boto3.client("mwaa", **keys)
+    monkeypatch.setattr(Environment, "client", lambda *_: client)
+    with Stubber(client) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+def status(answers: Stubber, state: str, **more: Any) -> None:
+    found = {"Status": state, "WebserverUrl": "web.example", "Name": NAME, **more}
+    answers.add_response("get_environment", {"Environment": found}, {"Name": NAME})
+
+
+def airflow(answers: Stubber, method: str, path: str, body: dict[str, Any], answer: dict[str, Any]) -> None:
+    call = {"Name": NAME, "Method": method, "Path": path, "Body": body}
+    answers.add_response("invoke_rest_api", {"RestApiStatusCode": 200, "RestApiResponse": answer}, call)
+
+
+def refuse(answers: Stubber, code: int) -> None:
+    fields = {"RestApiStatusCode": code, "RestApiResponse": {"detail": "no"}}
+    answers.add_client_error("invoke_rest_api", "RestApiClientException", modeled_fields=fields)
+
+
+def accept(answers: Stubber) -> None:
+    airflow(answers, "PATCH", "/dags/totesys_warehouse", SWITCH_ON, {"is_paused": False})
+    airflow(answers, "POST", "/dags/totesys_warehouse/dagRuns", TRIGGER, {"dag_run_id": "manual__1"})
+
+
+def test_the_bodies_are_what_airflow_takes() -> None:
+    assert DAGPatchBody.model_validate(SWITCH_ON).is_paused is False
+    assert TriggerDAGRunPostBody.model_validate(TRIGGER).logical_date is None
+
+
+def test_a_new_environment_is_waited_for_and_a_run_started(
+    answers: Stubber, environment: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for state in ("CREATING", "CREATING", "UPDATING", "AVAILABLE"):
+        status(answers, state)
+    accept(answers)
+    mwaa.start(environment, pause_seconds=0)
+    said = capsys.readouterr().out
+    assert said.count("CREATING") == 1
+    assert "started the run manual__1" in said
+    assert "https://web.example" in said
+    assert "inside the VPC" not in said
+
+
+def test_a_private_web_server_is_told_of(
+    answers: Stubber, environment: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status(answers, "AVAILABLE", WebserverAccessMode="PRIVATE_ONLY")
+    accept(answers)
+    mwaa.start(environment, pause_seconds=0)
+    assert "inside the VPC only" in capsys.readouterr().out
+
+
+def test_a_dag_that_airflow_has_not_read_yet_is_waited_for(answers: Stubber, environment: Environment) -> None:
+    status(answers, "AVAILABLE")
+    refuse(answers, 404)
+    refuse(answers, 404)
+    accept(answers)
+    mwaa.start(environment, pause_seconds=0)
+
+
+def test_a_dag_that_airflow_never_reads_is_an_error_that_says_where_to_look(
+    answers: Stubber, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mwaa, "DAG_SECONDS", -1)
+    status(answers, "AVAILABLE")
+    refuse(answers, 404)
+    with pytest.raises(DeployError, match="import errors"):
+        mwaa.start(environment, pause_seconds=0)
+
+
+def test_another_refusal_of_airflow_is_an_error_at_once(answers: Stubber, environment: Environment) -> None:
+    status(answers, "AVAILABLE")
+    refuse(answers, 403)
+    with pytest.raises(DeployError, match="refuses to switch"):
+        mwaa.start(environment, pause_seconds=0)
+
+
+@pytest.mark.parametrize("state", ["CREATE_FAILED", "UPDATE_FAILED", "UNAVAILABLE"])
+def test_an_environment_that_will_not_come_is_an_error_with_mwaas_reason(
+    answers: Stubber, environment: Environment, state: str
+) -> None:
+    status(answers, state, LastUpdate={"Error": {"ErrorCode": "X", "ErrorMessage": "wrong bucket"}})
+    with pytest.raises(DeployError, match=rf"{state} \(wrong bucket\)"):
+        mwaa.start(environment, pause_seconds=0)
+
+
+def test_an_environment_that_is_not_there_is_named(answers: Stubber, environment: Environment) -> None:
+    answers.add_client_error("get_environment", "ResourceNotFoundException")
+    with pytest.raises(DeployError, match="no Airflow environment totesys-test"):
+        mwaa.start(environment, pause_seconds=0)

@@ -1,0 +1,1 @@
+"""The page in Airflow's UI, served by Airflow's API server."""

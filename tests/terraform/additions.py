@@ -1,0 +1,118 @@
+"""What moto lacks or does otherwise than AWS, where Terraform's provider or the pipeline need it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest import mock
+
+import flask
+from moto.budgets.responses import BudgetsResponse
+from moto.ec2.models.security_groups import SecurityGroupRule
+from moto.iam.access_control import PermissionResult
+from moto.rds.models import DBInstance, DBParameterGroup, RDSBackend
+from moto.s3.models import FakeBucket
+
+from tests.terraform.calls import Call
+from tests.terraform.mwaa import ACCOUNT
+from tests.terraform.policies import decides, statements
+
+LOGGING = "logging.s3.amazonaws.com"
+TLS = {"aws:SecureTransport": "true", "s3:TlsVersion": "1.3"}
+"""Of every request: nobody reaches AWS itself without."""
+
+create_budget = BudgetsResponse.create_budget
+update_parameters = DBParameterGroup.update_parameters
+create_instance = RDSBackend.create_db_instance
+
+
+def create_budget_with_tags(response: BudgetsResponse) -> str:
+    """Keep the tags of a new budget, which moto forgets."""
+    asked = json.loads(response.body)
+    tags = {tag["Key"]: tag["Value"] for tag in asked.get("ResourceTags", [])}
+    answer = create_budget(response)
+    response.backend.budgets[asked["AccountId"]][asked["Budget"]["BudgetName"]].tags = tags
+    return answer
+
+
+def list_tags_of_budget(response: BudgetsResponse) -> str:
+    """Answer the tags of a budget."""
+    name = json.loads(response.body)["ResourceARN"].rpartition("/")[2]
+    tags = response.backend.budgets[ACCOUNT][name].tags
+    return json.dumps({"ResourceTags": [{"Key": key, "Value": value} for key, value in tags.items()]})
+
+
+def describe_subscribers(response: BudgetsResponse) -> str:
+    """Answer whom a budget's notification is sent to, which moto keeps and does not tell."""
+    asked = json.loads(response.body)
+    budget = response.backend.budgets[asked["AccountId"]][asked["BudgetName"]]
+    found = [kept.subscribers for kept in budget.notifications if _same(kept.details, asked["Notification"])]
+    return json.dumps({"Subscribers": found[0] if found else []})
+
+
+def _same(kept: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """Whether two notifications are one; a state that nobody set is none."""
+    return all(asked.get(name) == value for name, value in kept.items() if name != "NotificationState")
+
+
+def bucket_permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:
+    """What a bucket's policy says of a request; moto overlooks the conditions, and denies all that one denies some."""
+    if bucket.policy is None:
+        return PermissionResult.NEUTRAL
+    headers = flask.request.headers if flask.has_request_context() else {}
+    asked = {f"s3:{name.lower()}": value for name, value in headers.items() if name.lower().startswith("x-amz-server-")}
+    said = statements(bucket.name, json.loads(bucket.policy))
+    allowing, denying = decides(said, Call(action.replace("HeadObject", "GetObject"), resource, TLS | asked))
+    if denying:
+        return PermissionResult.DENIED
+    return PermissionResult.PERMITTED if allowing else PermissionResult.NEUTRAL
+
+
+def may_deliver_logs(bucket: FakeBucket, target_bucket: FakeBucket, target_prefix: str | None) -> bool:
+    """Whether the target's policy lets S3 deliver a bucket's access logs; moto overlooks the conditions."""
+    source = {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": f"arn:aws:s3:::{bucket.name}"}
+    call = Call("s3:PutObject", f"arn:aws:s3:::{target_bucket.name}/{target_prefix or ''}log", TLS | source)
+    allowing, denying = decides(
+        statements(target_bucket.name, json.loads(target_bucket.policy or '{"Statement": []}')), call
+    )
+    return not denying and any(said.document["Principal"] == {"Service": LOGGING} for said in allowing)
+
+
+def described(rule: SecurityGroupRule) -> str | None:
+    """The description of a security group's rule, which moto tells only of rules for addresses."""
+    parts = (rule.ip_range, rule.source_group, rule.prefix_list_id or {})
+    return next((part["Description"] for part in parts if part.get("Description")), None)
+
+
+def update_parameters_as_user(group: DBParameterGroup, parameters: list[dict[str, Any]]) -> None:
+    """Note that parameters were set by the user, which is what Terraform's provider asks for."""
+    update_parameters(group, [{**parameter, "Source": "user"} for parameter in parameters])
+
+
+def create_instance_with_insights(backend: RDSBackend, asked: dict[str, Any]) -> DBInstance:
+    """Keep what is asked of Performance Insights, which moto forgets."""
+    instance = create_instance(backend, asked)
+    instance.performance_insights_enabled = asked.get("enable_performance_insights", False)
+    instance.performance_insights_kms_key_id = asked.get("performance_insights_kms_key_id")
+    instance.performance_insights_retention_period = asked.get("performance_insights_retention_period")
+    return instance
+
+
+@contextmanager
+def added_to_moto(database_host: str) -> Iterator[None]:
+    """Take the host at which every RDS instance is to be found; moto has all of this until the end of the `with`."""
+    additions: list[tuple[type, str, Any]] = [
+        (BudgetsResponse, "create_budget", create_budget_with_tags),
+        (BudgetsResponse, "list_tags_for_resource", list_tags_of_budget),
+        (BudgetsResponse, "describe_subscribers_for_notification", describe_subscribers),
+        (FakeBucket, "get_permission", bucket_permission),
+        (FakeBucket, "_log_permissions_enabled_policy", may_deliver_logs),
+        (SecurityGroupRule, "description", property(described)),
+        (DBParameterGroup, "update_parameters", update_parameters_as_user),
+        (RDSBackend, "create_db_instance", create_instance_with_insights),
+        (DBInstance, "address", database_host),
+    ]
+    with ExitStack() as stack:
+        for place, name, addition in additions:
+            stack.enter_context(mock.patch.object(place, name, addition, create=True))
+        yield

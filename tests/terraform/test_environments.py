@@ -1,0 +1,184 @@
+"""Both environments are applied as they are written, the pipeline runs from that, and nothing is left of them.
+
+The tests follow each other: the last one destroys what the others look at.
+"""
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.acceptance.oracle import all_differences
+from tests.acceptance.system import open_exactly
+from tests.terraform.calls import Call
+from tests.terraform.cloud import Cloud
+from tests.terraform.databases import Databases
+from tests.terraform.decisions import Decisions, role_statements
+from tests.terraform.environments import PIPELINE, Environment, in_parallel
+from tests.terraform.mwaa_run import AirflowRun
+from tests.terraform.policies import Statement, decides, is_allowed
+
+pytestmark = [pytest.mark.xdist_group("applied"), pytest.mark.timeout(900)]
+
+Applied = dict[str, Environment]
+ENVIRONMENTS = pytest.mark.parametrize("env", ["dev", "prod"])
+
+OF_MWAA = {
+    "MwaaReadsTheCode": "schedulers and workers download DAGs, plugins, requirements and the start-up script",
+    "MwaaFindsTheCode": "they list the bucket for it",
+    "MwaaChecksThatNothingIsPublic": "MWAA refuses a bucket that the public can read",
+    "MwaaWritesLogs": "every container writes its logs to CloudWatch",
+    "MwaaFindsLogs": "the UI reads them from there",
+    "MwaaReportsItsHealth": "the environment reports to MWAA",
+    "MwaaPublishesMetrics": "Airflow's own metrics, such as the scheduler's heartbeat",
+    "MwaaQueuesTasks": "the executor sends tasks through a queue of MWAA's own account",
+    "MwaaUsesTheKey": "logs, queue and code are encrypted with the key",
+}
+"""Statements for what MWAA's own containers do, which nothing here runs, and why each is needed.
+
+Source: Amazon MWAA User Guide, "Amazon MWAA execution role".
+"""
+
+WITHOUT_ARN = {
+    "MwaaChecksThatNothingIsPublic": "s3:GetAccountPublicAccessBlock is about the account",
+    "MwaaFindsLogs": "logs:DescribeLogGroups is about the account",
+    "MwaaPublishesMetrics": "a metric has no ARN; the condition names the namespace",
+    "TasksPublishMetrics": "a metric has no ARN; the condition names the namespace",
+}
+"""Statements about every resource, and why none can be named."""
+
+CODE = ("dags/totesys_warehouse.py", "dags/include/ingest.py", "plugins.zip", "requirements.txt", "startup.sh")
+
+
+def sid(statement: Statement) -> str:
+    return str(statement.document["Sid"])
+
+
+@pytest.fixture
+def role(account: Cloud, applied: Applied) -> list[Statement]:
+    """What dev's execution role is allowed."""
+    return role_statements(account, applied["dev"].outputs["execution_role_arn"].rpartition("/")[2])
+
+
+@ENVIRONMENTS
+def test_a_second_plan_has_nothing_to_do(applied: Applied, env: str) -> None:
+    code, said = applied[env].plan_again()
+    assert code == 0, said[-5000:]
+
+
+@ENVIRONMENTS
+def test_no_secret_is_in_the_state_or_in_a_plan(
+    account: Cloud, databases: Databases, applied: Applied, env: str
+) -> None:
+    client = account.client("secretsmanager")
+    names = [
+        secret["Name"] for page in client.get_paginator("list_secrets").paginate() for secret in page["SecretList"]
+    ]
+    documents = [client.get_secret_value(SecretId=name)["SecretString"] for name in names if applied[env].name in name]
+    passwords = {json.loads(text)["password"] for text in documents if text.startswith("{")}
+    assert len(passwords) == 3, "the source's, the pipeline's and the master user's"
+    assert databases.source_password in passwords
+    for password in passwords:
+        assert password not in applied[env].state
+        assert password not in applied[env].planned
+
+
+def test_the_pipeline_runs_from_what_was_applied(databases: Databases, pipeline_run: AirflowRun) -> None:
+    first, second = pipeline_run.answers
+    assert first["state"] == second["state"] == "success", first["log"][-5000:] + second["log"][-5000:]
+    assert first["include"].startswith(str(pipeline_run.dags_folder))
+    with open_exactly(databases.source_url) as source, open_exactly(databases.warehouse_url) as warehouse:
+        assert all_differences(source, warehouse) == []
+
+
+def test_the_pipeline_made_its_own_role_with_the_master_users_secret(
+    databases: Databases, pipeline_run: AirflowRun
+) -> None:
+    owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
+    with psycopg.connect(databases.warehouse_url) as warehouse:
+        assert warehouse.execute(owners).fetchall() == [("totesys_pipeline",)]
+        roles = "SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = 'totesys_pipeline'"
+        assert warehouse.execute(roles).fetchall() == [(False, False, False)]
+
+
+def test_every_call_of_the_pipeline_is_allowed(account: Cloud, pipeline_run: AirflowRun, role: list[Statement]) -> None:
+    decided = list(Decisions(account, PIPELINE))
+    assert {call.action for call in decided} >= {"s3:PutObject", "secretsmanager:GetSecretValue", "sns:Publish"}
+    assert [call for call in decided if not is_allowed(role, call)] == []
+
+
+def test_no_statement_of_the_role_is_unused(account: Cloud, pipeline_run: AirflowRun, role: list[Statement]) -> None:
+    used = {sid(statement) for call in Decisions(account, PIPELINE) for statement in decides(role, call)[0]}
+    named = {sid(statement) for statement in role}
+    assert named - used - OF_MWAA.keys() == set()
+    assert OF_MWAA.keys() <= named
+
+
+def test_the_role_names_resources_wherever_there_are_any(role: list[Statement]) -> None:
+    assert {sid(statement) for statement in role if "*" in statement.resources} == WITHOUT_ARN.keys()
+    assert [action for statement in role for action in statement.actions if action in ("*", "s3:*", "kms:*")] == []
+
+
+@pytest.mark.parametrize("key", CODE)
+def test_the_role_cannot_change_the_code_that_it_runs(applied: Applied, role: list[Statement], key: str) -> None:
+    resource = f"arn:aws:s3:::{applied['dev'].outputs['state_bucket']}/{key}"
+    for action in ("s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"):
+        assert not is_allowed(role, Call(action, resource))
+
+
+def test_the_role_reaches_nothing_of_the_other_environment(
+    account: Cloud, applied: Applied, role: list[Statement]
+) -> None:
+    secrets = account.client("secretsmanager").list_secrets()["SecretList"]
+    others = [secret["ARN"] for secret in secrets if applied["prod"].name in secret["Name"]]
+    calls = [Call("secretsmanager:GetSecretValue", arn) for arn in others]
+    calls.append(Call("s3:GetObject", f"arn:aws:s3:::{applied['prod'].outputs['state_bucket']}/latest_update.json"))
+    assert len(calls) > 5
+    assert [call for call in calls if is_allowed(role, call)] == []
+
+
+@ENVIRONMENTS
+def test_only_mwaa_of_this_account_takes_the_role(account: Cloud, applied: Applied, env: str) -> None:
+    name = applied[env].outputs["execution_role_arn"].rpartition("/")[2]
+    (statement,) = account.client("iam").get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    assert sorted(statement["Principal"]["Service"]) == ["airflow-env.amazonaws.com", "airflow.amazonaws.com"]
+    assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == "123456789012"
+
+
+def remains(account: Cloud) -> dict[str, Any]:
+    """What there is in the account of all that costs or holds anything."""
+    of = account.client
+    keys = [of("kms").describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in of("kms").list_keys()["Keys"]]
+    return {
+        "buckets": of("s3").list_buckets()["Buckets"],
+        "secrets": of("secretsmanager").list_secrets()["SecretList"],
+        "databases": of("rds").describe_db_instances()["DBInstances"],
+        "keys": [k["KeyId"] for k in keys if k["KeyManager"] == "CUSTOMER" and k["KeyState"] != "PendingDeletion"],
+        "networks": [vpc for vpc in of("ec2").describe_vpcs()["Vpcs"] if not vpc["IsDefault"]],
+        "endpoints": of("ec2").describe_vpc_endpoints()["VpcEndpoints"],
+        "addresses": of("ec2").describe_addresses()["Addresses"],
+        "gateways": [g for g in of("ec2").describe_nat_gateways()["NatGateways"] if g["State"] != "deleted"],
+        "roles": of("iam").list_roles()["Roles"],
+        "logs": of("logs").describe_log_groups()["logGroups"],
+        "alarms": of("cloudwatch").describe_alarms()["MetricAlarms"],
+        "dashboards": of("cloudwatch").list_dashboards()["DashboardEntries"],
+        "topics": of("sns").list_topics()["Topics"],
+        "budgets": of("budgets").describe_budgets(AccountId="123456789012")["Budgets"],
+        "environments": list(account.mwaa.environments),
+    }
+
+
+def test_destroying_leaves_nothing_but_prods_last_snapshot(
+    account: Cloud, applied: Applied, pipeline_run: AirflowRun
+) -> None:
+    before = remains(account)
+    assert [kind for kind, found in before.items() if not found] == []
+    # As the runbook says: what protects prod is taken off first.
+    account.client("rds").modify_db_instance(DBInstanceIdentifier=applied["prod"].name, DeletionProtection=False)
+    in_parallel(Environment.destroy, applied)
+    assert {kind: found for kind, found in remains(account).items() if found} == {}
+    for environment in applied.values():
+        assert json.loads(environment.state)["resources"] == []
+    snapshots = account.client("rds").describe_db_snapshots()["DBSnapshots"]
+    assert [snapshot["DBInstanceIdentifier"] for snapshot in snapshots] == [applied["prod"].name]

@@ -1,0 +1,48 @@
+"""Every root and module holds what it promises, with the oldest and the newest major release of the provider."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.terraform.providers import FIVE, SIX, Provider
+from tests.terraform.workspace import CODE, Workspace, modules, roots
+
+RELEASES = pytest.mark.parametrize("provider", [FIVE, SIX], ids=lambda provider: provider.release)
+TESTED = sorted({str(file.parents[1].relative_to(CODE)) for file in CODE.rglob("tests/*.tftest.hcl")})
+
+
+def test_the_code_is_in_its_standard_format(tmp_path: Path) -> None:
+    Workspace(tmp_path, FIVE).succeed(".", "fmt", "-check", "-diff", "-recursive")
+
+
+@RELEASES
+@pytest.mark.parametrize("root", roots())
+def test_a_root_is_valid_with_all_its_modules(tmp_path: Path, root: str, provider: Provider) -> None:
+    workspace = Workspace(tmp_path, provider)
+    workspace.init(root)
+    answer = json.loads(workspace.succeed(root, "validate", "-json"))
+    assert answer["diagnostics"] == [], answer
+
+
+def test_every_module_is_part_of_a_root(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, FIVE)
+    used: set[str] = set()
+    for root in roots():
+        workspace.init(root)
+        listed = json.loads((workspace.code / root / ".terraform" / "modules" / "modules.json").read_text())
+        folders = [(workspace.code / root / module["Dir"]).resolve() for module in listed["Modules"]]
+        used |= {str(folder.relative_to(workspace.code.resolve())) for folder in folders}
+    assert used == {*modules(), *roots()}
+
+
+def test_every_module_has_tests() -> None:
+    assert {*modules()} <= {*TESTED}
+
+
+@RELEASES
+@pytest.mark.parametrize("module", TESTED)
+def test_a_module_keeps_its_promises(tmp_path: Path, module: str, provider: Provider) -> None:
+    workspace = Workspace(tmp_path, provider)
+    workspace.init(module)
+    workspace.succeed(module, "test")

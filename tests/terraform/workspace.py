@@ -1,0 +1,104 @@
+"""Terraform, run in a copy of the code: nothing that it writes reaches the repository."""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.terraform.providers import REPOSITORY, Provider
+
+CODE = REPOSITORY / "terraform"
+LOCK = Path(tempfile.gettempdir()) / "totesys-terraform-init.lock"
+LEFT_BY_TERRAFORM = shutil.ignore_patterns(".terraform", ".terraform.lock.hcl", "*.tfstate*", "*.tfvars")
+
+NOT_OURS = ("AWS_", "TF_VAR_", "TF_CLI_ARGS", "TF_DATA_DIR", "TF_WORKSPACE")
+"""What of the developer's own environment must not reach a test."""
+
+PIN = """
+terraform {{
+  required_providers {{
+    aws = {{
+      source  = "hashicorp/aws"
+      version = "{release}"
+    }}
+  }}
+}}
+"""
+
+LOCAL_STATE = """
+terraform {
+  backend "local" {}
+}
+"""
+
+
+@cache
+def provider_variables(provider: Provider) -> dict[str, str]:
+    """The process environment in which `terraform init` finds a provider."""
+    return provider.variables()
+
+
+class Workspace:
+    """A copy of terraform/ in an empty folder, to be run with one release of the provider."""
+
+    def __init__(self, folder: Path, provider: Provider, variables: Mapping[str, str] | None = None) -> None:
+        """Take the folder, the release, and further environment variables for Terraform."""
+        self.code = folder / "terraform"
+        shutil.copytree(CODE, self.code, ignore=LEFT_BY_TERRAFORM)
+        own = {name: value for name, value in os.environ.items() if not name.startswith(NOT_OURS)}
+        self._environment = {**own, "TF_IN_AUTOMATION": "true", **provider_variables(provider), **(variables or {})}
+        self._provider = provider
+
+    def init(self, root: str, *, local_state: bool = False) -> None:
+        """Prepare a root or a module; with `local_state` a root keeps its state in a file beside it."""
+        folder = self.code / root
+        (folder / "release_override.tf").write_text(PIN.format(release=self._provider.release))
+        if local_state:
+            (folder / "state_override.tf").write_text(LOCAL_STATE)
+        # Only one at a time may fill the folder of downloaded providers.
+        with LOCK.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.succeed(root, "init", "-input=false", *([] if local_state else ["-backend=false"]))
+
+    def run(self, root: str, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run Terraform in a root or a module, whatever comes of it. Errors are in its standard output, too."""
+        return subprocess.run(
+            ["terraform", command[0], "-no-color", *command[1:]],
+            cwd=self.code / root,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    def succeed(self, root: str, *command: str) -> str:
+        """Run Terraform in a root or a module, and return what it says; anything but success is a failure."""
+        done = self.run(root, *command)
+        assert done.returncode == 0, f"terraform {' '.join(command)} in {root}:\n{done.stdout[-8000:]}"
+        return done.stdout
+
+    def outputs(self, root: str) -> dict[str, Any]:
+        """A root's outputs."""
+        return {name: output["value"] for name, output in json.loads(self.succeed(root, "output", "-json")).items()}
+
+
+def roots() -> list[str]:
+    """Every folder that is applied: not a module of others."""
+    return [name for name in _folders() if not name.startswith("modules/")]
+
+
+def modules() -> list[str]:
+    """Every module."""
+    return [name for name in _folders() if name.startswith("modules/")]
+
+
+def _folders() -> list[str]:
+    found = {str(file.parent.relative_to(CODE)) for file in CODE.rglob("*.tf") if ".terraform" not in file.parts}
+    return sorted(found)
