@@ -4,8 +4,8 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,15 +139,21 @@ class Stack:
         self.ended(begun["dag_run_id"])
         return self.runs()[-1]
 
-    def settle(self) -> None:
-        """Stop the simulator, let the pipeline run once more, and find the warehouse equal to the source."""
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Nobody works at the source meanwhile, and the pipeline has run since."""
         self.compose("stop", "simulator")
         try:
             run_id = wait_until(self.trigger, "an API that takes a run")
             assert self.ended(run_id) == "success", self.failures(run_id)
-            assert self.differences() == []
+            yield
         finally:
             self.compose("start", "simulator")
+
+    def settle(self) -> None:
+        """Let the pipeline catch up, and find the warehouse equal to the source."""
+        with self.at_rest():
+            assert self.differences() == []
 
     def failures(self, run_id: str) -> list[str]:
         """Which tasks of a run are not as they should be."""
