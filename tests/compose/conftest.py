@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,11 @@ from tests.compose.stack import ROOT, Stack
 ARTEFACTS = ROOT / "build" / "compose"
 PORTS = ("AIRFLOW_PORT", "SOURCE_PORT", "WAREHOUSE_PORT", "AWS_PORT")
 BROWSER_MILLISECONDS = 60_000
+
+
+def pytest_configure() -> None:
+    """Take the project down also when the tests are ended from outside."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def free_ports() -> dict[str, int]:

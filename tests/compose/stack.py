@@ -19,10 +19,16 @@ from tests.acceptance.oracle import all_differences
 
 ROOT = Path(__file__).parents[2]
 DAG = "totesys_warehouse"
-RUN_SECONDS = 600
+RUN_SECONDS = 900
 """The most that a run may take, its retries included, on a machine that does other work."""
 
 END = {"success", "failed"}
+
+STATE = """
+from local.docker.aws import client
+state = client("s3", "http://localhost:5000").get_object(Bucket="totesys-state", Key="latest_update.json")
+print(state["Body"].read().decode())
+"""
 
 RECEIVE = """
 import boto3
@@ -35,7 +41,7 @@ while messages := queue.receive_messages(MaxNumberOfMessages=10):
 """
 
 
-def wait_until(true: Callable[[], object], what: str, seconds: float = 180, every: float = 1) -> Any:
+def wait_until(true: Callable[[], object], what: str, seconds: float = 300, every: float = 1) -> Any:
     """The first truthy answer. Whatever cannot be reached or refuses for now is asked again."""
     deadline = time.monotonic() + seconds
     last: object = None
@@ -91,6 +97,10 @@ class Stack:
         """What the warehouse shows otherwise than the source has it: the first of it."""
         with self.connect("totesys") as source, self.connect("warehouse") as warehouse:
             return all_differences(source, warehouse)[:5]
+
+    def state(self) -> str:
+        """What latest_update.json says."""
+        return self.compose("exec", "-T", "aws", "python", "-c", STATE)
 
     def alerts(self) -> str:
         """What has arrived in the queue that listens to the topic since this was last called."""
