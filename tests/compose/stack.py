@@ -169,9 +169,10 @@ class Stack:
         """Which tasks of a run are not as they should be."""
         return [f"{name}: {task['state']}" for name, task in self.tasks(run_id).items() if task["state"] == "failed"]
 
-    def some_task_runs(self, run_id: str) -> list[str]:
-        """The tasks of a run that are at work."""
-        return [name for name, task in self.tasks(run_id).items() if task["state"] == "running"]
+    def tasks_at_work(self, run_id: str, step: str) -> list[str]:
+        """The tasks of a run whose names begin so and which are at work, or about to be."""
+        tasks = self.tasks(run_id)
+        return [name for name in tasks if name.startswith(step) and tasks[name]["state"] in {"queued", "running"}]
 
     def kill(self, service: str, command: str = "kill -9 -1") -> None:
         """Kill every process in a service's container; Docker then starts it again."""
