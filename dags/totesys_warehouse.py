@@ -9,25 +9,13 @@ from airflow.sdk import DAG, Asset, Param, TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.alerts import notify_failure
-from include.documents import GROUPS, task_document
+from include.documents import ABOUT, GROUPS, task_document
 from include.errors import DataError, DeclarationError
+from include.openlineage import lineage_of
 from include.schema import Fact
 from include.sources import SOURCES
 from include.star import STAR
 from include.steps import CHECK, PREPARE, Step, plan
-
-ABOUT = """\
-### ToteSys warehouse
-
-Every 20 minutes: what changed in each source table goes to CSV in the ingestion bucket (`ingest`), becomes typed
-Parquet in the processed bucket (`dimensions`, `facts`), is merged into the warehouse (`load`), compared with the
-source (`check`) and only then recorded in `latest_update.json` (`record`).
-
-* A table without a change is skipped, and so is what hangs on it alone.
-* A failed run loses nothing: the next one repeats what was not recorded.
-* **Trigger** with `tables` to bring some tables up to date, with `full_refresh` to read them whole.
-* Rows that cannot be right are set aside under `rejected/` in the processed bucket, and read again by every run.
-"""
 
 MANIFEST = "manifest"
 """The XCom key under which a task leaves what it did, also when it is skipped afterwards."""
@@ -68,6 +56,11 @@ def group_of(step: Step) -> str:
 def task_id(step: Step) -> str:
     """The task's id, with its group's: "ingest.sales_order"."""
     return f"{group_of(step)}.{step.table}" if step.table else step.kind
+
+
+def asset_of(name: str) -> Asset:
+    """The asset that a load of this warehouse table updates; the event's extra holds the numbers of rows."""
+    return Asset(f"warehouse/{name}")
 
 
 def options() -> Any:
@@ -128,7 +121,9 @@ def load(name: str) -> None:
     if document is None:
         raise AirflowSkipException(f"{name} did not change")
     result = attempt(lambda: pipeline.load_table(name, StarFiles.model_validate(document)))
-    leave(result.model_dump(mode="json"))
+    counts = {"new": result.new, "changed": result.changed, "deleted": result.deleted}
+    get_current_context()["outlet_events"][asset_of(name)].extra = {**counts, "rejected": len(result.rejected)}
+    leave(result.model_dump(mode="json"), skip="a later reading is loaded already" if result.superseded else "")
 
 
 @task(trigger_rule="all_done")
@@ -221,9 +216,12 @@ def draw(step: Step, groups: dict[str, TaskGroup]) -> Any:
     work, document = WORK[step.kind], task_document(step)
     if not step.table:
         return work.override(doc_md=document)()
-    outlets = [Asset(f"warehouse/{step.table}")] if step.kind == "load" else []
+    outlets = [asset_of(step.table)] if step.kind == "load" else []
     with groups[group_of(step)]:
-        return work.override(task_id=step.table, doc_md=document, outlets=outlets)(step.table)
+        drawn = work.override(task_id=step.table, doc_md=document, outlets=outlets)(step.table)
+    if step.kind == "load":  # what the OpenLineage provider calls, where it is in use
+        drawn.operator.get_openlineage_facets_on_complete = lambda _: lineage_of(STAR[step.table])
+    return drawn
 
 
 with DAG(

@@ -15,6 +15,8 @@ READY_SECONDS = 3 * 3600
 DAG_SECONDS = 900
 """How long Airflow may take until it has read a DAG file that is new in its bucket."""
 NOT_FOUND = 404
+UNREADY = {NOT_FOUND, 500, 502, 503, 504}
+"""How Airflow's API answers while it has not read the DAG, or has only just started."""
 LOST = {"CREATE_FAILED", "UPDATE_FAILED", "UNAVAILABLE", "DELETING", "DELETED"}
 
 
@@ -71,8 +73,8 @@ def _switch_on(client: Any, name: str, pause_seconds: float) -> None:
     while True:
         try:
             _call(client, name, "PATCH", DAG, {"is_paused": False})
-        except client.exceptions.RestApiClientException as error:
-            if error.response.get("RestApiStatusCode") != NOT_FOUND:
+        except (client.exceptions.RestApiClientException, client.exceptions.RestApiServerException) as error:
+            if error.response.get("RestApiStatusCode", NOT_FOUND) not in UNREADY:
                 raise DeployError(f"Airflow refuses to switch {DAG} on: {error.response['RestApiResponse']}") from error
             if time.monotonic() > deadline:
                 raise DeployError(
@@ -86,7 +88,7 @@ def _switch_on(client: Any, name: str, pause_seconds: float) -> None:
 def _call(client: Any, name: str, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
     try:
         answer = client.invoke_rest_api(Name=name, Method=method, Path=path, Body=body)
-    except client.exceptions.RestApiClientException:
+    except (client.exceptions.RestApiClientException, client.exceptions.RestApiServerException):
         raise
     except ClientError as error:
         raise DeployError(f"MWAA refuses {method} {path}: {error}") from error

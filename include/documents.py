@@ -1,4 +1,4 @@
-"""What Airflow's UI tells of each task: the table's columns, and the SQL or the mapping that makes them.
+"""What Airflow's UI tells of the DAG and of each task: the table's columns, and the SQL or the mapping that makes them.
 
 Plain text, so that a DAG file stays cheap to parse; a test holds the statements against those that are executed.
 """
@@ -9,6 +9,19 @@ from include.schema import Calendar, Fact, SourceTable, StarTable
 from include.sources import SOURCES
 from include.star import STAR
 from include.steps import Step
+
+ABOUT = """\
+### ToteSys warehouse
+
+Every 20 minutes: what changed in each source table goes to CSV in the ingestion bucket (`ingest`), becomes typed
+Parquet in the processed bucket (`dimensions`, `facts`), is merged into the warehouse (`load`), compared with the
+source (`check`) and only then recorded in `latest_update.json` (`record`).
+
+* A table without a change is skipped, and so is what hangs on it alone.
+* A failed run loses nothing: the next one repeats what was not recorded.
+* **Trigger** with `tables` to bring some tables up to date, with `full_refresh` to read them whole.
+* Rows that cannot be right are set aside under `rejected/` in the processed bucket, and read again by every run.
+"""
 
 WHOLE_RUN = {
     "prepare": """\

@@ -53,8 +53,8 @@ class RunReport(Manifest):
         """All of it in one line: what is wrong first, then the totals."""
         counts = ", ".join(f"{self.total(name):,} {name}" for name in COUNTS)
         tables = f"{len(self.tables)} table{'' if len(self.tables) == 1 else 's'}"
-        done = f"{counts} in {tables}; lag {self.lag_seconds:,.0f} s" if self.tables else "nothing changed"
-        return "; ".join([*self.problems, done])
+        done = [f"{counts} in {tables}; lag {self.lag_seconds:,.0f} s"] if self.tables else []
+        return "; ".join([*self.problems, *done]) or "nothing changed"
 
 
 def record(

@@ -36,21 +36,25 @@ def _set_note(dag_run: Any) -> None:
     if dag_run.dag_id != DAG_ID:
         return
     try:
-        written = dag_run.dag_run_note
-        line = _left_by_record(dag_run)
-        if line and not (written and written.user_id):
+        session = _session_of(dag_run)
+        if session is None or (dag_run.dag_run_note and dag_run.dag_run_note.user_id):
+            return
+        if line := _left_by_record(dag_run, session):
             dag_run.note = line[:NOTE_CHARACTERS]
     except Exception:
         log.exception("the run %s of %s was given no note", dag_run.run_id, DAG_ID)
 
 
-def _left_by_record(dag_run: Any) -> str | None:
-    from airflow.models.xcom import XComModel  # not at import: every task's process loads this file
+def _session_of(dag_run: Any) -> Any:
+    """The database session that the run is in; None outside the scheduler, in `dag.test()`."""
     from sqlalchemy.orm import object_session
 
-    session = object_session(dag_run)
-    if session is None:
-        return None
+    return object_session(dag_run)
+
+
+def _left_by_record(dag_run: Any, session: Any) -> str | None:
+    from airflow.models.xcom import XComModel  # not at import: every task's process loads this file
+
     query = XComModel.get_many(run_id=dag_run.run_id, dag_ids=DAG_ID, task_ids=TASK_ID, key=KEY, limit=1)
     with session.no_autoflush:
         found = session.scalar(query)

@@ -58,10 +58,8 @@ resource "aws_s3_bucket_lifecycle_configuration" "state" {
     status = "Enabled"
     filter {}
 
-    # A year, and at least the last ten.
     noncurrent_version_expiration {
-      noncurrent_days           = 365
-      newer_noncurrent_versions = 10
+      noncurrent_days = 365
     }
 
     abort_incomplete_multipart_upload {

@@ -45,7 +45,19 @@ def answer(runner: Any, dag: Any, request: dict[str, Any]) -> dict[str, Any]:
     import include
 
     text = log.read_text()[start:]
-    return {"state": run.state, "tasks": tasks, "note": note_of(run), "log": text, "include": include.__file__}
+    told = {"note": note_of(run), "assets": assets_of(run), "log": text}
+    return {"state": run.state, "tasks": tasks, "include": include.__file__, **told}
+
+
+def assets_of(run: Any) -> dict[str, Any]:
+    """What the run's asset events hold beside the asset: its name → the extra."""
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        events = session.scalars(select(AssetEvent).where(AssetEvent.source_run_id == run.run_id))
+        return {event.asset.name: event.extra for event in events}
 
 
 def note_of(run: Any) -> str | None:

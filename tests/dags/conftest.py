@@ -43,11 +43,12 @@ def mwaa_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(frozen=True)
 class DagRun:
-    """What became of a run: its state, the state and the tries of each task, its note, and what was logged."""
+    """What became of a run: its state, the state and the tries of each task, its note, its asset events, its log."""
 
     state: str
     tasks: dict[str, tuple[str, int]]
     note: str | None
+    assets: dict[str, dict[str, int]]
     log: str
     include: str
 
@@ -60,10 +61,12 @@ class DagRun:
 class AirflowProcess:
     """Airflow in a process of its own."""
 
-    def __init__(self, folder: Path, home: Path) -> None:
+    def __init__(self, folder: Path, home: Path, **settings: str) -> None:
+        """With further environment variables for Airflow, which reads its settings when it is imported."""
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         plugins = {"AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins")}
-        self._environment = kept | {"AIRFLOW_HOME": str(home)} | local_airflow.airflow_settings(folder) | plugins
+        self._environment = kept | {"AIRFLOW_HOME": str(home)} | local_airflow.airflow_settings(folder)
+        self._environment |= plugins | settings
         files = map(str, (airflow_process.__file__, folder, local_airflow.__file__))
         self._log = (home / "process.log").open("w")
         self._process = subprocess.Popen(

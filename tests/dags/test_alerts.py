@@ -10,6 +10,7 @@ from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
 from include.alerts import notify_failure
 from include.errors import DeclarationError
+from include.record import RunReport, TableReport
 from include.settings import aws_client
 from include.steps import RECORD
 from local.environment import Buckets
@@ -140,3 +141,18 @@ def test_a_run_that_fails_sends_no_lag_as_it_does_not_know_it(
     found = numbers(client, buckets.state)
     assert found["RunSucceeded", ""] == [0]
     assert ("LagSeconds", "") not in found
+
+
+@pytest.mark.parametrize(
+    ("problems", "tables", "line"),
+    [
+        ([], 0, "nothing changed"),
+        ([], 1, "1,200 new, 3 changed, 1 deleted, 0 rejected in 1 table; lag 35 s"),
+        ([], 2, "2,400 new, 6 changed, 2 deleted, 0 rejected in 2 tables; lag 35 s"),
+        (["not read: design"], 0, "not read: design"),
+        (["not read: design"], 1, "not read: design; 1,200 new, 3 changed, 1 deleted, 0 rejected in 1 table; lag 35 s"),
+    ],
+)
+def test_a_runs_line_says_what_is_wrong_and_then_the_totals(problems: list[str], tables: int, line: str) -> None:
+    table = TableReport(table="t", new=1200, changed=3, deleted=1, rejected=0, seconds=1, lag_seconds=35.4)
+    assert RunReport(tables=[table] * tables, problems=problems, newly_rejected=[]).summary == line

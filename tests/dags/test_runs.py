@@ -49,10 +49,13 @@ def test_the_first_run_loads_all_the_next_is_quiet_and_then_changes_arrive(  # n
 
     assert re.fullmatch(r"[\d,]+ new, 0 changed, 0 deleted, 0 rejected in 11 tables; lag \d+ s", str(first.note))
 
+    assert first.assets.keys() == {f"warehouse/{name}" for name in STAR}
+
     files = system.data_files()
     quiet = run_dag()
     assert quiet.state == "success"
     assert quiet.note == "nothing changed"
+    assert quiet.assets == {}
     assert quiet.tasks["check"][0] == "success"
     assert set(quiet.states("ingest").values()) == {"skipped"}
     assert set(quiet.states("load").values()) == {"skipped"}
@@ -67,6 +70,11 @@ def test_the_first_run_loads_all_the_next_is_quiet_and_then_changes_arrive(  # n
     assert str(changed.note).startswith("0 new, 21 changed, 1 deleted, 0 rejected in 3 tables; lag ")
     loaded = {table for table, state in changed.states("load").items() if state == "success"}
     assert loaded == {"fact_sales_order", "fact_payment", "dim_staff"}
+    assert changed.assets == {
+        "warehouse/fact_sales_order": {"new": 0, "changed": 1, "deleted": 0, "rejected": 0},
+        "warehouse/fact_payment": {"new": 0, "changed": 0, "deleted": 1, "rejected": 0},
+        "warehouse/dim_staff": {"new": 0, "changed": 20, "deleted": 0, "rejected": 0},
+    }
     assert system.warehouse("SELECT units_sold FROM current_sales_order WHERE sales_order_id = 1") == [(7,)]
     assert system.warehouse("SELECT count(*) FROM current_payment WHERE payment_id = 2") == [(0,)]
     assert system.warehouse("SELECT DISTINCT location FROM dim_staff") == [("Leeds",)]

@@ -41,7 +41,8 @@ def airflow(answers: Stubber, method: str, path: str, body: dict[str, Any], answ
 
 def refuse(answers: Stubber, code: int) -> None:
     fields = {"RestApiStatusCode": code, "RestApiResponse": {"detail": "no"}}
-    answers.add_client_error("invoke_rest_api", "RestApiClientException", modeled_fields=fields)
+    kind = "RestApiServerException" if code >= 500 else "RestApiClientException"
+    answers.add_client_error("invoke_rest_api", kind, modeled_fields=fields)
 
 
 def accept(answers: Stubber) -> None:
@@ -77,10 +78,11 @@ def test_a_private_web_server_is_told_of(
     assert "inside the VPC only" in capsys.readouterr().out
 
 
-def test_a_dag_that_airflow_has_not_read_yet_is_waited_for(answers: Stubber, environment: Environment) -> None:
+@pytest.mark.parametrize("code", [404, 502])
+def test_an_airflow_that_is_not_ready_yet_is_waited_for(answers: Stubber, environment: Environment, code: int) -> None:
     status(answers, "AVAILABLE")
-    refuse(answers, 404)
-    refuse(answers, 404)
+    refuse(answers, code)
+    refuse(answers, code)
     accept(answers)
     mwaa.start(environment, pause_seconds=0)
 

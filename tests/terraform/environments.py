@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 from tests.terraform.cloud import Cloud
@@ -77,8 +78,9 @@ def apply_both(folder: Path, cloud: Cloud, databases: Databases, package: Path) 
     """Apply both at the same time: most of it is waiting for RDS."""
     environments = {}
     for env in ("dev", "prod"):
-        passwords = {"TF_VAR_source_password": databases.source_password, "TF_VAR_warehouse_password": f"new of {env}"}
-        variables = cloud.variables(OPERATOR) | cloud.proxy() | passwords
+        passwords = {"source_password": databases.source_password, "warehouse_password": token_urlsafe(24)}
+        given = {f"TF_VAR_{name}": password for name, password in passwords.items()}
+        variables = cloud.variables(OPERATOR) | cloud.proxy() | given
         environment = Environment(f"environments/{env}", Workspace(folder / env, FIVE, variables))
         tfvars = environment.workspace.code / environment.root / "terraform.tfvars.json"
         tfvars.write_text(json.dumps(settings(environment.name, databases, package)))

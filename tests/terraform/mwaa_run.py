@@ -20,14 +20,16 @@ SYSTEM = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONDONTWRITEBYTECODE")
 
 @dataclass(frozen=True)
 class AirflowRun:
-    """What became of the runs, and the folder that the code came into."""
+    """What became of the run: its state, its log, and where its code was; and the folder that the code came into."""
 
-    answers: list[dict[str, Any]]
+    state: str
+    log: str
+    include: str
     dags_folder: Path
 
 
 def run_from_bucket(cloud: Cloud, environment: Environment, databases: Databases, home: Path) -> AirflowRun:
-    """Make the warehouse's database as RDS does, download the code, and let Airflow run the DAG twice."""
+    """Make the warehouse's database as RDS does, download the code, and let Airflow run the DAG."""
     instance = cloud.client("rds").describe_db_instances(DBInstanceIdentifier=environment.name)["DBInstances"][0]
     secret = cloud.client("secretsmanager").get_secret_value(SecretId=instance["MasterUserSecret"]["SecretArn"])
     master = json.loads(secret["SecretString"])
@@ -43,7 +45,8 @@ def run_from_bucket(cloud: Cloud, environment: Environment, databases: Databases
     variables |= local_airflow.airflow_settings(dags) | options | cloud.variables(PIPELINE)
     variables |= {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
     variables |= {"AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins)}
-    return AirflowRun(run(dags, home, variables), dags)
+    answer = run(dags, home, variables)
+    return AirflowRun(answer["state"], answer["log"], answer["include"], dags)
 
 
 def download(cloud: Cloud, applied: dict[str, Any], folder: Path) -> tuple[Path, Path]:
@@ -63,18 +66,17 @@ def download(cloud: Cloud, applied: dict[str, Any], folder: Path) -> tuple[Path,
     return folder / "dags", folder / "plugins"
 
 
-def run(dags: Path, home: Path, variables: dict[str, str]) -> list[dict[str, Any]]:
-    """Two runs in a process that has nothing of this repository on its path, and no environment but this."""
-    requests = json.dumps({"environment": {}, "run_conf": {}}) + "\n"
+def run(dags: Path, home: Path, variables: dict[str, str]) -> dict[str, Any]:
+    """A run in a process that has nothing of this repository on its path, and no environment but this."""
     done = subprocess.run(
         [sys.executable, "-P", airflow_process.__file__, str(dags), local_airflow.__file__],
         cwd=home,
         env=variables,
-        input=requests * 2,
+        input=json.dumps({"environment": {}, "run_conf": {}}),
         capture_output=True,
         text=True,
         check=False,
     )
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(answers) == 2, done.stderr[-5000:]
-    return answers
+    assert done.stdout, done.stderr[-5000:]
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer

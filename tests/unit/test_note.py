@@ -16,7 +16,8 @@ LINE = "1 new, 0 changed, 0 deleted, 0 rejected in 1 table; lag 2 s"
 def plugin(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(DAG_FILE.parents[1] / "plugins")
     module = import_module("totesys_note")
-    monkeypatch.setattr(module, "_left_by_record", lambda _: LINE)
+    monkeypatch.setattr(module, "_left_by_record", lambda *_: LINE)
+    monkeypatch.setattr(module, "_session_of", lambda _: object())
     return module
 
 
@@ -32,7 +33,7 @@ def test_a_run_gets_the_line_that_record_left_however_it_ends(plugin: Any, endin
 
 
 def test_a_line_is_cut_to_what_airflow_keeps(plugin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plugin, "_left_by_record", lambda _: "x" * 2000)
+    monkeypatch.setattr(plugin, "_left_by_record", lambda *_: "x" * 2000)
     ended = run()
     plugin.on_dag_run_failed(ended)
     assert len(ended.note) == 1000
@@ -53,10 +54,19 @@ def test_runs_of_other_dags_are_let_alone(plugin: Any) -> None:
 def test_an_error_is_told_in_the_log_and_goes_no_further(
     plugin: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise RuntimeError("no database")
 
     monkeypatch.setattr(plugin, "_left_by_record", fail)
     with caplog.at_level(logging.ERROR):
         plugin.on_dag_run_success(run())
     assert "the run r of totesys_warehouse was given no note" in caplog.text
+
+
+def test_outside_the_scheduler_there_is_no_note_and_no_error(
+    plugin: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(plugin, "_session_of", lambda _: None)
+    ended = run()
+    plugin.on_dag_run_success(ended)
+    assert (ended.note, caplog.records) == (None, [])

@@ -73,7 +73,7 @@ variable "emails" {
 variable "monthly_budget_usd" {
   description = "What a month may cost, in US dollars, before mail is sent."
   type        = number
-  default     = 300
+  default     = 400
 }
 
 variable "budget_tag" {

@@ -1,5 +1,5 @@
-# What the pipeline's tasks call, and nothing else. Neither this policy nor the other lets them write the code that they run:
-# dags/, plugins.zip, requirements.txt and startup.sh.
+# What the pipeline's tasks and its page in Airflow's UI call, and nothing else. Neither this policy nor the other lets them
+# write the code that they run: dags/, plugins.zip, requirements.txt and startup.sh.
 
 resource "aws_iam_role_policy" "tasks" {
   name   = "tasks"
@@ -19,11 +19,11 @@ locals {
       Sid      = "TasksReadAndWriteState"
       Effect   = "Allow"
       Action   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
-      Resource = [for path in ["latest_update.json", "keys/*", "runs/*", "status.json"] : "${var.bucket.arn}/${path}"]
+      Resource = [for path in ["latest_update.json", "keys/*", "status.json", "runs/*"] : "${var.bucket.arn}/${path}"]
     },
     {
-      # No task lists a bucket. But only to those who may does S3 say that an object is missing (404); to others it says
-      # "forbidden" (403), and a first run could not be told from a missing permission.
+      # Only to those who may list a bucket does S3 say that an object is missing (404). To others it says "forbidden" (403),
+      # and a first run could not be told from a missing permission.
       Sid      = "TasksAreToldWhatIsMissing"
       Effect   = "Allow"
       Action   = "s3:ListBucket"

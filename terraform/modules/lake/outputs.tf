@@ -13,8 +13,12 @@ output "processed" {
 output "state" {
   description = "Name and ARN of the bucket of the Airflow code and of latest_update.json."
   value       = { bucket = aws_s3_bucket.this["state"].bucket, arn = aws_s3_bucket.this["state"].arn }
-  # An object that is uploaded before versioning is on has no version for the environment to be wired to.
-  depends_on = [aws_s3_bucket_versioning.this, aws_s3_bucket_server_side_encryption_configuration.this]
+  # An object that is uploaded before versioning is on has no version for the environment to be wired to, and MWAA takes no
+  # bucket that could be public.
+  depends_on = [
+    aws_s3_bucket_versioning.this, aws_s3_bucket_server_side_encryption_configuration.this,
+    aws_s3_bucket_public_access_block.this, aws_s3_bucket_policy.this,
+  ]
 }
 
 output "access_logs" {

@@ -65,7 +65,8 @@ variable "endpoint_services" {
 variable "existing" {
   description = <<-EOT
     An existing VPC to live in, or null to make one. Its two private subnets must lie in two zones.
-    endpoints: whether to make endpoints in it, as `reach` says; otherwise its own ways to AWS are used.
+    endpoints: whether to make endpoints in it; otherwise its own ways to AWS are used. That of S3 lets everything in these
+               route tables reach this account's buckets only.
     private_route_table_ids: route tables of the two subnets; asked for by endpoints (S3) and by peering.
   EOT
   type = object({

@@ -53,7 +53,8 @@ resource "aws_db_instance" "this" {
 
   auto_minor_version_upgrade  = true
   allow_major_version_upgrade = false
-  apply_immediately           = true
+  # What was planned happens when it is applied, not in a night to come.
+  apply_immediately = true
 
   performance_insights_enabled          = true
   performance_insights_kms_key_id       = var.key_arn
