@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from operator import attrgetter
 from typing import Any
 from unittest import mock
 from uuid import uuid4
@@ -13,7 +14,7 @@ from moto.budgets.responses import BudgetsResponse
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.iam.access_control import PermissionResult
 from moto.rds.models import DBInstance, DBParameterGroup, RDSBackend
-from moto.s3.models import FakeBucket
+from moto.s3.models import FakeBucket, FakeKey
 
 from tests.terraform.calls import Call
 from tests.terraform.mwaa import ACCOUNT
@@ -24,6 +25,7 @@ TLS = {"aws:SecureTransport": "true", "s3:TlsVersion": "1.3"}
 """Of every request: nobody reaches AWS itself without."""
 
 create_budget = BudgetsResponse.create_budget
+make_rule = SecurityGroupRule.__init__
 update_parameters = DBParameterGroup.update_parameters
 create_instance = RDSBackend.create_db_instance
 
@@ -70,6 +72,20 @@ def bucket_permission(bucket: FakeBucket, action: str, resource: str) -> Permiss
     return PermissionResult.PERMITTED if allowing else PermissionResult.NEUTRAL
 
 
+class ListedKey(FakeKey):
+    """An object in a listing: it shares the content of the one that it was copied from, which moto copies, too."""
+
+    def dispose(self, garbage: bool = False) -> None:
+        """Leave the content to the other."""
+
+
+def copy_for_a_listing(key: FakeKey, _: dict[int, Any]) -> ListedKey:
+    """Copy an object to list its bucket's versions."""
+    copied = ListedKey.__new__(ListedKey)
+    vars(copied).update(vars(key))
+    return copied
+
+
 def may_deliver_logs(bucket: FakeBucket, target_bucket: FakeBucket, target_prefix: str | None) -> bool:
     """Whether the target's policy lets S3 deliver a bucket's access logs; moto overlooks the conditions."""
     source = {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": f"arn:aws:s3:::{bucket.name}"}
@@ -80,10 +96,11 @@ def may_deliver_logs(bucket: FakeBucket, target_bucket: FakeBucket, target_prefi
     return not denying and any(said.document["Principal"] == {"Service": LOGGING} for said in allowing)
 
 
-def described(rule: SecurityGroupRule) -> str | None:
-    """The description of a security group's rule, which moto tells only of rules for addresses."""
-    parts = (rule.ip_range, rule.source_group, rule.prefix_list_id or {})
-    return next((part["Description"] for part in parts if part.get("Description")), None)
+def make_rule_with_description(rule: SecurityGroupRule, *arguments: Any, **named: Any) -> None:
+    """Keep the description of a security group's rule, which moto keeps only of rules for addresses."""
+    make_rule(rule, *arguments, **named)
+    ends = (end for end in arguments if isinstance(end, dict))  # an address, a group or a list of prefixes
+    rule.kept_description = next((end["Description"] for end in ends if end.get("Description")), None)
 
 
 def update_parameters_as_user(group: DBParameterGroup, parameters: list[dict[str, Any]]) -> None:
@@ -92,8 +109,8 @@ def update_parameters_as_user(group: DBParameterGroup, parameters: list[dict[str
 
 
 def create_instance_of_its_own(backend: RDSBackend, asked: dict[str, Any]) -> DBInstance:
-    """Give an instance an id that no other has, and keep what is asked of Performance Insights, which moto forgets."""
-    instance = create_instance(backend, asked)
+    """Give an instance an id of its own and AWS's certificate, and keep what is asked of Performance Insights."""
+    instance = create_instance(backend, {"ca_certificate_identifier": "rds-ca-rsa2048-g1", **asked})
     instance.dbi_resource_id = f"db-{uuid4().hex.upper()}"
     instance.performance_insights_enabled = asked.get("enable_performance_insights", False)
     instance.performance_insights_kms_key_id = asked.get("performance_insights_kms_key_id")
@@ -108,9 +125,11 @@ def added_to_moto(database_host: str) -> Iterator[None]:
         (BudgetsResponse, "create_budget", create_budget_with_tags),
         (BudgetsResponse, "list_tags_for_resource", list_tags_of_budget),
         (BudgetsResponse, "describe_subscribers_for_notification", describe_subscribers),
+        (FakeKey, "__deepcopy__", copy_for_a_listing),
         (FakeBucket, "get_permission", bucket_permission),
         (FakeBucket, "_log_permissions_enabled_policy", may_deliver_logs),
-        (SecurityGroupRule, "description", property(described)),
+        (SecurityGroupRule, "__init__", make_rule_with_description),
+        (SecurityGroupRule, "description", property(attrgetter("kept_description"))),
         (DBParameterGroup, "update_parameters", update_parameters_as_user),
         (RDSBackend, "create_db_instance", create_instance_of_its_own),
         (DBInstance, "address", database_host),

@@ -25,6 +25,7 @@ class Cloud:
         """Make an account that is not served yet."""
         self.mwaa = Mwaa(REGION)
         self.received: list[Received] = []
+        self._one_at_a_time = threading.RLock()  # moto's collections change while others go through them
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=MotoRequestHandler)
         self.url = f"http://127.0.0.1:{self._server.port}"
@@ -45,7 +46,8 @@ class Cloud:
             self.received.append(replace(received, status=int(status.partition(" ")[0])))
             return start_response(status, *arguments)
 
-        return application(environ, start)
+        with self._one_at_a_time:
+            return application(environ, start)
 
     def variables(self, user: str) -> dict[str, str]:
         """The process environment in which SDKs and Terraform's provider reach the account, as this user."""

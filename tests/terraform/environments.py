@@ -1,16 +1,19 @@
 """The environments dev and prod, applied side by side to one account on this machine."""
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_urlsafe
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.terraform.cloud import Cloud
 from tests.terraform.databases import Databases
 from tests.terraform.providers import FIVE
 from tests.terraform.workspace import Workspace
+
+Result = TypeVar("Result")
 
 OPERATOR = "operator"
 PIPELINE = "pipeline"
@@ -55,9 +58,10 @@ class Environment:
         done = self.workspace.run(self.root, "plan", "-input=false", "-detailed-exitcode")
         return done.returncode, done.stdout
 
-    def destroy(self) -> None:
-        """Remove everything."""
-        self.workspace.succeed(self.root, "destroy", "-input=false", "-auto-approve")
+    def destroy(self) -> tuple[bool, str]:
+        """Remove everything; whether that was done, and what Terraform said."""
+        done = self.workspace.run(self.root, "destroy", "-input=false", "-auto-approve")
+        return done.returncode == 0, done.stdout
 
 
 def settings(name: str, databases: Databases, package: Path) -> dict[str, Any]:
@@ -94,7 +98,7 @@ def apply_both(folder: Path, cloud: Cloud, databases: Databases, package: Path) 
     return environments
 
 
-def in_parallel(work: Any, environments: dict[str, Environment]) -> None:
-    """Do some work with both at the same time."""
+def in_parallel(work: Callable[[Environment], Result], environments: dict[str, Environment]) -> dict[str, Result]:
+    """Do some work with both at the same time; returns what came of it."""
     with ThreadPoolExecutor() as threads:
-        list(threads.map(work, environments.values()))
+        return dict(zip(environments, threads.map(work, environments.values()), strict=True))
