@@ -1,4 +1,4 @@
-# `make` lists the targets. None of them needs root, Docker or a system package beside Python.
+# `make` lists the targets. They need Python; up, down and reset need Docker; none needs root.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -51,6 +51,36 @@ $(VENV)/.built: $(REQUIREMENTS)
 .PHONY: run
 run: make-build ## Run the whole pipeline on this machine: RUN_OPTIONS=--help tells how
 	$(IN_VENV) local.run $(RUN_OPTIONS)
+
+# The image is built from the package index that pip is configured with.
+COMPOSE_UP := PIP_INDEX_URL=$${PIP_INDEX_URL:-$$(pip config get global.index-url 2>/dev/null || true)} \
+    docker compose up --build --wait --quiet-pull
+
+.PHONY: up
+up: ## Run Airflow, a living source, a warehouse and an AWS endpoint in Docker, until `make down`
+	@$(COMPOSE_UP)
+	@echo "Airflow is at http://localhost:$(or $(AIRFLOW_PORT),8080): admin with password admin, or viewer with viewer,"
+	@echo "who may only look. The first run of totesys_warehouse has begun."
+
+.PHONY: down
+down: ## Stop what runs in Docker; its data stays
+	@docker compose down
+
+.PHONY: reset
+reset: ## Stop what runs in Docker and delete its data
+	@docker compose down --volumes
+
+BROWSER := build/browser
+BROWSER_TEST := $(BROWSER)/bin/python -m pytest --confcutdir tests/compose -p no:cacheprovider -o timeout=1500 tests/compose
+
+.PHONY: test-compose
+test-compose: $(BROWSER)/.built ## Try it all in Docker and in a browser (Chromium): TEST_OPTIONS='-k name' selects
+	$(BROWSER_TEST) $(TEST_OPTIONS)
+
+$(BROWSER)/.built: requirements/browser.txt
+	@python=$$($(find-python)); "$$python" -m venv --clear $(BROWSER)
+	@$(BROWSER)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 .PHONY: test
 test: make-build ## Run the tests on real servers: TEST_OPTIONS='-k name' selects

@@ -16,6 +16,7 @@ from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn
 
 from include.errors import DataError, DeclarationError, ServiceError
+from include.settings import WAREHOUSE_CONNECTION
 
 BLOCK_BYTES = 1 << 20
 """How much of a COPY is gathered before it is handed on: one call a block instead of one a row."""
@@ -25,6 +26,9 @@ BINARY_HEADER_BYTES = 19
 
 OPTIONS = "-c timezone=UTC"
 """What every session is set to."""
+
+WAREHOUSE_OPTIONS = f"{OPTIONS} -c search_path=public"
+"""The warehouse's tables are in `public`, also for a role that has a schema of its name, as "pipeline" would have."""
 
 REFUSED = (
     "authentication failed",
@@ -100,12 +104,13 @@ def connect(connection_id: str, credentials: Credentials | None = None) -> Itera
 
 
 def _open(connection_id: str, subject: str, credentials: Credentials | None) -> psycopg.Connection:
+    options = WAREHOUSE_OPTIONS if connection_id == WAREHOUSE_CONNECTION else OPTIONS
     try:
-        hook = PostgresHook(connection_id, options=OPTIONS)
+        hook = PostgresHook(connection_id, options=options)
         if credentials:
             changed = deepcopy(hook.connection)
             changed.login, changed.password = credentials
-            hook = PostgresHook(connection=changed, options=OPTIONS)
+            hook = PostgresHook(connection=changed, options=options)
         return cast(psycopg.Connection, hook.get_conn())
     except AirflowNotFoundException as error:
         raise _undefined(connection_id) from error

@@ -23,6 +23,7 @@ from local.environment import Buckets, Endpoints, s3_client  # noqa: E402
 from local.postgres import PostgresServer  # noqa: E402
 from local.totesys import create_schema, fill  # noqa: E402
 
+collect_ignore = ["compose"]  # `make test-compose` runs these, in an environment of their own
 POSTGRES_VERSION = 18
 TEMPLATE_ORDERS = 200
 TEMPLATE_SEED = 1

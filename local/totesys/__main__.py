@@ -11,7 +11,7 @@ from typing import TypeAlias
 import psycopg
 
 from local.totesys.connection import connect, one_line
-from local.totesys.ddl import create_schema
+from local.totesys.ddl import create_schema, existing_tables
 from local.totesys.desk import utc_now
 from local.totesys.errors import SimulatorError
 from local.totesys.history import SALES_ORDERS, fill
@@ -89,6 +89,9 @@ def add_fill(commands: Commands) -> argparse.ArgumentParser:
     command.add_argument(
         "--bad-rows", type=int, default=0, metavar="N", help="rows with an impossible text date (default: 0)"
     )
+    command.add_argument(
+        "--once", action="store_true", help="create the schema as well; leave a source that has tables as it is"
+    )
     command.set_defaults(run=run_fill)
     return command
 
@@ -129,7 +132,12 @@ def run_create(options: argparse.Namespace) -> None:
 
 def run_fill(options: argparse.Namespace) -> None:
     """Fills the tables and prints their sizes."""
-    with connect(options.url) as connection:
+    with connect(options.url) as connection, connection.transaction():
+        if options.once:
+            if existing_tables(connection):
+                print("filled before")
+                return
+            create_schema(connection)
         counts = fill(
             connection,
             options.sales_orders,

@@ -1,5 +1,6 @@
 """Transactions that stay open over several ticks on connections of their own, and subtransactions."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import psycopg
@@ -93,4 +94,5 @@ def take_late(desk: Desk) -> Connection:
 def close_late(desk: Desk) -> None:
     """Rolls back whatever is open and closes the connections; may be repeated."""
     while desk.late:
-        desk.late.pop().close()
+        with desk.late.pop() as connection, suppress(psycopg.OperationalError):  # of a lost connection nothing is open
+            connection.rollback()  # and wait for it: a server may take a while to notice that a connection is closed

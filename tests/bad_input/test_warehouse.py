@@ -63,6 +63,13 @@ def test_a_user_without_create_is_told_what_to_grant(system: System, monkeypatch
     one_line(error, "warehouse", "permission denied for database", "CREATE")
 
 
+def test_a_schema_of_the_roles_name_does_not_catch_the_tables(system: System) -> None:
+    change_warehouse(system, "CREATE SCHEMA AUTHORIZATION CURRENT_USER")
+    system.run_cleanly("design")
+    system.run_cleanly("design")
+    assert system.warehouse("SELECT count(*) > 0 FROM public.dim_design") == [(True,)]
+
+
 def test_a_table_of_somebody_elses_in_the_way_is_named(system: System) -> None:
     change_warehouse(system, "CREATE VIEW dim_design AS SELECT 1 AS design_id")
     error = system.run("design").failures[PREPARE]

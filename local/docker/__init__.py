@@ -1,0 +1,1 @@
+"""What `compose.yaml` runs beside Airflow and PostgreSQL."""

@@ -1,0 +1,196 @@
+"""A project of compose.yaml: its commands, Airflow's API, the databases."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+import psycopg
+from psycopg.types.string import TextLoader
+
+from tests.acceptance.oracle import all_differences
+
+ROOT = Path(__file__).parents[2]
+DAG = "totesys_warehouse"
+RUN_SECONDS = 900
+"""The most that a run may take, its retries included, on a machine that does other work."""
+
+END = {"success", "failed"}
+
+STATE = """
+from local.docker.aws import client
+state = client("s3", "http://localhost:5000").get_object(Bucket="totesys-state", Key="latest_update.json")
+print(state["Body"].read().decode())
+"""
+
+RECEIVE = """
+import boto3
+queue = boto3.resource("sqs", endpoint_url="http://localhost:5000", region_name="eu-west-2", aws_access_key_id="local",
+    aws_secret_access_key="local").get_queue_by_name(QueueName="totesys-alerts")
+while messages := queue.receive_messages(MaxNumberOfMessages=10):
+    for message in messages:
+        print(message.body)
+        message.delete()
+"""
+
+
+def wait_until(true: Callable[[], object], what: str, seconds: float = 300, every: float = 1) -> Any:
+    """The first truthy answer. Whatever cannot be reached or refuses for now is asked again."""
+    deadline = time.monotonic() + seconds
+    last: object = None
+    while time.monotonic() < deadline:
+        try:
+            last = true()
+        except (OSError, HTTPError, URLError, psycopg.Error, subprocess.CalledProcessError) as error:
+            last = error
+        else:
+            if last:
+                return last
+        time.sleep(every)
+    raise AssertionError(f"{what}: not within {seconds:.0f} s; last seen: {last}")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One running project, with ports of its own."""
+
+    name: str
+    ports: dict[str, int]
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.ports['AIRFLOW_PORT']}"
+
+    def compose(self, *arguments: str, check: bool = True) -> str:
+        """Run `docker compose` in this project; its output."""
+        variables = {name: str(port) for name, port in self.ports.items()}
+        result = subprocess.run(
+            ["docker", "compose", "--project-name", self.name, *arguments],
+            cwd=ROOT,
+            env=os.environ | variables | {"TOTESYS_SPEED": "600", "TOTESYS_IMAGE": "totesys-airflow:test"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0 or not check, f"docker compose {' '.join(arguments)}: {result.stderr[-4000:]}"
+        return result.stdout
+
+    def connect(self, database: str) -> psycopg.Connection:
+        """A connection to the source or the warehouse, as the one who owns it."""
+        urls = {
+            "totesys": f"postgresql://totesys:totesys@localhost:{self.ports['SOURCE_PORT']}/totesys",
+            "warehouse": f"postgresql://administrator:administrator@localhost:{self.ports['WAREHOUSE_PORT']}/warehouse",
+        }
+        connection = psycopg.connect(urls[database], autocommit=True, connect_timeout=10, options="-c timezone=UTC")
+        for kind in ("numeric", "date", "time", "timestamp"):  # compared as PostgreSQL writes them
+            connection.adapters.register_loader(kind, TextLoader)
+        return connection
+
+    def differences(self) -> list[str]:
+        """What the warehouse shows otherwise than the source has it: the first of it."""
+        with self.connect("totesys") as source, self.connect("warehouse") as warehouse:
+            return all_differences(source, warehouse)[:5]
+
+    def state(self) -> str:
+        """What latest_update.json says."""
+        return self.compose("exec", "-T", "aws", "python", "-c", STATE)
+
+    def alerts(self) -> str:
+        """What has arrived in the queue that listens to the topic since this was last called."""
+        return self.compose("exec", "-T", "aws", "python", "-c", RECEIVE)
+
+    def api(self, path: str, body: object = None, method: str = "", user: str = "admin") -> Any:
+        """What Airflow's API answers a user; nobody where that is empty."""
+        headers = {"Content-Type": "application/json"}
+        if user:
+            login = {"username": user, "password": user}
+            headers["Authorization"] = f"Bearer {self.api('/auth/token', login, user='')['access_token']}"
+        request = Request(
+            self.url + path,
+            data=None if body is None else json.dumps(body).encode(),
+            method=method or ("GET" if body is None else "POST"),
+            headers=headers,
+        )
+        with urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def runs(self) -> list[Any]:
+        """All runs, the latest first."""
+        return self.api(f"/api/v2/dags/{DAG}/dagRuns?limit=100&order_by=-run_after")["dag_runs"]
+
+    def tasks(self, run_id: str) -> dict[str, Any]:
+        """The tasks of a run, by their ids."""
+        found = self.api(f"/api/v2/dags/{DAG}/dagRuns/{run_id}/taskInstances?limit=100")["task_instances"]
+        return {task["task_id"]: task for task in found}
+
+    def trigger(self, **conf: object) -> str:
+        """Begin a run; its id."""
+        return self.api(f"/api/v2/dags/{DAG}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
+
+    def ended(self, run_id: str) -> str:
+        """The state in which a run ends."""
+
+        def state() -> str | None:
+            found = self.api(f"/api/v2/dags/{DAG}/dagRuns/{run_id}")["state"]
+            return found if found in END else None
+
+        return wait_until(state, f"the end of {run_id}", RUN_SECONDS)
+
+    def first_run(self) -> Any:
+        """The run that began by itself, when it has ended."""
+        begun = wait_until(self.runs, "a first run")[-1]
+        self.ended(begun["dag_run_id"])
+        return self.runs()[-1]
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Nobody works at the source meanwhile, and the pipeline has run since."""
+        self.compose("stop", "simulator")
+        try:
+            run_id = wait_until(self.trigger, "an API that takes a run")
+            assert self.ended(run_id) == "success", self.failures(run_id)
+            yield
+        finally:
+            self.compose("start", "simulator")
+
+    def settle(self) -> None:
+        """Let the pipeline catch up, and find the warehouse equal to the source."""
+        with self.at_rest():
+            assert self.differences() == []
+
+    def failures(self, run_id: str) -> list[str]:
+        """Which tasks of a run are not as they should be."""
+        return [f"{name}: {task['state']}" for name, task in self.tasks(run_id).items() if task["state"] == "failed"]
+
+    def tasks_at_work(self, run_id: str, step: str) -> list[str]:
+        """The tasks of a run whose names begin so and which are at work, or about to be."""
+        tasks = self.tasks(run_id)
+        return [name for name in tasks if name.startswith(step) and tasks[name]["state"] in {"queued", "running"}]
+
+    def kill(self, service: str, command: str = "kill -9 -1") -> None:
+        """Kill every process in a service's container; Docker then starts it again."""
+        # The shell dies with the rest.
+        self.compose("exec", "-T", service, "bash", "-c", command, check=False)
+
+    def restarts(self, service: str) -> int:
+        """How often Docker has started a service's container again."""
+        container = self.compose("ps", "--quiet", service).strip()
+        found = subprocess.run(
+            ["docker", "inspect", "--format", "{{.RestartCount}}", container],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return int(found.stdout)
+
+    def keep_logs(self, folder: Path) -> None:
+        """Keep what the services said."""
+        with suppress(OSError):
+            (folder / "services.log").write_text(self.compose("logs", "--no-color", check=False))

@@ -1,0 +1,36 @@
+"""What the project does when nobody does anything."""
+
+from urllib.error import HTTPError
+
+import pytest
+
+from tests.compose.stack import Stack
+
+
+def test_the_first_run_begins_by_itself_and_fills_the_warehouse(stack: Stack) -> None:
+    first = stack.runs()[-1]
+    assert (first["run_type"], first["state"]) == ("scheduled", "success")
+    with stack.connect("warehouse") as warehouse:
+        assert warehouse.execute("SELECT count(*) > 9000 FROM fact_sales_order").fetchone() == (True,)
+
+
+def test_the_warehouse_equals_the_source_and_what_is_in_s3_outlives_the_endpoints_container(stack: Stack) -> None:
+    with stack.at_rest():
+        assert stack.differences() == []
+        before = stack.state()
+        stack.compose("rm", "--stop", "--force", "aws")
+        stack.compose("up", "--wait", "aws")
+        assert stack.state() == before
+
+
+@pytest.mark.parametrize("path", ["/api/v2/dags", "/api/v2/dags/totesys_warehouse/dagRuns"])
+def test_nobody_is_told_anything_without_a_login(stack: Stack, path: str) -> None:
+    with pytest.raises(HTTPError, match="401"):
+        stack.api(path, user="")
+
+
+def test_the_viewer_may_look_and_not_trigger(stack: Stack) -> None:
+    path = "/api/v2/dags/totesys_warehouse/dagRuns"
+    assert stack.api(path, user="viewer")["dag_runs"]
+    with pytest.raises(HTTPError, match="403"):
+        stack.api(path, {"logical_date": None}, user="viewer")
