@@ -26,6 +26,7 @@ class Cloud:
         """Make an account that is not served yet."""
         self.mwaa = Mwaa(REGION)
         self.received: list[Received] = []
+        self._clients: dict[tuple[str, str], Any] = {}
         self._one_at_a_time = threading.RLock()  # moto's collections change while others go through them
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=MotoRequestHandler)
@@ -66,14 +67,16 @@ class Cloud:
         return {"HTTP_PROXY": self.url, "NO_PROXY": "127.0.0.1"}
 
     def client(self, service: str, user: str = "tests") -> Any:
-        """A boto3 client of the account."""
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            aws_access_key_id=user,
-            aws_secret_access_key="secret",
-            region_name=REGION,
-        )
+        """A boto3 client of the account; each is made once, which takes long."""
+        if (service, user) not in self._clients:
+            self._clients[service, user] = boto3.client(
+                service,
+                endpoint_url=self.url,
+                aws_access_key_id=user,
+                aws_secret_access_key="secret",
+                region_name=REGION,
+            )
+        return self._clients[service, user]
 
     def calls(self, user: str) -> list[Call]:
         """Every call that a user's processes have made, in order."""

@@ -6,7 +6,6 @@ Source: the developer guides of KMS, "Permissions for AWS services in key polici
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 from local.environment import REGION
@@ -18,30 +17,25 @@ WRITES = ("s3:PutObject",)
 OBJECTS = ("s3:GetObject", *WRITES)
 
 
+def decisions(cloud: Cloud, user: str) -> list[Call]:
+    """What was decided about all calls that a user of the account has made, each once."""
+    made = [decided for call in cloud.calls(user) for decided in _Service(cloud).decisions(call)]
+    by_content = {(call.action, call.resource, *sorted(call.context.items())): call for call in made}
+    return [by_content[content] for content in sorted(by_content)]
+
+
 @dataclass(frozen=True)
-class Decisions:
-    """What was decided about the calls of one user of the account."""
+class _Service:
+    """AWS's services as they are set up in an account."""
 
     cloud: Cloud
-    user: str
 
-    @cached_property
-    def calls(self) -> set[tuple[str, str, tuple[tuple[str, str], ...]]]:
-        """Action, resource and context of all; each once."""
-        made = [decided for call in self.cloud.calls(self.user) for decided in self._all(call)]
-        return {(call.action, call.resource, tuple(sorted(call.context.items()))) for call in made}
-
-    def __iter__(self) -> Iterator[Call]:
-        for action, resource, context in sorted(self.calls):
-            yield Call(action, resource, dict(context))
-
-    def _all(self, call: Call) -> Iterator[Call]:
+    def decisions(self, call: Call) -> Iterator[Call]:
         service = call.action.partition(":")[0]
         if service == "secretsmanager":
-            secret = self._secret(call.resource.rpartition(":secret:")[2])
-            if secret is not None:
-                yield replace(call, resource=secret["ARN"])
-                yield self._key_use("kms:Decrypt", secret["KmsKeyId"], service)
+            secret = self._secret(call.resource)
+            yield replace(call, resource=secret["ARN"])
+            yield self._key_use("kms:Decrypt", secret["KmsKeyId"], service)
             return
         yield call
         if service == "s3":
@@ -66,14 +60,14 @@ class Decisions:
         found = self.cloud.client("s3").get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]
         return str(found["Rules"][0]["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"])
 
-    def _secret(self, name: str) -> dict[str, Any] | None:
-        """A secret by its name or its ARN; None where there is none, about which nothing is decided."""
-        client = self.cloud.client("secretsmanager")
-        try:
-            found: dict[str, Any] = client.describe_secret(SecretId=name)
-        except client.exceptions.ResourceNotFoundException:
-            return None
-        return found
+    def _secret(self, asked: str) -> dict[str, Any]:
+        """A secret by its ARN, or by one that ends with its name. Raises: LookupError where there is none."""
+        name = asked.rpartition(":secret:")[2]
+        for page in self.cloud.client("secretsmanager").get_paginator("list_secrets").paginate():
+            for secret in page["SecretList"]:
+                if asked == secret["ARN"] or name == secret["Name"]:
+                    return dict(secret)
+        raise LookupError(f"the pipeline asked for {name}, which is no secret")
 
     def _key_use(self, action: str, key: str, service: str) -> Call:
         found = self.cloud.client("kms").describe_key(KeyId=key)["KeyMetadata"]["Arn"]

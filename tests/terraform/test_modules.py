@@ -57,7 +57,7 @@ def promises() -> Iterator[tuple[str, Provider]]:
             yield module, SIX
 
 
-@pytest.mark.parametrize(("module", "provider"), promises(), ids=lambda value: getattr(value, "release", value))
+@pytest.mark.parametrize(("module", "provider"), list(promises()), ids=lambda value: getattr(value, "release", value))
 def test_a_module_keeps_its_promises(tmp_path: Path, module: str, provider: Provider) -> None:
     workspace = Workspace(tmp_path, provider)
     workspace.init(module)
