@@ -4,12 +4,14 @@ import json
 import shutil
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from airflow.dag_processing.dagbag import BundleDagBag
+from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import Asset
 
 from include.alerts import notify_failure
@@ -18,6 +20,7 @@ from include.sources import SOURCES
 from include.star import STAR
 from tests.dags.conftest import REPOSITORY
 
+BEGINNING = datetime(2026, 1, 5, tzinfo=UTC)
 DAGS = REPOSITORY / "dags"
 LIST_TASKS = """
 import json, sys
@@ -134,18 +137,27 @@ def test_it_runs_every_twenty_minutes_one_run_at_a_time_and_never_catches_up(dag
     assert dag.dagrun_timeout == timedelta(hours=2)
 
 
-def test_every_task_retries_with_back_off_and_has_a_time_out(dag: Any) -> None:
+def test_every_task_retries_and_has_a_time_out(dag: Any) -> None:
     for task in dag.tasks:
-        assert task.retries == 3
-        assert task.retry_delay == timedelta(seconds=30)
-        assert task.retry_exponential_backoff
-        assert task.max_retry_delay == timedelta(minutes=5)
+        assert task.retries == 4
         assert timedelta() < task.execution_timeout < dag.dagrun_timeout
 
 
-def test_retries_and_their_delays_fit_into_the_time_of_the_run(dag: Any) -> None:
-    longest = dag.get_task("record")
-    assert longest.retries * longest.max_retry_delay < dag.dagrun_timeout
+def test_each_retry_waits_twice_as_long_as_the_one_before_and_all_take_minutes(dag: Any) -> None:
+    record = dag.get_task("record")
+    delays = [delay_of_retry(record, number) for number in range(1, record.retries + 1)]
+    for number, delay in enumerate(delays):
+        assert timedelta(seconds=10) * 2**number <= delay <= timedelta(seconds=20) * 2**number
+    assert timedelta(minutes=2) < sum(delays, timedelta()) < timedelta(minutes=6)
+
+
+def delay_of_retry(task: Any, number: int) -> timedelta:
+    """How long the scheduler waits with a task's first retry, or its second, ..."""
+    instance = SimpleNamespace(
+        task=task, dag_id=task.dag_id, task_id=task.task_id, logical_date=None, try_number=number, end_date=BEGINNING
+    )
+    delay: timedelta = TaskInstance.next_retry_datetime(cast("TaskInstance", instance)) - BEGINNING
+    return delay
 
 
 def test_it_is_tagged_documented_and_tells_of_failures(dag: Any) -> None:
