@@ -106,10 +106,12 @@ def _is_ahead(table: SourceTable, base: TableState | None, loaded: dict[str, Inp
 class _Keys:
     """Which keys the source holds, which of their rows are to be read, and whether known ones are gone.
 
+    again: rows that were rejected before, and are read again whether they changed or not.
     whole: all rows are to be read. known_key: the file that holds the current keys already, if there is one.
     """
 
     selected: Selection
+    again: KeySet
     current: KeySet
     key_sum: int
     whole: bool
@@ -118,8 +120,8 @@ class _Keys:
 
     @property
     def changed(self) -> bool:
-        """Whether the source differs from what is known of it."""
-        return self.whole or self.deletions or len(self.selected.keys) > 0
+        """Whether there are rows to read, or known ones gone."""
+        return self.whole or self.deletions or len(self.selected.keys) + len(self.again) > 0
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def _compare_keys(connection: psycopg.Connection, table: SourceTable, base: Tabl
 
     All keys are read only where those do not agree with what the source counts.
     """
-    selected = select_keys(connection, table, _condition(table, base))
+    selected = select_keys(connection, table, changed_since(table, base.cursor) if base else sql.SQL("true"))
     known = read_keys(table.name, base.keys_key) if base else KeySet()
     predicted = known | selected.keys
     rows = count_rows(connection, table)
@@ -153,6 +155,7 @@ def _compare_keys(connection: psycopg.Connection, table: SourceTable, base: Tabl
     selected.keys.add(current - predicted)
     return _Keys(
         selected=selected,
+        again=_rejected_before(connection, table, base),
         current=current,
         key_sum=base.key_sum if base and current == known else current.sum(),
         whole=base is None,
@@ -170,22 +173,19 @@ def _agree(connection: psycopg.Connection, table: SourceTable, predicted: KeySet
     return rows == len(predicted) and (table.follow == "xmin" or sum_keys(connection, table) == predicted.sum())
 
 
-def _condition(table: SourceTable, base: TableState | None) -> sql.Composable:
-    """What must hold for a row to be read: everything without a base, else changes and rows rejected before."""
-    if base is None:
-        return sql.SQL("true")
-    changed = changed_since(table, base.cursor)
+def _rejected_before(connection: psycopg.Connection, table: SourceTable, base: TableState | None) -> KeySet:
+    """The keys of the rows that were rejected before and are still there: what they lacked may have come."""
     rejected = KeySet()
-    for keys in base.rejected.values():
+    for keys in base.rejected.values() if base else ():
         rejected.add(keys)
-    return sql.SQL("({} OR {})").format(changed, among(table, rejected)) if rejected else changed
+    return select_keys(connection, table, among(table, rejected)).keys if rejected else rejected
 
 
 def _copy(connection: psycopg.Connection, reading: _Reading) -> list[FileEntry]:
     """Write what is to be read: the changes, or all of a table that dimensions join."""
     keys, table = reading.keys, reading.table
     dense = keys.whole or is_joined(table.name)
-    selected = keys.current if dense else keys.selected.keys
+    selected = keys.current if dense else keys.selected.keys | keys.again
     return copy_files(connection, table, selected, dense, reading.observation.observed_at)
 
 
@@ -195,7 +195,7 @@ def _describe(reading: _Reading, files: list[FileEntry], ignored: list[str], sec
         table=table.name,
         observed_at=observation.observed_at,
         read_at=base.read_at if base and not reading.changed else observation.observed_at,
-        changed_at=_changed_at(reading) if reading.changed else None,
+        changed_at=_changed_at(reading),
         base=base.read_at if base else None,
         changed=reading.changed,
         deletions=keys.deletions,
@@ -211,15 +211,17 @@ def _describe(reading: _Reading, files: list[FileEntry], ignored: list[str], sec
     )
 
 
-def _changed_at(reading: _Reading) -> datetime:
-    """The earliest instant at which any of the changes can have been made.
+def _changed_at(reading: _Reading) -> datetime | None:
+    """The earliest instant at which any of the changes can have been made; None where nothing is known to have changed.
 
     Not before the last reading, which would have seen it; a silent change and a deletion tell no more than that.
     """
-    base, observed_at, oldest = reading.base, reading.observation.observed_at, reading.keys.selected.oldest
-    if base is None or oldest is None:
-        return base.observed_at if base else observed_at
-    return min(max(oldest, base.observed_at), observed_at)
+    base, observed_at, keys = reading.base, reading.observation.observed_at, reading.keys
+    if base is None:
+        return observed_at
+    if not keys.deletions and not keys.selected.keys:
+        return None
+    return min(max(keys.selected.oldest or base.observed_at, base.observed_at), observed_at)
 
 
 def _next_cursor(reading: _Reading) -> Cursor:

@@ -1,6 +1,7 @@
 """What ingestion finds: every change, however it was made, and nothing where nothing changed."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from typing import Any, LiteralString
 
 import psycopg
@@ -165,6 +166,27 @@ def test_a_prepared_transaction_is_read_once_it_commits() -> None:
             connection.execute("COMMIT PREPARED 'held'")
             rows = connection.execute(sql.SQL(condition).format(sql.Literal(cursor[0])))  # type: ignore[arg-type]
             assert (1,) in rows.fetchall()
+
+
+def test_a_row_that_was_rejected_is_read_again_and_is_no_change(read_since: Reader, source: Connection) -> None:
+    first = read_since()
+    state = recorded(first).model_copy(update={"rejected": {"dim_design": KeySet.of([7, 9_999])}})
+    second = ingest(DESIGN, state, loaded(first), full_refresh=False)
+    assert (second.changed, second.read_rows, second.deletions, second.changed_at) == (True, 1, False, None)
+    source.execute("UPDATE design SET file_name = 'x' WHERE design_id = 7")
+    third = ingest(DESIGN, state, loaded(first), full_refresh=False)
+    assert (third.read_rows, third.changed_at) == (1, first.observed_at)
+
+
+def test_the_oldest_change_counts_however_old_a_rejected_row_is(read_since: Reader, source: Connection) -> None:
+    first = read_since()
+    state = recorded(first).model_copy(update={"rejected": {"dim_design": KeySet.of([7])}})
+    stamp = source.execute(
+        "UPDATE design SET last_updated = now() WHERE design_id < 3 RETURNING last_updated"
+    ).fetchone()
+    assert stamp is not None
+    second = ingest(DESIGN, state, loaded(first), full_refresh=False)
+    assert (second.read_rows, second.changed_at) == (3, stamp[0].replace(tzinfo=UTC))
 
 
 MOVED: dict[str, Callable[[Cursor], Cursor]] = {
