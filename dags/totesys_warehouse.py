@@ -8,9 +8,9 @@ import pendulum
 from airflow.sdk import DAG, Asset, Param, TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from include.alerts import notify_failure
 from include.documents import ABOUT, GROUPS, task_document
 from include.errors import DataError, DeclarationError
+from include.failure import tell_failure
 from include.openlineage import lineage_of
 from include.schema import Fact
 from include.sources import SOURCES
@@ -236,7 +236,7 @@ with DAG(
     default_args=RETRIES,
     params=PARAMS,
     tags=["totesys", "warehouse"],
-    on_failure_callback=notify_failure,
+    on_failure_callback=tell_failure,
 ) as dag:
     steps = plan(set(SOURCES))
     groups = {name: TaskGroup(name, tooltip=tip, ui_color=colour) for name, (tip, colour) in GROUPS.items()}

@@ -105,6 +105,12 @@ def describe_run(run: RunIdentity, work: Work, problems: list[str]) -> RunDocume
     )
 
 
+def describe_lost_run(run: RunIdentity, problem: str) -> RunDocument:
+    """A run of which nothing is known but that it ended, and how."""
+    nothing = Work(set(), {}, {}, None)
+    return RunDocument(summary=_summary(run, nothing, [], [problem]), tables=[], rejected_rows=[])
+
+
 def _summary(run: RunIdentity, work: Work, loads: list[TableLoad], problems: list[str]) -> RunSummary:
     ended_at = datetime.now(UTC)
     return RunSummary(

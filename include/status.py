@@ -11,7 +11,17 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, ValidationError
 
 from include.errors import DataError, ServiceError
-from include.history import Outcome, RunDocument, RunSummary, TableLoad, TableOutcome, runs_since, write_run
+from include.history import (
+    Outcome,
+    RunDocument,
+    RunIdentity,
+    RunSummary,
+    TableLoad,
+    TableOutcome,
+    describe_lost_run,
+    runs_since,
+    write_run,
+)
 from include.lake import read_current, replace_file
 from include.lineage import referenced_by
 from include.manifests import Manifest
@@ -82,6 +92,13 @@ def remember(document: RunDocument) -> None:
         if replace_file(bucket, STATUS_KEY, status.model_dump_json().encode(), etag):
             return
     raise ServiceError(f"{STATUS_KEY}: other runs wrote it {ATTEMPTS} times meanwhile; the next run shows this one too")
+
+
+def remember_lost(run: RunIdentity, problem: str) -> None:
+    """Keep that a run ended so, unless it has told of itself what it did. Raises: as `remember`."""
+    content, _ = read_current(required_variable(STATE_BUCKET), STATUS_KEY)
+    if all(known.run.run_id != run.run_id for known in _parse(content).runs):
+        remember(describe_lost_run(run, problem))
 
 
 def _parse(content: bytes | None) -> Status:

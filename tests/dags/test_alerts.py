@@ -1,6 +1,7 @@
-"""Mail about a failed run: what Airflow calls, with what it gives."""
+"""Mail, metrics and history of a failed run: what Airflow calls, with what it gives."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -8,10 +9,12 @@ from unittest import mock
 import pytest
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-from include.alerts import notify_failure
 from include.errors import DeclarationError
+from include.failure import tell_failure
+from include.history import runs_since
 from include.record import RunReport, TableReport
 from include.settings import aws_client
+from include.status import STATUS_KEY, Status
 from include.steps import RECORD
 from local.environment import Buckets
 from tests.acceptance.system import System
@@ -34,7 +37,7 @@ def _own_clients(pipeline_environment: dict[str, str]) -> None:
 def test_a_failed_run_is_published_with_its_name_and_reason(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
     arn, published = topic
     monkeypatch.setenv("AIRFLOW_VAR_ALERTS_TOPIC_ARN", arn)
-    notify_failure(CONTEXT)
+    tell_failure(CONTEXT)
     (message,) = published()
     assert message["Subject"] == "totesys_warehouse failed"
     assert "scheduled__2024-08-22" in message["Message"]
@@ -42,7 +45,7 @@ def test_a_failed_run_is_published_with_its_name_and_reason(topic: Topic, monkey
 
 
 def test_nothing_is_published_where_no_topic_is_set(topic: Topic) -> None:
-    notify_failure(CONTEXT)
+    tell_failure(CONTEXT)
     assert topic[1]() == []
 
 
@@ -62,7 +65,7 @@ def test_the_message_names_the_failed_tasks_with_links_and_what_hangs_on_them(
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example/")
     asked = mock.Mock(return_value={CONTEXT["run_id"]: STATES})
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", asked)
-    notify_failure(CONTEXT)
+    tell_failure(CONTEXT)
     asked.assert_called_once_with(dag_id="totesys_warehouse", run_ids=[CONTEXT["run_id"]])
     message = published()[0]["Message"]
     run = "https://airflow.example/dags/totesys_warehouse/runs/scheduled__2024-08-22"
@@ -76,7 +79,7 @@ def test_a_failed_run_is_counted_even_if_it_never_came_to_record(
     client: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, buckets: Buckets
 ) -> None:
     monkeypatch.setenv("AIRFLOW_VAR_METRICS_NAMESPACE", buckets.state)
-    notify_failure(CONTEXT)
+    tell_failure(CONTEXT)
     assert numbers(client, buckets.state) == {("RunSucceeded", ""): [0]}
 
 
@@ -86,15 +89,42 @@ def test_a_failed_run_is_counted_where_the_alert_cannot_be_published(
     monkeypatch.setenv("AIRFLOW_VAR_METRICS_NAMESPACE", buckets.state)
     monkeypatch.setenv("AIRFLOW_VAR_ALERTS_TOPIC_ARN", "arn:aws:sns:eu-west-2:123456789012:gone")
     with pytest.raises(DeclarationError, match="alerts_topic_arn"):
-        notify_failure(CONTEXT)
+        tell_failure(CONTEXT)
     assert numbers(client, buckets.state)["RunSucceeded", ""] == [0]
 
 
 def test_a_long_name_is_cut_to_what_sns_takes(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
     arn, published = topic
     monkeypatch.setenv("AIRFLOW_VAR_ALERTS_TOPIC_ARN", arn)
-    notify_failure(CONTEXT | {"dag": SimpleNamespace(dag_id="d" * 200)})
+    tell_failure(CONTEXT | {"dag": SimpleNamespace(dag_id="d" * 200)})
     assert len(published()[0]["Subject"]) == 100
+
+
+def shown_runs(client: Callable[[str], Any], buckets: Buckets) -> dict[str, list[str]]:
+    """The problems of each run that the page lists."""
+    status = client("s3").get_object(Bucket=buckets.state, Key=STATUS_KEY)["Body"].read()
+    return {run.run.run_id: run.problems for run in Status.model_validate_json(status).runs}
+
+
+def test_a_run_that_never_came_to_its_record_is_in_the_history(client: Callable[[str], Any], buckets: Buckets) -> None:
+    began = datetime.now(UTC) - timedelta(hours=2)
+    run = SimpleNamespace(start_date=began, conf={"tables": ["design"], "full_refresh": True})
+    tell_failure(CONTEXT | {"dag_run": run, "reason": "timed_out"})
+    (kept,) = runs_since(began)
+    assert kept.summary.problems == ["it ended before it was recorded: timed_out"]
+    assert (kept.summary.run.started_at, kept.summary.run.tables) == (began, ["design"])
+    assert 7200 <= kept.summary.seconds < 7800
+    assert shown_runs(client, buckets) == {CONTEXT["run_id"]: kept.summary.problems}
+
+
+def test_a_failed_run_that_told_of_itself_is_in_the_history_once(
+    client: Callable[[str], Any], buckets: Buckets, system: System
+) -> None:
+    system.write("ALTER TABLE design RENAME file_name TO filename")
+    system.run("design")
+    ((run_id, problems),) = shown_runs(client, buckets).items()
+    tell_failure(CONTEXT | {"run_id": run_id})
+    assert shown_runs(client, buckets) == {run_id: problems}
 
 
 REJECT = "UPDATE currency SET currency_code = 'XXY' WHERE currency_id = 1"

@@ -14,7 +14,7 @@ from airflow.dag_processing.dagbag import BundleDagBag
 from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import Asset
 
-from include.alerts import notify_failure
+from include.failure import tell_failure
 from include.schema import Dimension, Fact
 from include.sources import SOURCES
 from include.star import STAR
@@ -163,7 +163,7 @@ def delay_of_retry(task: Any, number: int) -> timedelta:
 def test_it_is_tagged_documented_and_tells_of_failures(dag: Any) -> None:
     assert dag.tags == {"totesys", "warehouse"}
     assert "latest_update.json" in dag.doc_md
-    assert dag.on_failure_callback.__name__ == notify_failure.__name__
+    assert dag.on_failure_callback.__name__ == tell_failure.__name__
     for name, table in STAR.items():
         load, transform = dag.get_task(f"load.{name}").doc_md, dag.get_task(f"{group(name)}.{name}").doc_md
         assert "| column | type |" in load
