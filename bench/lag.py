@@ -6,25 +6,22 @@ transactions that commit late count from long before their commit.
 """
 
 import argparse
-import json
 import statistics
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event, Thread
 from typing import Any, LiteralString
-from urllib.request import Request, urlopen
 
 import psycopg
 
+from bench.airflow import Airflow, add_airflow_options
 from local.totesys.desk import utc_now
 from local.totesys.play import Pace, Play, Stage
 from local.totesys.player import Player
 
-DAG_RUNS = "/api/v2/dags/totesys_warehouse/dagRuns"
 TICKS_PER_HOUR = 60
 LOOK_SECONDS = 0.25
 """How often the warehouse is looked at: no lag is more exact than that."""
@@ -36,32 +33,6 @@ CAME: LiteralString = """
      WHERE created_date + created_time >= %(since)s
     UNION ALL SELECT 'payment', payment_id, created_date + created_time FROM current_payment
      WHERE created_date + created_time >= %(since)s"""
-
-
-@dataclass
-class Airflow:
-    """Airflow's API, asked by somebody who may trigger."""
-
-    url: str
-    user: str
-    password: str
-    durations: list[float] = field(default_factory=list)
-
-    def ask(self, path: str, body: object = None, token: str = "") -> Any:
-        """Take a path and what to post there; return the answer."""
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
-        with urlopen(Request(self.url + path, data=data, headers=headers), timeout=60) as answer:  # noqa: S310
-            return json.load(answer)
-
-    def run(self) -> None:
-        """Have one run done, whatever becomes of it, and note how long it took."""
-        token = self.ask("/auth/token", {"username": self.user, "password": self.password})["access_token"]
-        run = self.ask(DAG_RUNS, {"logical_date": None}, token)
-        while run["state"] in {"queued", "running"}:
-            time.sleep(1)
-            run = self.ask(f"{DAG_RUNS}/{run['dag_run_id']}", None, token)
-        self.durations.append(run["duration"])
 
 
 class Watch:
@@ -101,17 +72,18 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     airflow = Airflow(options.airflow, options.user, options.password)
     airflow.run()
+    durations: list[float] = []
     watch, stop = Watch(options.warehouse, utc_now()), Event()
     with in_background(watch.watch, stop):
         with in_background(play, options) as playing:
             while playing.is_alive():
-                airflow.run()
-        airflow.run()
+                durations.append(airflow.run()["duration"])
+        durations.append(airflow.run()["duration"])
         stop.set()
     if not watch.lags:
         print("nothing came up in the warehouse", file=sys.stderr)
         return 1
-    report(list(watch.lags.values()), airflow.durations)
+    report(list(watch.lags.values()), durations)
     return 0
 
 
@@ -136,10 +108,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--speed", type=float, default=60, help="business seconds per real second; 0 waits never (default: %(default)s)"
     )
-    command.add_argument("--airflow", default="http://localhost:8080", help="(default: %(default)s)")
-    command.add_argument("--user", default="admin", help="(default: %(default)s)")
-    command.add_argument("--password", default="admin", help="(default: %(default)s)")
-    command.add_argument("--source", default="postgresql://totesys:totesys@localhost:5433/totesys")
+    add_airflow_options(command)
     command.add_argument("--warehouse", default="postgresql://totesys_pipeline:pipeline@localhost:5434/warehouse")
     return command
 

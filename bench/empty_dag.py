@@ -1,0 +1,32 @@
+"""A DAG of the pipeline's shape whose tasks do nothing: what is left is Airflow's. `python -m bench.runs` runs it.
+
+The parameter `skip` names the tasks that skip themselves.
+"""
+
+from airflow.sdk import DAG, Param, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include.sources import SOURCES
+from include.steps import plan
+
+SOME = "none_failed_min_one_success"
+RULES = {"prepare": "all_success", "ingest": "all_done", "transform": SOME, "load": SOME, "check": "all_done"}
+"""As in the pipeline's DAG."""
+
+
+def nothing() -> None:
+    """Do nothing, or skip."""
+    context = get_current_context()
+    if context["ti"].task_id in context["params"]["skip"]:
+        raise AirflowSkipException
+
+
+with DAG(dag_id="empty", schedule=None, max_active_runs=1, params={"skip": Param([], type="array")}):
+    steps = plan(set(SOURCES))
+    tasks = {
+        step: task(task_id=str(step).replace(" ", "."), trigger_rule=RULES.get(step.kind, "all_done"))(nothing)()
+        for step in steps
+    }
+    for step, order in steps.items():
+        for upstream in order.needs | order.follows:
+            tasks[upstream] >> tasks[step]
