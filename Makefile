@@ -71,7 +71,8 @@ reset: ## Stop what runs in Docker and delete its data
 	@docker compose down --volumes
 
 BROWSER := build/browser
-BROWSER_TEST := $(BROWSER)/bin/python -m pytest --confcutdir tests/compose -p no:cacheprovider -o timeout=1500 tests/compose
+BROWSER_TEST := $(BROWSER)/bin/python -m pytest --confcutdir tests/compose -o cache_dir=$(BROWSER)/cache -o timeout=1500 \
+    tests/compose
 
 .PHONY: test-compose
 test-compose: $(BROWSER)/.built ## Try it all in Docker and in a browser (Chromium): TEST_OPTIONS='-k name' selects

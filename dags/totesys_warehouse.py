@@ -128,11 +128,20 @@ def load(name: str) -> None:
 
 @task(trigger_rule="all_done")
 def check() -> None:
-    """Compare what was loaded with the source."""
-    from include import pipeline
+    """Compare what was loaded with the source.
 
-    results = attempt(lambda: pipeline.check_tables(_reads(), _loads()))
+    It fails where something was left behind: then it is among the failed tasks that somebody clears, and `record`,
+    which waits for it, waits for them all.
+    """
+    from include import pipeline
+    from include.record import left_behind
+
+    reads, loads = _reads(), _loads()
+    results = attempt(lambda: pipeline.check_tables(reads, loads))
     leave({name: result.model_dump(mode="json") for name, result in results.items()})
+    problems = left_behind(options().sources, reads, loads)
+    if problems:
+        raise AirflowFailException(f"what was loaded is checked; {'; '.join(problems)}")
 
 
 @task(trigger_rule="all_done")

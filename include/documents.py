@@ -29,7 +29,8 @@ Makes the warehouse what the declarations say: creates tables, columns, keys, vi
 they are missing, and takes nothing away. Leaves from which readings of the source each table was last built.""",
     "check": """\
 Compares each table that was loaded with its source, by the number and the sum of the keys that the source had when it
-was read. A table that does not agree fails the run in `record`, and the next run reads it whole.""",
+was read. A table that does not agree fails the run in `record`, and the next run reads it whole. Fails where a table
+was left behind, though the others are checked: then it runs again when the failed tasks of a run are cleared.""",
     "record": """\
 Moves `latest_update.json` in the state bucket on, table by table, for what is loaded and checked; sends metrics and
 alerts; leaves the run's note. Fails with the names of what is missing: the next run repeats that.""",

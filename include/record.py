@@ -164,8 +164,6 @@ def _problems(
     loads: dict[str, LoadResult],
     checked: dict[str, CheckResult] | None,
 ) -> list[str]:
-    unread = sorted(expected - reads.keys())
-    unloaded = sorted({table for read in reads.values() for table in _missing(read, loads) if table not in loads})
     unequal = [
         f"{result.table} does not equal its source: {result.warehouse_rows} rows with key sum "
         f"{result.warehouse_key_sum}, the source had {result.source_rows} with {result.source_key_sum}; "
@@ -173,9 +171,16 @@ def _problems(
         for result in (checked or {}).values()
         if not result.held
     ]
-    unchecked = sorted(loads) if checked is None else []
-    left = {"not read": unread, "not loaded": unloaded, "not checked and so not recorded": unchecked}
-    return [f"{what}: {', '.join(names)}" for what, names in left.items() if names] + unequal
+    unchecked = [f"not checked and so not recorded: {', '.join(sorted(loads))}"] if loads and checked is None else []
+    return left_behind(expected, reads, loads) + unchecked + unequal
+
+
+def left_behind(expected: set[str], reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> list[str]:
+    """What a run was to bring up to date and did not: source tables not read, warehouse tables not loaded."""
+    unread = sorted(expected - reads.keys())
+    unloaded = sorted({table for read in reads.values() for table in _missing(read, loads) if table not in loads})
+    left = {"not read": unread, "not loaded": unloaded}
+    return [f"{what}: {', '.join(names)}" for what, names in left.items() if names]
 
 
 def _newly_rejected(before: State, after: State) -> list[str]:

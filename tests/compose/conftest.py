@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.compose.stack import ROOT, Stack
 
@@ -63,6 +63,7 @@ def browser() -> Iterator[Browser]:
     """The system's Chromium."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert chromium, "no Chromium on the path: install it, on Debian by apt-get install chromium"
+    expect.set_options(timeout=BROWSER_MILLISECONDS)
     with sync_playwright() as playwright:
         # Chromium's own sandbox does not work for root.
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

@@ -30,6 +30,18 @@ state = client("s3", "http://localhost:5000").get_object(Bucket="totesys-state",
 print(state["Body"].read().decode())
 """
 
+COUNT = """
+import sys
+from datetime import UTC, datetime, timedelta
+from local.docker.aws import NAMESPACE, client
+name, table = sys.argv[1:]
+now, day = datetime.now(UTC), timedelta(days=1)
+points = client("cloudwatch", "http://localhost:5000").get_metric_statistics(
+    Namespace=NAMESPACE, MetricName=name, Dimensions=[{"Name": "Table", "Value": table}] if table else [],
+    StartTime=now - day, EndTime=now + day, Period=2 * 24 * 3600, Statistics=["Sum"])["Datapoints"]
+print(sum(point["Sum"] for point in points))
+"""
+
 RECEIVE = """
 import boto3
 queue = boto3.resource("sqs", endpoint_url="http://localhost:5000", region_name="eu-west-2", aws_access_key_id="local",
@@ -101,6 +113,10 @@ class Stack:
     def state(self) -> str:
         """What latest_update.json says."""
         return self.compose("exec", "-T", "aws", "python", "-c", STATE)
+
+    def metric(self, name: str, table: str = "") -> float:
+        """The sum of a metric's values in CloudWatch: of a warehouse table, or of whole runs."""
+        return float(self.compose("exec", "-T", "aws", "python", "-c", COUNT, name, table))
 
     def alerts(self) -> str:
         """What has arrived in the queue that listens to the topic since this was last called."""

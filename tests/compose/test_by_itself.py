@@ -14,6 +14,17 @@ def test_the_first_run_begins_by_itself_and_fills_the_warehouse(stack: Stack) ->
         assert warehouse.execute("SELECT count(*) > 9000 FROM fact_sales_order").fetchone() == (True,)
 
 
+def test_a_runs_numbers_arrive_in_cloudwatch(stack: Stack) -> None:
+    with stack.at_rest(), stack.connect("totesys") as source:
+        before = {name: stack.metric(name, "dim_design") for name in ("RowsNew", "RowsChanged")}
+        succeeded = stack.metric("RunSucceeded")
+        source.execute("UPDATE design SET file_name = 'metric.json' WHERE design_id <= 3")
+        assert stack.ended(stack.trigger(tables=["design"])) == "success"
+        assert stack.metric("RunSucceeded") == succeeded + 1
+        assert stack.metric("RowsChanged", "dim_design") == before["RowsChanged"] + 3
+        assert stack.metric("RowsNew", "dim_design") == before["RowsNew"] > 0
+
+
 def test_the_warehouse_equals_the_source_and_what_is_in_s3_outlives_the_endpoints_container(stack: Stack) -> None:
     with stack.at_rest():
         assert stack.differences() == []

@@ -12,6 +12,9 @@ from psycopg import sql
 
 from tests.compose.stack import DAG, Stack, wait_until
 
+TRIES = 5
+"""How often a task is tried in a run."""
+
 SLOT_SECONDS = 20 * 60
 """From one scheduled run to the next."""
 
@@ -100,6 +103,31 @@ def test_a_failed_run_alerts_and_only_what_hangs_on_the_cleared_task_runs_again(
     again = {name for name, task in after.items() if task["try_number"] > before[name]["try_number"]}
     assert {"ingest.design", "dimensions.dim_design", "load.dim_design", "check", "record"} <= again
     assert not again & {"prepare", "ingest.payment_type", "dimensions.dim_payment_type", "load.dim_payment_type"}
+
+
+def test_a_run_fails_while_the_source_is_down_and_heals_when_it_is_cleared(
+    page: Page, stack: Stack, artefacts: Path
+) -> None:
+    stack.alerts()
+    stack.compose("stop", "totesys")
+    try:
+        run_id = stack.trigger(tables=["design"])
+        assert stack.ended(run_id) == "failed"
+    finally:
+        stack.compose("up", "--wait", "totesys")
+    tried = stack.tasks(run_id)["ingest.design"]["try_number"]
+    assert tried == TRIES
+    wait_until(lambda: "* ingest.design failed" in stack.alerts(), "an alert")
+
+    open_dag(page, f"/runs/{quote(run_id)}")
+    expect(page.get_by_text("Failed").first).to_be_visible()
+    page.screenshot(path=artefacts / "failed.png")
+    page.get_by_role("button", name="Clear Dag Run").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Clear only failed tasks").click()
+    page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
+    wait_until(lambda: stack.tasks(run_id)["ingest.design"]["try_number"] > tried, "another try")
+    assert stack.ended(run_id) == "success"
+    stack.settle()
 
 
 def test_a_run_can_be_marked(page: Page, stack: Stack) -> None:

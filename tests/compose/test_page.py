@@ -2,12 +2,16 @@
 
 import re
 from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import FrameLocator, Page, expect
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import FrameLocator, Page, ViewportSize, expect
 
 from tests.acceptance.oracle import FACTS, SHOWN, expected
 from tests.compose.stack import Stack
 
+Scheme = Literal["light", "dark"]
 DATES = ("agreed_delivery_date", "agreed_payment_date", "payment_date")
 
 
@@ -17,6 +21,12 @@ def open_page(page: Page) -> FrameLocator:
     frame = page.frame_locator("iframe")
     expect(frame.get_by_role("heading", name="Star schema")).to_be_visible()
     return frame
+
+
+def open_alone(page: Page) -> None:
+    """The page without Airflow's around it, when it shows everything."""
+    page.goto("/totesys/")
+    expect(page.get_by_role("heading", name="Star schema")).to_be_visible()
 
 
 def number(text: str) -> int:
@@ -59,6 +69,47 @@ def test_its_button_runs_one_table(page: Page, stack: Stack) -> None:
     run = stack.runs()[0]
     assert run["conf"]["tables"] == ["dim_design"]
     assert stack.ended(run["dag_run_id"]) == "success"
+
+
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1440, "height": 1000}
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_and_can_be_read_by_everybody(page: Page, artefacts: Path, size: ViewportSize, scheme: Scheme) -> None:
+    page.set_viewport_size(size)
+    page.emulate_media(color_scheme=scheme)
+    open_alone(page)
+    page.screenshot(path=artefacts / f"page-{scheme}-{size['width']}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    red = page.evaluate("Number(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])")
+    assert (red < 128) == (scheme == "dark")
+    found = Axe().run(page)
+    assert not found.violations_count, found.generate_report()
+
+
+def test_it_can_be_worked_with_the_keyboard_alone(page: Page) -> None:
+    open_alone(page)
+    button = page.get_by_role("button", name="Run dim_design")
+    for _ in range(100):
+        if button.evaluate("it => it === document.activeElement"):
+            break
+        page.keyboard.press("Tab")
+    expect(button).to_be_focused()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Run dim_design")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(button).to_be_focused()
+
+
+def test_it_shows_a_run_that_has_ended_by_itself(page: Page, stack: Stack) -> None:
+    open_alone(page)
+    shown = page.locator("#run-rows tr")
+    before = shown.count()
+    assert stack.ended(stack.trigger(tables=["payment_type"])) == "success"
+    expect(shown).not_to_have_count(before)
 
 
 def test_it_shows_nothing_to_who_has_not_logged_in(anonymous: Page, stack: Stack) -> None:
