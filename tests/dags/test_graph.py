@@ -154,7 +154,13 @@ def test_each_retry_waits_twice_as_long_as_the_one_before_and_all_take_minutes(d
 def delay_of_retry(task: Any, number: int) -> timedelta:
     """How long the scheduler waits with a task's first retry, or its second, ..."""
     instance = SimpleNamespace(
-        task=task, dag_id=task.dag_id, task_id=task.task_id, logical_date=None, try_number=number, end_date=BEGINNING
+        task=task,
+        dag_id=task.dag_id,
+        task_id=task.task_id,
+        logical_date=None,
+        try_number=number,
+        end_date=BEGINNING,
+        retry_delay_override=None,  # from Airflow 3.3 on
     )
     delay: timedelta = TaskInstance.next_retry_datetime(cast("TaskInstance", instance)) - BEGINNING
     return delay

@@ -27,8 +27,8 @@ resource "aws_mwaa_environment" "this" {
     "secrets.backend"        = "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
     "secrets.backend_kwargs" = jsonencode(local.backend)
 
-    # A task's supervisor misses about every third time that its task ends, and looks again after min_heartbeat_interval
-    # seconds (5). At times it also waits for a socket that is not closed, and gives up after socket_cleanup_timeout (60).
+    # The supervisor of about one task in four misses its end, and looks again after min_heartbeat_interval seconds (5). At
+    # times it also waits for a socket that is never closed, and gives up after socket_cleanup_timeout (60).
     "workers.min_heartbeat_interval" = "1"
     "workers.socket_cleanup_timeout" = "5"
   }
