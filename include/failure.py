@@ -50,8 +50,8 @@ def _remember(context: Mapping[str, Any]) -> None:
     identity = RunIdentity(
         run_id=context["run_id"],
         started_at=(run and run.start_date) or datetime.now(UTC),
-        tables=asked.get("tables", []),
-        full_refresh=asked.get("full_refresh", False),
+        tables=asked.get("tables") or [],
+        full_refresh=asked.get("full_refresh") or False,
     )
     remember_lost(identity, f"it ended before it was recorded: {_reason(context)}")
 
