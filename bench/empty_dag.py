@@ -24,8 +24,7 @@ def nothing() -> None:
 with DAG(dag_id="empty", schedule=None, max_active_runs=1, params={"skip": Param([], type="array")}):
     steps = plan(set(SOURCES))
     tasks = {
-        step: task(task_id=str(step).replace(" ", "."), trigger_rule=RULES.get(step.kind, "all_done"))(nothing)()
-        for step in steps
+        step: task(task_id=step.task_id, trigger_rule=RULES.get(step.kind, "all_done"))(nothing)() for step in steps
     }
     for step, order in steps.items():
         for upstream in order.needs | order.follows:

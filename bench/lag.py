@@ -8,7 +8,6 @@ transactions that commit late count from long before their commit.
 import argparse
 import statistics
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,12 +16,9 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from bench.airflow import Airflow, add_airflow_options
+from bench.stack import TICKS_PER_HOUR, Airflow, add_options, play
 from local.totesys.desk import utc_now
-from local.totesys.play import Pace, Play, Stage
-from local.totesys.player import Player
 
-TICKS_PER_HOUR = 60
 LOOK_SECONDS = 0.25
 """How often the warehouse is looked at: no lag is more exact than that."""
 
@@ -75,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     durations: list[float] = []
     watch, stop = Watch(options.warehouse, utc_now()), Event()
     with in_background(watch.watch, stop):
-        with in_background(play, options) as playing:
+        with in_background(play, options.source, round(options.hours * TICKS_PER_HOUR), options.speed) as playing:
             while playing.is_alive():
                 durations.append(airflow.run()["duration"])
         durations.append(airflow.run()["duration"])
@@ -85,13 +81,6 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     report(list(watch.lags.values()), durations)
     return 0
-
-
-def play(options: argparse.Namespace) -> None:
-    """Play the business hours at the source."""
-    pace = Pace(utc_now().date(), ticks=round(options.hours * TICKS_PER_HOUR), speed=options.speed)
-    with Player(options.source, seed=int(time.time())) as player:
-        Play(player, pace, Stage(pace.first_day)).run(lambda _: None)
 
 
 def report(lags: list[float], durations: list[float]) -> None:
@@ -108,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--speed", type=float, default=60, help="business seconds per real second; 0 waits never (default: %(default)s)"
     )
-    add_airflow_options(command)
+    add_options(command)
     command.add_argument("--warehouse", default="postgresql://totesys_pipeline:pipeline@localhost:5434/warehouse")
     return command
 

@@ -7,7 +7,6 @@ DAG of the same shape is run, whose tasks end in the same states but do nothing.
 import argparse
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,18 +18,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.airflow import Airflow, add_airflow_options
-from local.totesys.desk import utc_now
-from local.totesys.play import Pace, Play, Stage
-from local.totesys.player import Player
+from bench.stack import TICKS_PER_HOUR, Airflow, add_options, play
 
 EMPTY = "empty"
 EMPTY_DAG = Path(__file__).with_name("empty_dag.py")
 IN_CONTAINER = "/usr/local/airflow/dags/empty_dag.py"
-TICKS = 60
-"""An hour of business."""
+KINDS = {"few changes": TICKS_PER_HOUR, "no change": 0}
+"""The kinds of runs, and how many minutes of business come before them."""
 
-KINDS = {"few changes": TICKS, "no change": 0}
 STEPS = {
     "prepare": ("prepare",),
     "ingest": ("ingest.",),
@@ -102,25 +97,24 @@ def empty_dag() -> Iterator[None]:
         compose("exec", "-T", "dag-processor", "airflow", "dags", "delete", "--yes", EMPTY)
 
 
-def play(source: str, ticks: int) -> None:
-    """Do so many minutes of business at the source at once."""
-    if ticks:
-        pace = Pace(utc_now().date(), ticks=ticks)
-        with Player(source, seed=int(time.time())) as player:
-            Play(player, pace, Stage(pace.first_day)).run(lambda _: None)
-
-
 def measure(airflow: Airflow) -> Round:
     """Have the pipeline and the empty DAG run once each.
 
-    Raises: RuntimeError where a run failed.
+    Raises: RuntimeError where a run failed, or the two took other courses.
     """
     run = succeeded(airflow.run())
     tasks = airflow.tasks(run)
     own = [task for task in tasks if task["pid"]]
     skipped = [task["task_id"] for task in own if task["state"] == "skipped"]
     empty = succeeded(airflow.run(EMPTY, skip=skipped))
+    if course(tasks) != course(airflow.tasks(empty)):
+        raise RuntimeError(f"{run['dag_run_id']}: the empty DAG took another course than the pipeline")
     return Round(run["duration"], empty["duration"], len(own), ends(run, own))
+
+
+def course(tasks: list[dict[str, Any]]) -> dict[str, tuple[str, bool]]:
+    """How each task of a run ended, and whether it had a process."""
+    return {task["task_id"]: (task["state"], task["pid"] is not None) for task in tasks}
 
 
 def succeeded(run: dict[str, Any]) -> dict[str, Any]:
@@ -165,7 +159,7 @@ def parser() -> argparse.ArgumentParser:
     """The command's options."""
     command = argparse.ArgumentParser(prog="python -m bench.runs", description=__doc__)
     command.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
-    add_airflow_options(command)
+    add_options(command)
     return command
 
 

@@ -12,7 +12,6 @@ from include.documents import ABOUT, GROUPS, task_document
 from include.errors import DataError, DeclarationError
 from include.failure import tell_failure
 from include.openlineage import lineage_of
-from include.schema import Fact
 from include.sources import SOURCES
 from include.star import STAR
 from include.steps import CHECK, PREPARE, Step, plan
@@ -43,19 +42,7 @@ def leave(document: object, *, skip: str = "") -> None:
 
 def found(step: Step) -> Any:
     """What the task of a step left in this run; None where it left nothing."""
-    return get_current_context()["ti"].xcom_pull(task_ids=task_id(step), key=MANIFEST)
-
-
-def group_of(step: Step) -> str:
-    """The task group that a step is shown in; empty for a step that concerns all tables."""
-    if step.kind == "transform":
-        return "facts" if isinstance(STAR[step.table], Fact) else "dimensions"
-    return step.kind if step.table else ""
-
-
-def task_id(step: Step) -> str:
-    """The task's id, with its group's: "ingest.sales_order"."""
-    return f"{group_of(step)}.{step.table}" if step.table else step.kind
+    return get_current_context()["ti"].xcom_pull(task_ids=step.task_id, key=MANIFEST)
 
 
 def asset_of(name: str) -> Asset:
@@ -226,7 +213,7 @@ def draw(step: Step, groups: dict[str, TaskGroup]) -> Any:
     if not step.table:
         return work.override(doc_md=document)()
     outlets = [asset_of(step.table)] if step.kind == "load" else []
-    with groups[group_of(step)]:
+    with groups[step.group]:
         drawn = work.override(task_id=step.table, doc_md=document, outlets=outlets)(step.table)
     if step.kind == "load":  # what the OpenLineage provider calls, where it is in use
         drawn.operator.get_openlineage_facets_on_complete = lambda _: lineage_of(STAR[step.table])

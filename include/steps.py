@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from include.lineage import read_before, referenced_by
+from include.schema import Fact
 from include.sources import SOURCES
 from include.star import STAR
 
@@ -17,6 +18,18 @@ class Step:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.table}".strip()
+
+    @property
+    def group(self) -> str:
+        """The task group that it is shown in; empty for a step that concerns all tables."""
+        if self.kind == "transform":
+            return "facts" if isinstance(STAR[self.table], Fact) else "dimensions"
+        return self.kind if self.table else ""
+
+    @property
+    def task_id(self) -> str:
+        """Its task's id, with the group's: "ingest.sales_order"."""
+        return f"{self.group}.{self.table}" if self.table else self.kind
 
 
 PREPARE, CHECK, RECORD = Step("prepare"), Step("check"), Step("record")

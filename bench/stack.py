@@ -1,14 +1,20 @@
-"""Airflow as `make up` runs it, asked over its API by somebody who may trigger."""
+"""What `make up` runs: its Airflow, asked over the API by somebody who may trigger, and business at its source."""
 
 import argparse
 import json
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.request import Request, urlopen
 
+from local.totesys.desk import utc_now
+from local.totesys.play import Pace, Play, Stage
+from local.totesys.player import Player
+
 PIPELINE = "totesys_warehouse"
 POLL_SECONDS = 0.5
+TICKS_PER_HOUR = 60
 
 
 @dataclass(frozen=True)
@@ -21,9 +27,12 @@ class Airflow:
 
     def ask(self, path: str, body: object = None) -> Any:
         """Take a path and what to post there; return the answer."""
+        return self._send(path, body, {"Authorization": f"Bearer {self._token}"})
+
+    @cached_property
+    def _token(self) -> str:
         login = {"username": self.user, "password": self.password}
-        token = self._send("/auth/token", login, {})["access_token"]
-        return self._send(path, body, {"Authorization": f"Bearer {token}"})
+        return str(self._send("/auth/token", login, {})["access_token"])
 
     def run(self, dag: str = PIPELINE, **conf: object) -> dict[str, Any]:
         """Have one run done, whatever becomes of it; return what the API tells of it."""
@@ -47,7 +56,14 @@ class Airflow:
             return json.load(answer)
 
 
-def add_airflow_options(command: argparse.ArgumentParser) -> None:
+def play(source: str, ticks: int, speed: float = 0) -> None:
+    """Do so many minutes of business at the source; without a speed as fast as it can."""
+    pace = Pace(utc_now().date(), ticks=ticks, speed=speed)
+    with Player(source, seed=int(time.time())) as player:
+        Play(player, pace, Stage(pace.first_day)).run(lambda _: None)
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
     """Let a command be told where Airflow and the source are; `make up`'s are the defaults."""
     command.add_argument("--airflow", default="http://localhost:8080", help="(default: %(default)s)")
     command.add_argument("--user", default="admin", help="(default: %(default)s)")
