@@ -7,9 +7,9 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from include import ddl
-from include.merge import STAGED
-from include.star import STAR
+from include.tables.star import STAR
+from include.warehouse import ddl
+from include.warehouse.merge import STAGED
 
 FACT = STAR["fact_sales_order"]
 SOURCE = "sales_order"

@@ -6,8 +6,8 @@ The parameter `skip` names the tasks that skip themselves.
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.sources import SOURCES
-from include.steps import plan
+from include.tables.sources import SOURCES
+from include.tables.steps import plan
 
 SOME = "none_failed_min_one_success"
 RULES = {"prepare": "all_success", "ingest": "all_done", "transform": SOME, "load": SOME, "check": "all_done"}

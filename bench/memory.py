@@ -13,8 +13,8 @@ from rich.console import Console
 from bench.measurement import TaskMemory, WrongResultError
 from bench.servers import Servers, count_rows
 from bench.task import do_steps
-from include.sources import SOURCES
-from include.steps import Step, plan
+from include.tables.sources import SOURCES
+from include.tables.steps import Step, plan
 
 TARGET_BYTES = 300_000_000
 MOVING = frozenset({"sales_order", "fact_sales_order"})

@@ -8,7 +8,7 @@ from bench.clock import Clock
 from bench.measurement import Comparison, Timed, WrongResultError
 from bench.pipeline_run import run_pipeline
 from bench.servers import Lane, Servers
-from include.sources import SOURCES
+from include.tables.sources import SOURCES
 
 
 def compare_nothing(servers: Servers, console: Console, rows: int, rounds: int) -> Comparison:

@@ -21,7 +21,7 @@ from local.aws import AwsServer
 from local.environment import Buckets, Endpoints
 
 if TYPE_CHECKING:  # Airflow reads its environment when it is imported
-    from include.history import RunDocument
+    from include.state.history import RunDocument
 
 DAY = 72
 YEAR = 365 * DAY
@@ -74,9 +74,9 @@ def load(server: ApiServer) -> float:
 
 def seed(runs: int) -> int:
     """Write the documents of so many busy runs, and status.json as the last of them leave it; gives its size."""
-    from include.history import write_run
-    from include.settings import STATE_BUCKET, aws_client, required_variable
-    from include.status import STATUS_KEY, remember
+    from include.common.settings import STATE_BUCKET, aws_client, required_variable
+    from include.state.history import write_run
+    from include.state.status import STATUS_KEY, remember
 
     with ThreadPoolExecutor(4) as threads:
         for _ in threads.map(lambda number: write_run(document(number)), range(runs - 1, 0, -1)):
@@ -87,8 +87,8 @@ def seed(runs: int) -> int:
 
 def document(number: int) -> "RunDocument":
     """The run that began so many times 20 minutes ago. It loaded every table, and on the last day rejected rows."""
-    from include.history import RunDocument, RunIdentity, RunSummary, TableLoad, TableOutcome
-    from include.star import STAR
+    from include.state.history import RunDocument, RunIdentity, RunSummary, TableLoad, TableOutcome
+    from include.tables.star import STAR
 
     began = datetime.now(UTC) - number * EVERY
     counts: dict[str, Any] = {
@@ -110,7 +110,7 @@ def document(number: int) -> "RunDocument":
 
 def rejected(table: str, at: datetime) -> Iterator[Any]:
     """As many rejected rows as are kept of a table."""
-    from include.rejected import RejectedRow
+    from include.lake.rejected import RejectedRow
 
     file = f"rejected/{table}/{at:%Y-%m-%d}/{table}_{at:%Y%m%dT%H%M%S.%fZ}_1f0c9a3e.csv"
     for key in range(REJECTED_ROWS):

@@ -14,8 +14,8 @@ from time import perf_counter
 from bench.measurement import WrongResultError
 from include import runner
 from include.pipeline import Options
-from include.state import read_state
-from include.steps import Step, plan
+from include.state.latest import read_state
+from include.tables.steps import Step, plan
 
 RESULTS = "results.pickle"
 

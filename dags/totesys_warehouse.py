@@ -8,13 +8,13 @@ import pendulum
 from airflow.sdk import DAG, Asset, Param, TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from include.documents import ABOUT, GROUPS, task_document
-from include.errors import DataError, DeclarationError
-from include.failure import tell_failure
-from include.openlineage import lineage_of
-from include.sources import SOURCES
-from include.star import STAR
-from include.steps import CHECK, PREPARE, Step, plan
+from include.common.errors import DataError, DeclarationError
+from include.reports.documents import ABOUT, GROUPS, task_document
+from include.reports.failure import tell_failure
+from include.reports.openlineage import lineage_of
+from include.tables.sources import SOURCES
+from include.tables.star import STAR
+from include.tables.steps import CHECK, PREPARE, Step, plan
 
 MANIFEST = "manifest"
 """The XCom key under which a task leaves what it did, also when it is skipped afterwards."""
@@ -70,7 +70,7 @@ def prepare() -> None:
 def ingest(name: str) -> None:
     """Read a source table's changes."""
     from include import pipeline
-    from include.state import read_state
+    from include.state.latest import read_state
 
     asked, loaded = attempt(options), found(PREPARE)
     if loaded is None:
@@ -85,7 +85,7 @@ def ingest(name: str) -> None:
 def transform(name: str) -> None:
     """Build a warehouse table's Parquet."""
     from include import pipeline
-    from include.manifests import SourceRead
+    from include.common.manifests import SourceRead
 
     documents = {source: found(Step("ingest", source)) for source in STAR[name].sources}
     missing = [source for source, document in documents.items() if document is None]
@@ -102,7 +102,7 @@ def transform(name: str) -> None:
 def load(name: str) -> None:
     """Bring a warehouse table up to date."""
     from include import pipeline
-    from include.manifests import StarFiles
+    from include.common.manifests import StarFiles
 
     document = found(Step("transform", name))
     if document is None:
@@ -121,7 +121,7 @@ def check() -> None:
     which waits for it, waits for them all.
     """
     from include import pipeline
-    from include.record import left_behind
+    from include.state.record import left_behind
 
     reads, loads = _reads(), _loads()
     results = attempt(lambda: pipeline.check_tables(reads, loads))
@@ -135,8 +135,8 @@ def check() -> None:
 def record() -> None:
     """Move latest_update.json on, and fail where something is missing."""
     from include import pipeline
-    from include.history import Work
-    from include.manifests import CheckResult
+    from include.common.manifests import CheckResult
+    from include.state.history import Work
 
     documents = found(CHECK)
     checked = documents and {name: CheckResult.model_validate(document) for name, document in documents.items()}
@@ -151,7 +151,7 @@ def _note(report: Any) -> None:
 
 def _identity() -> Any:
     """Which run this is, as its history tells it."""
-    from include.history import RunIdentity
+    from include.state.history import RunIdentity
 
     run, asked = get_current_context()["dag_run"], options()
     began = run.start_date or run.run_after
@@ -159,14 +159,14 @@ def _identity() -> Any:
 
 
 def _reads() -> dict[str, Any]:
-    from include.manifests import SourceRead
+    from include.common.manifests import SourceRead
 
     documents = {name: found(Step("ingest", name)) for name in SOURCES}
     return {name: SourceRead.model_validate(document) for name, document in documents.items() if document}
 
 
 def _loads() -> dict[str, Any]:
-    from include.manifests import LoadResult
+    from include.common.manifests import LoadResult
 
     documents = {name: found(Step("load", name)) for name in STAR}
     return {name: LoadResult.model_validate(document) for name, document in documents.items() if document}

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
-from include.dictionary import data_dictionary
-from include.errors import DataError, DeclarationError, ServiceError
-from include.sources import SOURCES
-from include.star import STAR
+from include.common.errors import DataError, DeclarationError, ServiceError
+from include.reports.dictionary import data_dictionary
+from include.tables.sources import SOURCES
+from include.tables.star import STAR
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -84,7 +84,7 @@ def _run(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):
         from include.console import print_status
-        from include.state import read_state
+        from include.state.latest import read_state
 
         state = read_state()
     if options.json:

@@ -11,9 +11,9 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from include.runner import Run
-from include.sources import SOURCES
-from include.state import State
-from include.steps import Step
+from include.state.latest import State
+from include.tables.sources import SOURCES
+from include.tables.steps import Step
 
 COUNTS = ("new", "changed", "deleted", "rejected")
 

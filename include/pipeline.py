@@ -7,20 +7,23 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from include import alerts, checks, metrics, roles, status, warehouse
-from include.errors import DataError, DeclarationError, ServiceError
-from include.events import told
-from include.history import RunIdentity, Work, describe_run
-from include.ingest import ingest
-from include.lineage import named_sources, select_sources
-from include.load import load
-from include.manifests import CheckResult, FileEntry, Inputs, LoadResult, SourceRead, StarFiles
-from include.record import COUNTS, RunReport, record
-from include.schema import Calendar
-from include.sources import SOURCES
-from include.star import STAR
-from include.state import State
-from include.transform import calendar_inputs, transform, write_calendar
+from include.common.errors import DataError, DeclarationError, ServiceError
+from include.common.manifests import CheckResult, FileEntry, Inputs, LoadResult, SourceRead, StarFiles
+from include.lake.transform import calendar_inputs, transform, write_calendar
+from include.reports import alerts, metrics
+from include.reports.events import told
+from include.source.ingest import ingest
+from include.state import status
+from include.state.history import RunIdentity, Work, describe_run
+from include.state.latest import State
+from include.state.record import COUNTS, RunReport, record
+from include.tables.lineage import named_sources, select_sources
+from include.tables.schema import Calendar
+from include.tables.sources import SOURCES
+from include.tables.star import STAR
+from include.warehouse import checks, roles
+from include.warehouse import tables as warehouse
+from include.warehouse.load import load
 
 log = logging.getLogger(__name__)
 

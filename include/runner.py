@@ -9,15 +9,15 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from include import pipeline
-from include.errors import DataError, DeclarationError, ServiceError
-from include.history import RunIdentity, Work
-from include.landing import STREAMS
-from include.manifests import CheckResult, LoadResult, SourceRead
+from include.common.errors import DataError, DeclarationError, ServiceError
+from include.common.manifests import CheckResult, LoadResult, SourceRead
+from include.lake.files import STREAMS
 from include.pipeline import Options
-from include.record import RunReport, TableReport, table_report
-from include.star import STAR
-from include.state import State, read_state
-from include.steps import CHECK, PREPARE, Order, Step, plan
+from include.state.history import RunIdentity, Work
+from include.state.latest import State, read_state
+from include.state.record import RunReport, TableReport, table_report
+from include.tables.star import STAR
+from include.tables.steps import CHECK, PREPARE, Order, Step, plan
 
 log = logging.getLogger(__name__)
 

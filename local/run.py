@@ -80,7 +80,7 @@ def _timed(done: str) -> Iterator[None]:
 
 def _show_moved(source_url: str, warehouse: psycopg.Connection) -> None:
     """Rows of each warehouse table, beside those of the source table that it is made from."""
-    from include.star import STAR
+    from include.tables.star import STAR
 
     table = Table("warehouse table", "rows", "made from", "rows", title="What was moved", title_justify="left")
     with psycopg.connect(source_url) as source:

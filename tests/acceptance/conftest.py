@@ -10,7 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from include.settings import aws_client
+from include.common.settings import aws_client
 from local.aws import AwsServer
 from local.postgres import PostgresServer
 from local.totesys import create_schema

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from psycopg import Copy
 
-from include.settings import aws_client
+from include.common.settings import aws_client
 from local.environment import REGION
 from tests.acceptance.faults import Fault, Faults, watched_run
 from tests.acceptance.system import Servers, System, s3_at

@@ -13,11 +13,14 @@ import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from botocore.exceptions import ReadTimeoutError
 
-from include import landing, runner, transform, wire
-from include.errors import ServiceError
+from include import runner
+from include.common.errors import ServiceError
+from include.common.settings import aws_client
+from include.lake import transform
 from include.runner import Run
-from include.settings import aws_client
-from include.steps import Step
+from include.source import landing
+from include.tables.steps import Step
+from include.warehouse import wire
 
 PLACES = (
     "before a step",

@@ -7,9 +7,10 @@ from unittest import mock
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from include import landing, load
-from include.sources import SOURCES
-from include.star import STAR
+from include.source import landing
+from include.tables.sources import SOURCES
+from include.tables.star import STAR
+from include.warehouse import load
 from tests.acceptance.faults import PLACES, Fault
 from tests.acceptance.system import Servers, cloned_system
 from tests.acceptance.world import Meanwhile, World

@@ -11,9 +11,10 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
-from include import load, pipeline
-from include.errors import DataError, ServiceError
-from include.star import STAR
+from include import pipeline
+from include.common.errors import DataError, ServiceError
+from include.tables.star import STAR
+from include.warehouse import load
 from local.totesys import Player
 from tests.acceptance.history import shown_versions
 from tests.acceptance.oracle import all_differences

@@ -7,7 +7,8 @@ from typing import Any, LiteralString
 
 import pytest
 
-from include import landing, load
+from include.source import landing
+from include.warehouse import load
 from tests.acceptance.crashes import AFTER_BLOCK, KILLED, Original, places_of_a_run, run_in_child
 from tests.acceptance.faults import Fault
 from tests.acceptance.history import shown_dimensions, shown_versions

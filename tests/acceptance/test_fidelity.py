@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from include import landing
+from include.source import landing
 from local.totesys import Player
 from tests.acceptance.oracle import all_differences
 from tests.acceptance.system import System, open_exactly

@@ -6,8 +6,8 @@ import pytest
 
 from include import pipeline
 from include.runner import Run
-from include.star import STAR
-from include.steps import Step
+from include.tables.star import STAR
+from include.tables.steps import Step
 from tests.acceptance.faults import Faults, PowerCut, watched_run
 from tests.acceptance.system import System
 

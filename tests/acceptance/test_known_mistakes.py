@@ -7,11 +7,12 @@ from unittest import mock
 import psycopg
 import pytest
 
-from include import lake, pipeline
-from include.errors import DataError, ServiceError
+from include import pipeline
+from include.common.errors import DataError, ServiceError
+from include.common.settings import aws_client
+from include.lake import files as lake
 from include.runner import Run
-from include.settings import aws_client
-from include.steps import RECORD, Step
+from include.tables.steps import RECORD, Step
 from tests.acceptance.faults import Fault, Faults, watched_run
 from tests.acceptance.system import STATE_KEY, System
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from include import landing
+from include.source import landing
 from tests.acceptance.oracle import all_differences
 from tests.acceptance.system import System, open_exactly
 

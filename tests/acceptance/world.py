@@ -8,12 +8,12 @@ from typing import Any
 import psycopg
 
 from include import pipeline
-from include.errors import DataError
-from include.history import Work
-from include.manifests import StarFiles
+from include.common.errors import DataError
+from include.common.manifests import StarFiles
 from include.runner import Run
-from include.star import STAR
-from include.steps import CHECK, RECORD, Step
+from include.state.history import Work
+from include.tables.star import STAR
+from include.tables.steps import CHECK, RECORD, Step
 from tests.acceptance.faults import Fault, Faults, PowerCut, watched_run
 from tests.acceptance.history import History, States, shown_dimensions, shown_versions, snapshot
 from tests.acceptance.oracle import all_differences

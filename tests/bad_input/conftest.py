@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from include.settings import aws_client
-from include.state import STATE_KEY
+from include.common.settings import aws_client
+from include.state.latest import STATE_KEY
 from local.aws import AwsServer
 from local.environment import Buckets, Endpoints
 from tests import conftest as services

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from include import pipeline, status
-from include.errors import DataError, ServiceError
-from include.history import RunIdentity, Work
-from include.status import STATUS_KEY, Status
+from include import pipeline
+from include.common.errors import DataError, ServiceError
+from include.state import status
+from include.state.history import RunIdentity, Work
+from include.state.status import STATUS_KEY, Status
 from tests.acceptance.system import System
 from tests.bad_input.conftest import Recorded, one_line
 

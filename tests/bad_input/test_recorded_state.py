@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from include.errors import DataError
-from include.sources import SOURCES
-from include.state import read_state
+from include.common.errors import DataError
+from include.state.latest import read_state
+from include.tables.sources import SOURCES
 from tests.acceptance.system import System
 from tests.bad_input.conftest import Recorded, one_line, standstill
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from include.errors import DataError, DeclarationError
+from include.common.errors import DataError, DeclarationError
 from include.runner import Run
-from include.steps import Step
+from include.tables.steps import Step
 from tests.acceptance.system import System
 from tests.bad_input.conftest import Recorded, one_line, standstill
 

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from include.errors import DeclarationError, ServiceError
-from include.steps import PREPARE, Step
+from include.common.errors import DeclarationError, ServiceError
+from include.tables.steps import PREPARE, Step
 from local.postgres import PostgresServer, free_port
 from tests.acceptance.system import System
 from tests.bad_input.conftest import Recorded, one_line, standstill

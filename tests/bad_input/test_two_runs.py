@@ -3,7 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-from include.errors import DataError, ServiceError
+from include.common.errors import DataError, ServiceError
 from include.runner import Run
 from tests.acceptance.system import System
 from tests.bad_input.conftest import Recorded

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from include import lineage
-from include.errors import DataError, DeclarationError
-from include.sources import SOURCES
-from include.steps import Step
+from include.common.errors import DataError, DeclarationError
+from include.tables import lineage
+from include.tables.sources import SOURCES
+from include.tables.steps import Step
 from tests.acceptance.system import System
 from tests.bad_input.conftest import one_line
 

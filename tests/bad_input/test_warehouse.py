@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from include.errors import DataError, DeclarationError
-from include.steps import PREPARE, Step
+from include.common.errors import DataError, DeclarationError
+from include.tables.steps import PREPARE, Step
 from tests.acceptance.system import System
 from tests.bad_input.conftest import Recorded, one_line
 

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from include.__main__ import main
-from include.settings import aws_client
+from include.common.settings import aws_client
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from include.sources import SOURCES
-from include.star import STAR
+from include.tables.sources import SOURCES
+from include.tables.star import STAR
 from tests.command.conftest import REPOSITORY, Command
 
 Change = Callable[[Any], None]

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from include.dictionary import data_dictionary
-from include.sources import SOURCES
-from include.star import STAR
+from include.reports.dictionary import data_dictionary
+from include.tables.sources import SOURCES
+from include.tables.star import STAR
 from tests.command.conftest import REPOSITORY, Command
 
 Change = Callable[[Any], None]

@@ -9,13 +9,13 @@ from unittest import mock
 import pytest
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-from include.errors import DeclarationError
-from include.failure import tell_failure
-from include.history import runs_since
-from include.record import RunReport, TableReport
-from include.settings import aws_client
-from include.status import STATUS_KEY, Status
-from include.steps import RECORD
+from include.common.errors import DeclarationError
+from include.common.settings import aws_client
+from include.reports.failure import tell_failure
+from include.state.history import runs_since
+from include.state.record import RunReport, TableReport
+from include.state.status import STATUS_KEY, Status
+from include.tables.steps import RECORD
 from local.environment import Buckets
 from tests.acceptance.system import System
 from tests.dags.conftest import numbers

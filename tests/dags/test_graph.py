@@ -14,10 +14,10 @@ from airflow.dag_processing.dagbag import BundleDagBag
 from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import Asset
 
-from include.failure import tell_failure
-from include.schema import Dimension, Fact
-from include.sources import SOURCES
-from include.star import STAR
+from include.reports.failure import tell_failure
+from include.tables.schema import Dimension, Fact
+from include.tables.sources import SOURCES
+from include.tables.star import STAR
 from tests.dags.conftest import REPOSITORY
 
 BEGINNING = datetime(2026, 1, 5, tzinfo=UTC)
@@ -211,7 +211,7 @@ def test_new_declarations_are_new_tasks(mwaa_folder: Path, tmp_path: Path) -> No
         sources.read_text().replace("_TABLES = (", '_TABLES = (\n    _table("courier", _text("courier_name")),', 1)
     )
     (folder / "include" / "star" / "dim_courier.py").write_text(
-        "from include.schema import Column, Dimension\n"
+        "from include.tables.schema import Column, Dimension\n"
         'KEY = Column("courier_id", "integer", "courier_id")\n'
         'TABLE = Dimension("dim_courier", "courier_id", "courier", (KEY, Column("name", "text", "courier_name")))\n'
     )

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from include.openlineage import lineage_of
-from include.schema import Calendar, Fact
-from include.star import STAR
+from include.reports.openlineage import lineage_of
+from include.tables.schema import Calendar, Fact
+from include.tables.star import STAR
 from tests.dags.conftest import AirflowProcess
 
 Lineage = tuple[AirflowProcess, Path]
@@ -92,7 +92,7 @@ def test_nothing_of_openlineage_is_imported_where_it_is_not_configured(
 import sys
 from airflow.listeners.listener import get_listener_manager
 get_listener_manager()
-import include.openlineage, include.pipeline
+import include.reports.openlineage, include.pipeline
 print(sorted(name for name in sys.modules if name.split(".")[0] == "openlineage"))"""
     environment = pipeline_environment | {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True)

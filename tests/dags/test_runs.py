@@ -7,10 +7,10 @@ from typing import Any
 
 import psycopg
 
-from include.history import RunSummary
-from include.sources import SOURCES
-from include.star import STAR
-from include.status import STATUS_KEY, Status
+from include.state.history import RunSummary
+from include.state.status import STATUS_KEY, Status
+from include.tables.sources import SOURCES
+from include.tables.star import STAR
 from local.postgres import free_port
 from tests.acceptance.system import System
 from tests.dags.conftest import RunDag, numbers

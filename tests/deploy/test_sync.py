@@ -16,7 +16,12 @@ Writes = list[tuple[str, str]]
 def files(tmp_path: Path) -> dict[str, Path]:
     """A DAG file and three modules: key → file."""
     made = {}
-    for name in ("include/load.py", "include/pipeline.py", "include/star/dim_date.py", "totesys_warehouse.py"):
+    for name in (
+        "include/warehouse/load.py",
+        "include/pipeline.py",
+        "include/tables/star/dim_date.py",
+        "totesys_warehouse.py",
+    ):
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"# {name}\n")
@@ -55,10 +60,10 @@ def test_nothing_is_written_when_nothing_changed(s3: Any, buckets: Buckets, file
 )
 def test_only_a_changed_file_is_uploaded(s3: Any, buckets: Buckets, files: dict[str, Path], content: str) -> None:
     bring_up_to_date(s3, buckets.state, files)
-    files["dags/include/load.py"].write_text(content)
+    files["dags/include/warehouse/load.py"].write_text(content)
     changes = bring_up_to_date(s3, buckets.state, files)
-    assert (changes.uploaded, changes.deleted) == (["dags/include/load.py"], [])
-    assert stored(s3, buckets.state)["dags/include/load.py"] == content.encode()
+    assert (changes.uploaded, changes.deleted) == (["dags/include/warehouse/load.py"], [])
+    assert stored(s3, buckets.state)["dags/include/warehouse/load.py"] == content.encode()
 
 
 def test_a_file_that_is_gone_is_deleted_and_what_is_not_code_stays(
@@ -68,9 +73,9 @@ def test_a_file_that_is_gone_is_deleted_and_what_is_not_code_stays(
     for key in others:
         s3.put_object(Bucket=buckets.state, Key=key, Body=b"not code")
     bring_up_to_date(s3, buckets.state, files)
-    del files["dags/include/load.py"]
+    del files["dags/include/warehouse/load.py"]
     changes = bring_up_to_date(s3, buckets.state, files)
-    assert (changes.uploaded, changes.deleted) == ([], ["dags/include/load.py"])
+    assert (changes.uploaded, changes.deleted) == ([], ["dags/include/warehouse/load.py"])
     assert set(stored(s3, buckets.state)) == set(files) | set(others)
 
 

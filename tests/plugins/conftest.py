@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from include.settings import aws_client
-from include.status import STATUS_KEY
+from include.common.settings import aws_client
+from include.state.status import STATUS_KEY
 from local.api_server import Answer, ApiServer
 from local.aws import AwsServer
 from local.environment import Buckets, Endpoints

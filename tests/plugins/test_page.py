@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from include.status import STATUS_KEY
+from include.state.status import STATUS_KEY
 from local.api_server import PLUGINS
 from tests.acceptance.system import System
 from tests.plugins.conftest import Server, put_status

@@ -48,7 +48,7 @@ WITHOUT_ARN = {
 }
 """Statements about every resource, and why none can be named."""
 
-CODE = ("dags/totesys_warehouse.py", "dags/include/ingest.py", "plugins.zip", "requirements.txt", "startup.sh")
+CODE = ("dags/totesys_warehouse.py", "dags/include/source/ingest.py", "plugins.zip", "requirements.txt", "startup.sh")
 
 
 def sid(statement: Statement) -> str:

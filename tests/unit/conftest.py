@@ -8,14 +8,14 @@ import psycopg
 import pytest
 from hypothesis import settings
 
-from include.ingest import ingest
-from include.keys import KeySet
-from include.lake import read_file
-from include.lineage import fed_by
-from include.manifests import Inputs, SourceRead, instant_text
-from include.settings import STATE_BUCKET, aws_client, required_variable
-from include.sources import SOURCES
-from include.state import TableState
+from include.common.keys import KeySet
+from include.common.manifests import Inputs, SourceRead, instant_text
+from include.common.settings import STATE_BUCKET, aws_client, required_variable
+from include.lake.files import read_file
+from include.source.ingest import ingest
+from include.state.latest import TableState
+from include.tables.lineage import fed_by
+from include.tables.sources import SOURCES
 
 PROPERTY = settings(deadline=None, database=None, max_examples=60)
 """For property tests: a slow machine is no failure, and nothing is kept in the tree."""

@@ -38,8 +38,8 @@ def extended(tmp_path: Path) -> Path:
 
 def test_the_example_adds_a_dimension_and_a_source_table() -> None:
     files = examples()
-    assert "include/sources.py" in files
-    assert [name for name in files if name.startswith("include/star/")]
+    assert "include/tables/sources.py" in files
+    assert [name for name in files if name.startswith("include/tables/star/")]
 
 
 def test_the_examples_tables_are_filled_by_the_next_run(

@@ -1,0 +1,123 @@
+"""What tasks tell each other, and what a run leaves behind: small documents, valid JSON, checked when they are read."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from include.common.keys import JsonKeys, KeySet
+
+Inputs = dict[str, str]
+"""Which state of its sources a warehouse table was built from: source table → the instant it was read, as ISO 8601 in
+UTC with microseconds, so that later is greater."""
+
+
+def instant_text(instant: datetime) -> str:
+    """An instant as `Inputs` holds it."""
+    return instant.isoformat(timespec="microseconds")
+
+
+class Manifest(BaseModel):
+    """A frozen document that refuses what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class FileEntry(Manifest):
+    """A file in a bucket."""
+
+    key: str
+    rows: int
+    size_bytes: int
+
+
+class Cursor(Manifest):
+    """How far a source table has been read.
+
+    xid: the oldest transaction still open at the reading (64 bits, as text).
+    cluster: which server wrote it: its system identifier and timeline.
+    relation: the table's oid.
+    last_updated: the newest stamp seen, no later than the reading itself; for tables that follow last_updated.
+    """
+
+    xid: Annotated[str, Field(pattern=r"^\d+$")]
+    cluster: str
+    relation: int
+    last_updated: AwareDatetime | None
+
+
+class SourceRead(Manifest):
+    """What ingestion found in one source table.
+
+    observed_at: the instant of the source's clock that the reading shows.
+    read_at: the instant at which the newest files were read: observed_at, or earlier where nothing changed since.
+    changed_at: when the oldest change among those read was made, as far as the source tells. None without change.
+    base: the instant up to which the changes had been loaded and recorded before; None for a whole read.
+    changed, deletions: whether anything is to be loaded; whether known keys are gone.
+    rows, key_sum, keys_key: all keys of the source at observed_at: their number, sum and the file that holds them.
+    files: CSV of the changes, or of the whole table for a whole read; for a table that dimensions join always its
+        newest whole CSV, though it may be an earlier run's.
+    read_rows: rows that this reading wrote.
+    """
+
+    table: str
+    observed_at: AwareDatetime
+    read_at: AwareDatetime
+    changed_at: AwareDatetime | None
+    base: AwareDatetime | None
+    changed: bool
+    deletions: bool
+    cursor: Cursor
+    fingerprint: str
+    rows: int
+    key_sum: int
+    keys_key: str
+    files: list[FileEntry]
+    read_rows: int
+    ignored_columns: list[str]
+    seconds: float
+
+
+class StarFiles(Manifest):
+    """What the transform made for one warehouse table.
+
+    source: the reading of the table's own source; None for the calendar.
+    rejected: keys of source rows that cannot be right; rejected_files hold them with the reasons.
+    """
+
+    table: str
+    inputs: Inputs
+    source: SourceRead | None
+    files: list[FileEntry]
+    rejected: JsonKeys
+    rejected_files: list[str]
+    seconds: float
+
+
+class LoadResult(Manifest):
+    """What a load did to one warehouse table.
+
+    superseded: a later reading was there already, and nothing was done. seconds: of its transform and its load.
+    """
+
+    table: str
+    inputs: Inputs
+    superseded: bool = False
+    new: int = 0
+    changed: int = 0
+    deleted: int = 0
+    rejected: JsonKeys = KeySet()
+    rejected_files: list[str] = []
+    loaded_at: AwareDatetime
+    seconds: float
+
+
+class CheckResult(Manifest):
+    """How a warehouse table compares with its source, by number and sum of keys. `held` says whether it is equal."""
+
+    table: str
+    held: bool
+    source_rows: int
+    source_key_sum: int
+    warehouse_rows: int
+    warehouse_key_sum: int

@@ -1,0 +1,220 @@
+"""Connections to PostgreSQL, rows streamed out of it by COPY, and its errors in the pipeline's words."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from select import select
+from typing import NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+import psycopg
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+from psycopg import errors, sql
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGconn
+
+from include.common.errors import DataError, DeclarationError, ServiceError
+from include.common.settings import WAREHOUSE_CONNECTION
+
+BLOCK_BYTES = 1 << 20
+"""How much of a COPY is gathered before it is handed on: one call a block instead of one a row."""
+
+BINARY_HEADER_BYTES = 19
+"""Signature, flags and length of the extension. Source: "Binary Format" in PostgreSQL's manual on COPY."""
+
+OPTIONS = "-c timezone=UTC"
+"""What every session is set to."""
+
+WAREHOUSE_OPTIONS = f"{OPTIONS} -c search_path=public"
+"""The warehouse's tables are in `public`, also for a role that has a schema of its name, as "pipeline" would have."""
+
+REFUSED = (
+    "authentication failed",
+    "does not exist",
+    "is not permitted to log in",
+    "no password supplied",
+    "no pg_hba.conf entry",
+)
+"""How servers refuse a connection that no retry will make welcome; the driver gives no code for these, only text."""
+
+TRANSIENT = (
+    errors.OperationalError,
+    errors.DeadlockDetected,
+    errors.SerializationFailure,
+    errors.LockNotAvailable,
+)
+
+
+@contextmanager
+def postgres_errors(subject: str, needed: str = "it") -> Iterator[None]:
+    """Name what was worked on in whatever PostgreSQL refuses.
+
+    subject: a table or a connection. needed: the privileges that the work takes.
+
+    Raises: DeclarationError where a privilege is missing; ServiceError where a retry can help; DataError where
+        the database is not what was declared.
+    """
+    try:
+        yield
+    except errors.InsufficientPrivilege as error:
+        raise DeclarationError(
+            f"{subject}: {_first_line(error)}; grant {needed} to the role of the connection"
+        ) from error
+    except (
+        errors.InvalidPassword,
+        errors.InvalidCatalogName,
+        errors.InvalidAuthorizationSpecification,
+    ) as error:
+        raise DeclarationError(f"{subject}: {_first_line(error)}; correct the Airflow connection") from error
+    except TRANSIENT as error:
+        raise ServiceError(f"{subject}: {_first_line(error)}") from error
+    except psycopg.Error as error:
+        raise DataError(f"{subject}: {_first_line(error)}; compare the database with the declarations") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+class Credentials(NamedTuple):
+    """A role and its password."""
+
+    login: str
+    password: str
+
+
+@contextmanager
+def connect(connection_id: str, credentials: Credentials | None = None) -> Iterator[psycopg.Connection]:
+    """A connection that Airflow knows by this id, in UTC, closed at the end; nothing is committed by itself.
+
+    credentials: those to connect with in place of the connection's own.
+
+    Raises: DeclarationError where Airflow has no such connection or the server refuses it; ServiceError where the
+        server cannot be reached. Either names the connection.
+    """
+    subject = f"connection {connection_id!r}"
+    with postgres_errors(subject):
+        connection = _open(connection_id, subject, credentials)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _open(connection_id: str, subject: str, credentials: Credentials | None) -> psycopg.Connection:
+    options = WAREHOUSE_OPTIONS if connection_id == WAREHOUSE_CONNECTION else OPTIONS
+    try:
+        hook = PostgresHook(connection_id, options=options)
+        if credentials:
+            changed = deepcopy(hook.connection)
+            changed.login, changed.password = credentials
+            hook = PostgresHook(connection=changed, options=options)
+        return cast(psycopg.Connection, hook.get_conn())
+    except AirflowNotFoundException as error:
+        raise _undefined(connection_id) from error
+    except psycopg.OperationalError as error:
+        if any(text in str(error) for text in REFUSED):
+            raise DeclarationError(f"{subject}: {_first_line(error)}; correct the Airflow connection") from error
+        raise
+
+
+def own_credentials(connection_id: str) -> Credentials:
+    """The role and the password of the connection that Airflow knows by this id.
+
+    Raises: DeclarationError where Airflow has no such connection, or either is missing in it.
+    """
+    try:
+        connection = PostgresHook(connection_id).connection
+    except AirflowNotFoundException as error:
+        raise _undefined(connection_id) from error
+    if not connection.login or not connection.password:
+        raise DeclarationError(f"connection {connection_id!r} has no login or no password; give it both")
+    return Credentials(connection.login, connection.password)
+
+
+def _undefined(connection_id: str) -> DeclarationError:
+    where = f"AIRFLOW_CONN_{connection_id.upper()}, or airflow/connections/{connection_id} in Secrets Manager"
+    return DeclarationError(f"connection {connection_id!r} is not defined: set {where}")
+
+
+def copy_out(connection: psycopg.Connection, statement: sql.Composed) -> Iterator[bytes]:
+    """The bytes that a `COPY … TO STDOUT` sends, in blocks of about BLOCK_BYTES, cut between rows.
+
+    It reads with the driver's libpq call rather than its row-by-row loop, which takes over twice as long.
+    """
+    with connection.cursor() as cursor, cursor.copy(statement):
+        pgconn, block = connection.pgconn, bytearray()
+        while True:
+            size, row = pgconn.get_copy_data(0)
+            if size < 0:
+                break
+            block += row
+            if len(block) >= BLOCK_BYTES:
+                yield bytes(block)
+                block.clear()
+        result = pgconn.get_result()
+        while pgconn.get_result():
+            pass
+        if result is None or result.status != ExecStatus.COMMAND_OK:
+            raise (
+                psycopg.errors.error_from_result(result)
+                if result
+                else psycopg.OperationalError("the server closed the COPY")
+            )
+    if block:
+        yield bytes(block)
+
+
+def binary_row(**fields: str) -> np.dtype[np.void]:
+    """How a row of a binary COPY lies in memory: columns that are never NULL, each a name and a big-endian type."""
+    columns = [
+        (part, kind) for name, type_ in fields.items() for part, kind in ((f"{name}_size", ">i4"), (name, type_))
+    ]
+    return np.dtype([("fields", ">i2"), *columns])
+
+
+def copy_rows(
+    connection: psycopg.Connection, statement: sql.Composed, row: np.dtype[np.void]
+) -> Iterator[npt.NDArray[np.void]]:
+    """The rows of a `COPY … TO STDOUT (FORMAT binary)` as arrays of `row`, a block at a time.
+
+    Source: "Binary Format" in PostgreSQL's manual on COPY.
+    """
+    skip = BINARY_HEADER_BYTES
+    for block in copy_out(connection, statement):
+        count = (len(block) - skip) // row.itemsize
+        if count:
+            yield np.frombuffer(block, row, count, skip)
+        skip = 0
+
+
+def copy_in(connection: psycopg.Connection, statement: sql.Composed, blocks: Iterable[bytes]) -> None:
+    """Send blocks to a `COPY … FROM STDIN`."""
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for block in blocks:
+            copy.write(block)
+            _drain(connection.pgconn)
+
+
+def _drain(pgconn: PGconn) -> None:
+    """Wait until what was written is sent: of a server that is slower, libpq would hold all that it is behind."""
+    while pgconn.flush():
+        readable, _, _ = select([pgconn.socket], [pgconn.socket], [])
+        if readable:
+            pgconn.consume_input()
+
+
+def declared_type(shown: str) -> str:
+    """A type as `format_type` shows it, in the words of the declarations: "varchar(3)" for "character varying(3)".
+
+    A type of another schema than public loses the schema's name.
+    """
+    name = shown if shown.endswith(")") else shown.rpartition(".")[2]
+    return name.replace("character varying", "varchar").replace(" without time zone", "")
+
+
+def identifiers(names: Iterable[str]) -> sql.Composed:
+    """Column names as a list for a statement: `"a", "b"`."""
+    return sql.SQL(", ").join(map(sql.Identifier, names))

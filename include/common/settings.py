@@ -1,0 +1,75 @@
+"""What Airflow resolves for the pipeline: connections and variables, from Secrets Manager or the environment.
+
+Nothing is read when this module is imported.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, cast
+
+from include.common.errors import DeclarationError, ServiceError
+
+SERVER_FAULT = 500
+"""The first HTTP status that says that the fault is the service's own."""
+
+SOURCE_CONNECTION = "totesys"
+WAREHOUSE_CONNECTION = "warehouse"
+AWS_CONNECTION = "aws_default"
+
+INGESTION_BUCKET = "ingestion_bucket"
+PROCESSED_BUCKET = "processed_bucket"
+STATE_BUCKET = "state_bucket"
+BUCKETS = (INGESTION_BUCKET, PROCESSED_BUCKET, STATE_BUCKET)
+METRICS_NAMESPACE = "metrics_namespace"
+ALERTS_TOPIC = "alerts_topic_arn"
+WAREHOUSE_MASTER = "warehouse_master_secret"
+
+
+def required_variable(name: str) -> str:
+    """The value of an Airflow variable.
+
+    Raises: DeclarationError that says where to set it, when it is missing or empty.
+    """
+    value = optional_variable(name)
+    if not value:
+        raise DeclarationError(
+            f"the Airflow variable {name!r} is not set: set AIRFLOW_VAR_{name.upper()}, "
+            f"or airflow/variables/{name} in Secrets Manager"
+        )
+    return value
+
+
+def optional_variable(name: str) -> str | None:
+    """The value of an Airflow variable, None when there is none."""
+    from airflow.sdk import Variable
+
+    return cast("str | None", Variable.get(name, default=None))
+
+
+@contextmanager
+def aws_errors(subject: str) -> Iterator[None]:
+    """Name what was worked on in whatever an AWS service refuses.
+
+    Raises: DeclarationError where the service does not know it or does not allow it; ServiceError for the rest.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError  # not at import: a DAG file that is parsed stays cheap
+
+    try:
+        yield
+    except ClientError as error:
+        refused = error.response["ResponseMetadata"]["HTTPStatusCode"] < SERVER_FAULT
+        raise (DeclarationError if refused else ServiceError)(f"{subject}: {error}") from error
+    except BotoCoreError as error:
+        raise ServiceError(f"{subject}: {error}") from error
+
+
+@cache
+def aws_client(service: str) -> Any:
+    """A boto3 client of the connection `aws_default`, one per service and process; it may be shared by threads."""
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+    if service == "s3":
+        return S3Hook(aws_conn_id=AWS_CONNECTION).get_conn()
+    return AwsBaseHook(aws_conn_id=AWS_CONNECTION, client_type=service).get_conn()

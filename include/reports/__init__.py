@@ -1,0 +1,1 @@
+"""What is told to people and other systems: documents, metrics, mail, lineage, log lines. It moves nothing."""

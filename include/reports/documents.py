@@ -1,0 +1,139 @@
+"""What Airflow's UI tells of the DAG and of each task: the table's columns, and the SQL or the mapping that makes them.
+
+Plain text, so that a DAG file stays cheap to parse; a test holds the statements against those that are executed.
+"""
+
+from include.reports.dictionary import origin, table_document
+from include.tables.lineage import fed_by
+from include.tables.schema import Calendar, Fact, SourceTable, StarTable
+from include.tables.sources import SOURCES
+from include.tables.star import STAR
+from include.tables.steps import Step
+
+ABOUT = """\
+### ToteSys warehouse
+
+Every 20 minutes: what changed in each source table goes to CSV in the ingestion bucket (`ingest`), becomes typed
+Parquet in the processed bucket (`dimensions`, `facts`), is merged into the warehouse (`load`), compared with the
+source (`check`) and only then recorded in `latest_update.json` (`record`).
+
+* A table without a change is skipped, and so is what hangs on it alone.
+* A failed run loses nothing: the next one repeats what was not recorded.
+* **Trigger** with `tables` to bring some tables up to date, with `full_refresh` to read them whole.
+* Rows that cannot be right are set aside under `rejected/` in the processed bucket, and read again by every run.
+"""
+
+WHOLE_RUN = {
+    "prepare": """\
+Makes the warehouse what the declarations say: creates tables, columns, keys, views and the role `totesys_reader` where
+they are missing, and takes nothing away. Leaves from which readings of the source each table was last built.""",
+    "check": """\
+Compares each table that was loaded with its source, by the number and the sum of the keys that the source had when it
+was read. A table that does not agree fails the run in `record`, and the next run reads it whole. Fails where a table
+was left behind, though the others are checked: then it runs again when the failed tasks of a run are cleared.""",
+    "record": """\
+Moves `latest_update.json` in the state bucket on, table by table, for what is loaded and checked; sends metrics and
+alerts; leaves the run's note. Fails with the names of what is missing: the next run repeats that.""",
+}
+
+GROUPS = {
+    "ingest": ("What changed in each source table, out of the database and into CSV files", "#d7e9f7"),
+    "dimensions": ("The CSV files of dimensions' sources, typed and joined, into Parquet", "#e3f1d4"),
+    "facts": ("The CSV files of facts' sources, typed, into Parquet", "#fdf0cd"),
+    "load": ("Parquet into the warehouse's tables: dimensions first, then the facts that refer to them", "#f6dfd5"),
+}
+"""Task group → its tool tip, and its colour (which Airflow 3.2 keeps, and its UI does not show)."""
+
+
+def task_document(step: Step) -> str:
+    """What a step does, as Markdown."""
+    if step.kind == "ingest":
+        return _ingest(SOURCES[step.table])
+    if step.kind == "transform":
+        return _transform(STAR[step.table])
+    if step.kind == "load":
+        return f"{table_document(STAR[step.table])}\n\n{_load(STAR[step.table])}"
+    return WHOLE_RUN[step.kind]
+
+
+def _ingest(table: SourceTable) -> str:
+    feeds = ", ".join(f"`{fed.name}`" for fed in fed_by(table.name)) or "no table"
+    rows = [
+        f"| {f'**{column.name}**' if column.name == table.key else column.name} | {column.type} "
+        f"| {'yes' if column.nullable else ''} | {column.references or ''} |"
+        for column in table.columns
+    ]
+    lines = [
+        f"Reads what changed in the source table `{table.name}` since its last recorded reading into CSV files of the "
+        f"ingestion bucket, and finds the keys that are gone. It feeds {feeds}. Without a change it is skipped.",
+        "",
+        "| column | type | NULL | refers to |",
+        "|---|---|---|---|",
+        *rows,
+    ]
+    return "\n".join([*lines, "", _sql(changes_query(table))])
+
+
+def changes_query(table: SourceTable) -> str:
+    """The query of a table's changes; `:cursor`, `:newest` stand for what the last recorded reading left."""
+    condition = "age(xmin) <= age(:cursor::xid8::xid)"
+    if table.follow == "last_updated":
+        condition = f"last_updated >= :newest - interval '{table.overlap_seconds} s'"
+    return f"SELECT {', '.join(table.by_name)}\n  FROM {table.name}\n WHERE {condition}"  # noqa: S608 - shown, not run
+
+
+def _transform(table: StarTable) -> str:
+    if isinstance(table, Calendar):
+        return f"Writes every day from {table.first} to {table.last} as Parquet, once."
+    lines = [
+        f"Builds the rows of `{table.name}` from the CSV files of {' and '.join(f'`{name}`' for name in table.sources)}"
+        " and writes them as Parquet to the processed bucket. Rows that cannot be right go to `rejected/`, with the "
+        "reason.",
+        "",
+        "| column | type | ← |",
+        "|---|---|---|",
+        *(f"| {column.name} | {column.type} | {origin(table, column)} |" for column in table.columns),
+    ]
+    joins = [] if isinstance(table, Fact) else [f"`{join.table}` is found by `{join.on}`." for join in table.joins]
+    return "\n".join([*lines, *([""] if joins else []), *joins])
+
+
+def _load(table: StarTable) -> str:
+    how = (
+        "Closes the current version of each row that differs, and adds the new ones as current. Keys that the source "
+        "no longer has are closed."
+        if isinstance(table, Fact)
+        else "Adds the rows that are not there, and overwrites those that differ. Rows that the source no longer has "
+        "stay, and are noted in `pipeline.deleted`."
+    )
+    return "\n\n".join([f"{how} An empty table is filled with `COPY`.", *map(_sql, merge_statements(table))])
+
+
+def merge_statements(table: StarTable) -> list[str]:
+    """The statements that merge staged rows, as `include/warehouse/merge.py` makes them; `%s` is the reading."""
+    if isinstance(table, Fact):
+        columns = [column.name for column in table.columns]
+        return [
+            f"UPDATE {table.name} t SET valid_to = %s FROM staged s\n"  # noqa: S608 - shown, not run
+            f" WHERE t.{table.key} = s.{table.key} AND t.valid_to IS NULL\n"
+            f"   AND ROW({_of('t', columns)}) IS DISTINCT FROM ROW({_of('s', columns)})",
+            f"INSERT INTO {table.name} ({', '.join(columns)}, valid_from)\n"
+            f"SELECT {_of('s', columns)}, %s FROM staged s\n"
+            f" WHERE NOT EXISTS (SELECT FROM {table.name} t WHERE t.{table.key} = s.{table.key}"
+            f" AND t.valid_to IS NULL) ORDER BY s.{table.key}",
+        ]
+    columns = [column.name for column in table.columns if column.name != table.key]
+    return [
+        f"INSERT INTO {table.name} AS t ({table.key}, {', '.join(columns)})\n"
+        f"SELECT s.{table.key}, {_of('s', columns)} FROM staged s\n"
+        f"ON CONFLICT ({table.key}) DO UPDATE SET ({', '.join(columns)}) = ROW({_of('excluded', columns)})\n"
+        f" WHERE ROW({_of('t', columns)}) IS DISTINCT FROM ROW({_of('excluded', columns)})"
+    ]
+
+
+def _of(alias: str, columns: list[str]) -> str:
+    return ", ".join(f"{alias}.{column}" for column in columns)
+
+
+def _sql(statement: str) -> str:
+    return f"```sql\n{statement}\n```"

@@ -1,0 +1,232 @@
+"""Ingest: what changed in one source table, out of the database and into CSV files, in one snapshot."""
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+import psycopg
+from psycopg import sql
+
+from include.common.errors import DataError
+from include.common.keys import KeySet
+from include.common.manifests import Cursor, FileEntry, Inputs, SourceRead, instant_text
+from include.common.postgres import connect, postgres_errors
+from include.common.settings import SOURCE_CONNECTION
+from include.source.landing import begin_reading, copy_files
+from include.source.observe import (
+    Observation,
+    Selection,
+    among,
+    changed_since,
+    check_columns,
+    count_rows,
+    follows,
+    observe,
+    select_keys,
+    sum_keys,
+)
+from include.state.latest import TableState, read_keys, write_keys
+from include.tables.lineage import fed_by, fingerprint, is_joined
+from include.tables.schema import SourceTable
+
+log = logging.getLogger(__name__)
+
+
+def ingest(table: SourceTable, state: TableState | None, loaded: dict[str, Inputs], full_refresh: bool) -> SourceRead:
+    """Read what changed in a source table since `state`, and write it to the ingestion bucket.
+
+    state: what was recorded of the table; None reads it whole.
+    loaded: what the warehouse says it was built from; where that is behind the state, the table is read whole.
+    It may be repeated: each time it reads anew and writes new files. A table without a change writes none.
+
+    Raises: DataError where the table is not as declared, DeclarationError and ServiceError as `postgres_errors`
+        and `lake_errors`.
+    """
+    started = monotonic()
+    with connect(SOURCE_CONNECTION) as connection, postgres_errors(table.name):
+        begin_reading(connection)
+        observation = _later_than(observe(connection, table), _seen(table, state, loaded))
+        ignored = check_columns(connection, table, observation.cursor.relation)
+        _tell_ignored(table, ignored, state)
+        base = None if full_refresh or not _usable(table, state, loaded, observation) else state
+        keys = _compare_keys(connection, table, base)
+        reading = _Reading(table, base, observation, keys, changed=keys.changed or _is_ahead(table, base, loaded))
+        files = _copy(connection, reading) if reading.changed else []
+    return _describe(reading, files, ignored, monotonic() - started)
+
+
+def _seen(table: SourceTable, state: TableState | None, loaded: dict[str, Inputs]) -> datetime:
+    """The newest instant of the source's clock that the state or the warehouse has of this table."""
+    instants = [datetime.fromisoformat(inputs[table.name]) for inputs in loaded.values() if table.name in inputs]
+    return max([*instants, *([state.observed_at] if state else [])], default=datetime.min.replace(tzinfo=UTC))
+
+
+def _later_than(observation: Observation, seen: datetime) -> Observation:
+    """The observation, put after what was seen before even where the source's clock was set back."""
+    if observation.observed_at > seen:
+        return observation
+    return replace(observation, observed_at=seen + timedelta(microseconds=1))
+
+
+def _tell_ignored(table: SourceTable, ignored: list[str], state: TableState | None) -> None:
+    new = sorted(set(ignored) - set(state.ignored_columns if state else ()))
+    if new:
+        log.warning("%s: columns that are not declared are ignored: %s", table.name, ", ".join(new))
+
+
+def _usable(table: SourceTable, state: TableState | None, loaded: dict[str, Inputs], observation: Observation) -> bool:
+    """Whether the changes since the state are enough; says in the log why not."""
+    if state is None:
+        return False
+    read_at = instant_text(state.read_at)
+    behind = [fed.name for fed in fed_by(table.name) if loaded.get(fed.name, {}).get(table.name, "") < read_at]
+    reasons = {
+        "the last check did not hold": state.reread,
+        "its declaration changed": state.fingerprint != fingerprint(table.name),
+        "the source cannot tell what changed since the last run": not follows(state.cursor, observation),
+        f"the warehouse has less than was recorded, in {', '.join(behind)}": bool(behind),
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            log.warning("%s is read whole: %s", table.name, reason)
+    return not any(reasons.values())
+
+
+def _is_ahead(table: SourceTable, base: TableState | None, loaded: dict[str, Inputs]) -> bool:
+    """Whether the warehouse was loaded from a reading that was never recorded.
+
+    It may then hold what the source has taken back since: a row that came and went between two recorded readings.
+    """
+    recorded = instant_text(base.read_at) if base else ""
+    return any(loaded.get(fed.name, {}).get(table.name, "") > recorded for fed in fed_by(table.name))
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """Which keys the source holds, which of their rows are to be read, and whether known ones are gone.
+
+    again: rows that were rejected before, and are read again whether they changed or not.
+    whole: all rows are to be read. known_key: the file that holds the current keys already, if there is one.
+    """
+
+    selected: Selection
+    again: KeySet
+    current: KeySet
+    key_sum: int
+    whole: bool
+    deletions: bool
+    known_key: str | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether there are rows to read, or known ones gone."""
+        return self.whole or self.deletions or len(self.selected.keys) + len(self.again) > 0
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A table as one transaction of the source shows it, against what was recorded (`base`; None for nothing).
+
+    changed: whether there is anything to load.
+    """
+
+    table: SourceTable
+    base: TableState | None
+    observation: Observation
+    keys: _Keys
+    changed: bool
+
+
+def _compare_keys(connection: psycopg.Connection, table: SourceTable, base: TableState | None) -> _Keys:
+    """Compare the source's keys with what the known ones and this run's changes predict.
+
+    All keys are read only where those do not agree with what the source counts.
+    """
+    selected = select_keys(connection, table, changed_since(table, base.cursor) if base else sql.SQL("true"))
+    known = read_keys(table.name, base.keys_key) if base else KeySet()
+    predicted = known | selected.keys
+    rows = count_rows(connection, table)
+    agree = _agree(connection, table, predicted, rows)
+    current = predicted if agree else select_keys(connection, table, sql.SQL("true")).keys
+    if rows != len(current):
+        advice = "declare a key that is unique and never NULL"
+        raise DataError(f"{table.name}: {rows} rows have {len(current)} different values of {table.key}; {advice}")
+    selected.keys.add(current - predicted)
+    return _Keys(
+        selected=selected,
+        again=_rejected_before(connection, table, base),
+        current=current,
+        key_sum=base.key_sum if base and current == known else current.sum(),
+        whole=base is None,
+        deletions=len(known - current) > 0,
+        known_key=base.keys_key if base and current == known else None,
+    )
+
+
+def _agree(connection: psycopg.Connection, table: SourceTable, predicted: KeySet, rows: int) -> bool:
+    """Whether the predicted keys are the source's, which has so many rows.
+
+    Where changes are found by xmin, every key of the snapshot is among the predicted ones, so equal numbers mean equal
+    sets. A stamp may lie further back than the overlap, so with last_updated the sums must be equal too.
+    """
+    return rows == len(predicted) and (table.follow == "xmin" or sum_keys(connection, table) == predicted.sum())
+
+
+def _rejected_before(connection: psycopg.Connection, table: SourceTable, base: TableState | None) -> KeySet:
+    """The keys of the rows that were rejected before and are still there: what they lacked may have come."""
+    rejected = KeySet()
+    for keys in base.rejected.values() if base else ():
+        rejected.add(keys)
+    return select_keys(connection, table, among(table, rejected)).keys if rejected else rejected
+
+
+def _copy(connection: psycopg.Connection, reading: _Reading) -> list[FileEntry]:
+    """Write what is to be read: the changes, or all of a table that dimensions join."""
+    keys, table = reading.keys, reading.table
+    dense = keys.whole or is_joined(table.name)
+    selected = keys.current if dense else keys.selected.keys | keys.again
+    return copy_files(connection, table, selected, dense, reading.observation.observed_at)
+
+
+def _describe(reading: _Reading, files: list[FileEntry], ignored: list[str], seconds: float) -> SourceRead:
+    table, base, observation, keys = reading.table, reading.base, reading.observation, reading.keys
+    return SourceRead(
+        table=table.name,
+        observed_at=observation.observed_at,
+        read_at=base.read_at if base and not reading.changed else observation.observed_at,
+        changed_at=_changed_at(reading),
+        base=base.read_at if base else None,
+        changed=reading.changed,
+        deletions=keys.deletions,
+        cursor=_next_cursor(reading),
+        fingerprint=fingerprint(table.name),
+        rows=len(keys.current),
+        key_sum=keys.key_sum,
+        keys_key=keys.known_key or write_keys(table.name, observation.observed_at, keys.current),
+        files=base.snapshot if base and not reading.changed else files,
+        read_rows=sum(file.rows for file in files),
+        ignored_columns=ignored,
+        seconds=seconds,
+    )
+
+
+def _changed_at(reading: _Reading) -> datetime | None:
+    """The earliest instant at which any of the changes can have been made; None where nothing is known to have changed.
+
+    Not before the last reading, which would have seen it; a silent change and a deletion tell no more than that.
+    """
+    base, observed_at, keys = reading.base, reading.observation.observed_at, reading.keys
+    if base is None:
+        return observed_at
+    if not keys.deletions and not keys.selected.keys:
+        return None
+    return min(max(keys.selected.oldest or base.observed_at, base.observed_at), observed_at)
+
+
+def _next_cursor(reading: _Reading) -> Cursor:
+    """The cursor of the next run. A stamp in the future counts as now, so that it does not hide what follows."""
+    newest = [reading.keys.selected.newest, reading.base.cursor.last_updated if reading.base else None]
+    stamps = [stamp for stamp in newest if stamp]
+    last_updated = min(max(stamps), reading.observation.observed_at) if stamps else None
+    return reading.observation.cursor.model_copy(update={"last_updated": last_updated})

@@ -1,0 +1,160 @@
+"""What is asked of the source database: what it is, which rows changed, which keys there are."""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+from psycopg import sql
+
+from include.common.errors import DataError, DeclarationError
+from include.common.keys import KeySet
+from include.common.manifests import Cursor
+from include.common.postgres import binary_row, copy_rows, declared_type
+from include.tables.schema import SourceTable
+
+log = logging.getLogger(__name__)
+
+MAX_CURSOR_AGE = 1_000_000_000
+"""Transactions after which a cursor is void: half of what PostgreSQL's 32-bit row versions can be told apart by."""
+
+STAMPED_KEY = binary_row(key=">i4", stamp=">i8")
+POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+"""Where timestamps count from on the wire, in microseconds. Source: PostgreSQL's datatype/timestamp.h."""
+
+OBSERVE = sql.SQL("""
+    SELECT pg_snapshot_xmin(snapshot)::text, pg_snapshot_xmax(snapshot)::text, statement_timestamp(),
+           concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
+                          (SELECT timeline_id FROM pg_control_checkpoint())),
+           pg_class.oid::bigint, relkind
+      FROM pg_current_snapshot() AS snapshot LEFT JOIN pg_class ON pg_class.oid = to_regclass(%s)""")
+
+WITHOUT_XMIN = {"v", "f"}
+"""Views and foreign tables. Source: pg_class.relkind in PostgreSQL's manual."""
+
+COLUMNS = sql.SQL("""
+    SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
+     WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped ORDER BY attnum""")
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a table's transaction sees: the cursor that the next run starts from, and the instant it shows.
+
+    next_xid: the first transaction that had not begun, 64 bits.
+    """
+
+    cursor: Cursor
+    next_xid: int
+    observed_at: datetime
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Keys of rows, with the oldest and the newest last_updated among them (UTC; None where there is no row)."""
+
+    keys: KeySet
+    oldest: datetime | None
+    newest: datetime | None
+
+
+def observe(connection: psycopg.Connection, table: SourceTable) -> Observation:
+    """Begin the transaction's snapshot and say what it is.
+
+    Raises: DataError where the table does not exist, DeclarationError where it cannot be followed as declared.
+    """
+    row = connection.execute(OBSERVE, [f'"{table.name}"']).fetchone()
+    assert row is not None
+    xmin, xmax, observed_at, cluster, relation, kind = row
+    if relation is None:
+        raise DataError(f"{table.name}: the source has no such table, or the role's search_path does not lead to it")
+    if kind in WITHOUT_XMIN and table.follow == "xmin":
+        raise DeclarationError(
+            f'{table.name} is a view or a foreign table, without xmin: declare follow="last_updated"'
+        )
+    cursor = Cursor(xid=xmin, cluster=cluster, relation=relation, last_updated=None)
+    return Observation(cursor, int(xmax), observed_at.astimezone(UTC))
+
+
+def follows(cursor: Cursor, observation: Observation) -> bool:
+    """Whether the source can still tell what changed since this cursor: same server, same table, not too long ago."""
+    now = observation.cursor
+    same = (cursor.cluster, cursor.relation) == (now.cluster, now.relation)
+    return same and 0 <= observation.next_xid - int(cursor.xid) <= MAX_CURSOR_AGE
+
+
+def check_columns(connection: psycopg.Connection, table: SourceTable, relation: int) -> list[str]:
+    """Compare the table's columns with the declared ones; gives the names of those that are not declared.
+
+    Raises: DataError that names every column that is missing or has another type.
+    """
+    found = {name: declared_type(kind) for name, kind in connection.execute(COLUMNS, [relation])}
+    ignored = sorted(found.keys() - table.by_name.keys())
+    wrong = [
+        f"column {column.name} is {found.get(column.name, 'missing')}, declared as {column.type}"
+        for column in table.columns
+        if found.get(column.name) != column.type
+    ]
+    if wrong:
+        undeclared = f" (not declared: {', '.join(ignored)})" if ignored else ""
+        raise DataError(
+            f"{table.name}: {'; '.join(wrong)}{undeclared}; correct include/tables/sources.py or the source"
+        )
+    return ignored
+
+
+def changed_since(table: SourceTable, cursor: Cursor) -> sql.Composed:
+    """The condition that holds for each row that may have changed since the cursor, whatever it did to its stamps.
+
+    Rows of transactions that were open at the cursor, and of their subtransactions, have that xid or a later one.
+    """
+    if table.follow == "xmin":
+        return sql.SQL("age(xmin) <= age({}::xid8::xid)").format(sql.Literal(cursor.xid))
+    newest = cursor.last_updated or datetime.min.replace(tzinfo=UTC)
+    since = max(newest - timedelta(seconds=table.overlap_seconds), POSTGRES_EPOCH)
+    return sql.SQL("last_updated >= {}::timestamp").format(sql.Literal(since.replace(tzinfo=None).isoformat(sep=" ")))
+
+
+def among(table: SourceTable, keys: KeySet) -> sql.Composed:
+    """The condition that holds for the rows with these keys."""
+    return sql.SQL("{} = ANY({}::integer[])").format(sql.Identifier(table.key), sql.Literal(list(keys)))
+
+
+def select_keys(connection: psycopg.Connection, table: SourceTable, condition: sql.Composable) -> Selection:
+    """The keys of the rows that fulfil a condition, read as a binary COPY: 22 bytes a row, in bounded memory."""
+    statement = sql.SQL("""
+        COPY (SELECT {key}, coalesce(last_updated, 'epoch'::timestamp) FROM {table}
+               WHERE {key} IS NOT NULL AND {condition}) TO STDOUT (FORMAT binary)""")
+    names = {"key": sql.Identifier(table.key), "table": sql.Identifier(table.name), "condition": condition}
+    keys, stamps = KeySet(), []
+    for rows in copy_rows(connection, statement.format(**names), STAMPED_KEY):
+        keys.add(KeySet.of(rows["key"]))
+        stamps += [int(rows["stamp"].min()), int(rows["stamp"].max())]
+    return Selection(keys, _instant(min(stamps, default=None)), _instant(max(stamps, default=None)))
+
+
+def _instant(stamp: int | None) -> datetime | None:
+    """A timestamp of PostgreSQL's wire format; those that Python cannot hold (infinity) become its own limits."""
+    if stamp is None:
+        return None
+    try:
+        return POSTGRES_EPOCH + timedelta(microseconds=stamp)
+    except OverflowError:
+        return (datetime.min if stamp < 0 else datetime.max).replace(tzinfo=UTC)
+
+
+def count_rows(connection: psycopg.Connection, table: SourceTable) -> int:
+    """How many rows the table has."""
+    return _number(connection, sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table.name)))
+
+
+def sum_keys(connection: psycopg.Connection, table: SourceTable) -> int:
+    """The sum of the table's keys."""
+    statement = sql.SQL("SELECT coalesce(sum({}), 0)::bigint FROM {}")
+    return _number(connection, statement.format(sql.Identifier(table.key), sql.Identifier(table.name)))
+
+
+def _number(connection: psycopg.Connection, statement: sql.Composed) -> int:
+    row = connection.execute(statement).fetchone()
+    assert row is not None
+    return int(row[0])

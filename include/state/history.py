@@ -1,0 +1,181 @@
+"""History: what every run did, as a document that is written once; `status` draws the present state from them."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from pydantic import AwareDatetime, Field, ValidationError
+
+from include.common.manifests import CheckResult, LoadResult, Manifest, SourceRead
+from include.common.settings import STATE_BUCKET, required_variable
+from include.lake.files import list_keys, new_key, read_file, write_file
+from include.lake.rejected import RejectedRow, rejected_rows
+from include.state.record import table_report
+from include.tables.schema import StarTable
+from include.tables.star import STAR
+
+log = logging.getLogger(__name__)
+
+FOLDER = "runs"
+PROBLEM_CHARACTERS = 500
+"""The longest problem that is kept of a run; its tasks' logs have all of it."""
+PROBLEMS = 20
+"""The most problems that are kept of a run."""
+
+
+class RunIdentity(Manifest):
+    """Which run it is, since when, and what it was asked for: tables (none: all), and whether to read them whole."""
+
+    run_id: str
+    started_at: AwareDatetime
+    tables: list[str] = Field(default_factory=list)
+    full_refresh: bool = False
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run was to do and did: the source tables it was to bring up to date, and what its steps gave."""
+
+    expected: set[str]
+    reads: dict[str, SourceRead]
+    loads: dict[str, LoadResult]
+    checked: dict[str, CheckResult] | None
+
+
+class TableLoad(Manifest):
+    """What a load did to a warehouse table. lag_seconds: as in `TableReport`."""
+
+    new: int
+    changed: int
+    deleted: int
+    rejected: int
+    seconds: float | None
+    lag_seconds: float | None
+    loaded_at: AwareDatetime
+
+
+Outcome = Literal["loaded", "unchanged", "superseded", "failed"]
+
+
+class TableOutcome(Manifest):
+    """What became of a warehouse table in a run that was to bring it up to date; `problem` says what is wrong."""
+
+    table: str
+    outcome: Outcome
+    problem: str
+    load: TableLoad | None
+
+
+class RunSummary(Manifest):
+    """A run in a few numbers.
+
+    read: rows that were read of the source. new, changed, deleted, rejected: of all warehouse tables.
+    lag_seconds: the longest of its tables. problems: a sentence each; none where all went well.
+    """
+
+    run: RunIdentity
+    ended_at: AwareDatetime
+    seconds: float
+    read: int
+    new: int
+    changed: int
+    deleted: int
+    rejected: int
+    lag_seconds: float | None
+    problems: list[str]
+
+
+class RunDocument(Manifest):
+    """All that is kept of a run. rejected_rows: some of those that its loads set aside."""
+
+    summary: RunSummary
+    tables: list[TableOutcome]
+    rejected_rows: list[RejectedRow]
+
+
+def describe_run(run: RunIdentity, work: Work, problems: list[str]) -> RunDocument:
+    """What a run that ends now did. Raises: as `rejected_rows`."""
+    tables = [outcome for table in STAR.values() if (outcome := _outcome(table, work))]
+    return RunDocument(
+        summary=_summary(run, work, [table.load for table in tables if table.load], problems),
+        tables=tables,
+        rejected_rows=rejected_rows(work.loads.values()),
+    )
+
+
+def describe_lost_run(run: RunIdentity, problem: str) -> RunDocument:
+    """A run of which nothing is known but that it ended, and how."""
+    nothing = Work(set(), {}, {}, None)
+    return RunDocument(summary=_summary(run, nothing, [], [problem]), tables=[], rejected_rows=[])
+
+
+def _summary(run: RunIdentity, work: Work, loads: list[TableLoad], problems: list[str]) -> RunSummary:
+    ended_at = datetime.now(UTC)
+    return RunSummary(
+        run=run,
+        ended_at=ended_at,
+        seconds=max((ended_at - run.started_at).total_seconds(), 0.0),
+        read=sum(read.read_rows for read in work.reads.values()),
+        new=sum(load.new for load in loads),
+        changed=sum(load.changed for load in loads),
+        deleted=sum(load.deleted for load in loads),
+        rejected=sum(load.rejected for load in loads),
+        lag_seconds=max((load.lag_seconds for load in loads if load.lag_seconds is not None), default=None),
+        problems=[problem[:PROBLEM_CHARACTERS] for problem in problems[:PROBLEMS]],
+    )
+
+
+def _outcome(table: StarTable, work: Work) -> TableOutcome | None:
+    """What became of a table; None where the run was not to touch it."""
+    if not work.expected.issuperset(table.sources):
+        return None
+    result = work.loads.get(table.name)
+    problem = _load_problem(result, work) if result else _missing_problem(table, work)
+    kind: Outcome = "failed" if problem else "unchanged"
+    if result and not problem:
+        kind = "superseded" if result.superseded else "loaded"
+    load = _table_load(result, work) if result and not result.superseded else None
+    return TableOutcome(table=table.name, outcome=kind, problem=problem, load=load)
+
+
+def _table_load(result: LoadResult, work: Work) -> TableLoad:
+    report = table_report(result, work.reads)
+    return TableLoad(**report.model_dump(exclude={"table"}), loaded_at=result.loaded_at)
+
+
+def _load_problem(result: LoadResult, work: Work) -> str:
+    if work.checked is None:
+        return "loaded, but not checked and so not recorded"
+    compared = work.checked.get(result.table)
+    return "" if compared is None or compared.held else "does not equal its source; the next run reads it whole"
+
+
+def _missing_problem(table: StarTable, work: Work) -> str:
+    unread = [name for name in table.sources if name not in work.reads]
+    if unread:
+        return f"not read: {', '.join(unread)}"
+    return "not loaded" if any(work.reads[name].changed for name in table.sources) else ""
+
+
+def write_run(document: RunDocument) -> None:
+    """Keep what a run did, beside what other attempts of it have left. Raises: as `lake_errors`."""
+    key = new_key(FOLDER, document.summary.run.started_at.astimezone(UTC), "json")
+    write_file(required_variable(STATE_BUCKET), key, document.model_dump_json().encode())
+
+
+def runs_since(instant: datetime) -> Iterable[RunDocument]:
+    """What is kept of the runs that began on the day of this instant and later, in their order.
+
+    Raises: as `lake_errors`.
+    """
+    bucket, today = required_variable(STATE_BUCKET), datetime.now(UTC).date()
+    day = instant.astimezone(UTC).date()
+    while day <= today:
+        for key in list_keys(bucket, f"{FOLDER}/{day}/"):
+            try:
+                yield RunDocument.model_validate_json(read_file(bucket, key))
+            except ValidationError as error:
+                log.warning("s3://%s/%s is no run's and is left out: %s", bucket, key, error.errors()[0]["msg"])
+        day += timedelta(days=1)

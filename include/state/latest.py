@@ -1,0 +1,135 @@
+"""latest_update.json: what was read of each source table and has safely been loaded."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+
+from pydantic import AwareDatetime, Field, ValidationError
+
+from include.common.errors import DataError, ServiceError
+from include.common.keys import JsonKeys, KeySet
+from include.common.manifests import Cursor, FileEntry, Manifest
+from include.common.settings import STATE_BUCKET, required_variable
+from include.lake.files import new_key, read_current, read_file, replace_file, write_file
+
+STATE_KEY = "latest_update.json"
+FORMAT = "totesys-warehouse/1"
+ATTEMPTS = 5
+"""How often a change of the state is tried again when another writer was faster; each try reads it anew."""
+
+
+class LastLoad(Manifest):
+    """What the last run that loaded a source table's changes did with them, for people to look at."""
+
+    new: int
+    changed: int
+    deleted: int
+    rejected: int
+    lag_seconds: float
+    loaded_at: AwareDatetime
+
+
+class TableState(Manifest):
+    """What is known of one source table.
+
+    observed_at: up to which instant of the source's clock its changes are in the warehouse.
+    read_at: when the newest files were read; what the warehouse's own record must show as loaded.
+    snapshot: the newest files of the whole table, for a table that dimensions join; else empty.
+    rejected: warehouse table → keys of the rows that it could not take; they are read again by each run.
+    reread: the check did not hold; the next run reads the table whole.
+    """
+
+    observed_at: AwareDatetime
+    read_at: AwareDatetime
+    cursor: Cursor
+    fingerprint: str
+    rows: int
+    key_sum: int
+    keys_key: str
+    snapshot: list[FileEntry]
+    rejected: dict[str, JsonKeys]
+    reread: bool
+    ignored_columns: list[str]
+    last_load: LastLoad | None
+
+
+class State(Manifest):
+    """The whole of latest_update.json."""
+
+    format: str = FORMAT
+    recorded_at: AwareDatetime | None = None
+    tables: dict[str, TableState] = Field(default_factory=dict)
+
+
+def read_state() -> State:
+    """The state that the last run recorded; empty where there is none yet.
+
+    Raises: DataError where the file is not one that this pipeline wrote: look at it, restore an earlier version of
+        it, or move it away to have everything read anew. Others as `lake_errors`.
+    """
+    return _read()[0]
+
+
+def update_state(change: Callable[[State], State]) -> State:
+    """Replace the state by what `change` makes of it, and give that.
+
+    When another writer was faster, `change` is called again with what that writer left.
+
+    Raises: ServiceError where other writers were faster every time; others as `read_state`.
+    """
+    for _ in range(ATTEMPTS):
+        state, etag = _read()
+        changed = change(state)
+        if _write(changed, etag):
+            return changed
+    raise ServiceError(
+        f"{STATE_KEY}: other runs wrote it {ATTEMPTS} times meanwhile; nothing of theirs was overwritten"
+    )
+
+
+def _read() -> tuple[State, str | None]:
+    """The state and its ETag; None where there is no state yet."""
+    bucket = required_variable(STATE_BUCKET)
+    content, etag = read_current(bucket, STATE_KEY)
+    return (State() if content is None else _parse(content, f"s3://{bucket}/{STATE_KEY}")), etag
+
+
+def _parse(content: bytes, where: str) -> State:
+    advice = "restore an earlier version of it, or move it away to have every table read anew"
+    try:
+        document = json.loads(content)
+        found = document.get("format") if isinstance(document, dict) else None
+        if found != FORMAT:
+            raise DataError(f"{where} is not this pipeline's: its format is {found!r}, not {FORMAT!r}; {advice}")
+        return State.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise DataError(f"{where}: {field}: {first['msg']}; {advice}") from error
+    except ValueError as error:
+        raise DataError(f"{where} cannot be read: {error}; {advice}") from error
+
+
+def _write(state: State, etag: str | None) -> bool:
+    """Write the state in place of the one with this ETag. False: somebody else replaced it meanwhile."""
+    return replace_file(required_variable(STATE_BUCKET), STATE_KEY, state.model_dump_json(indent=1).encode(), etag)
+
+
+def read_keys(table: str, key: str) -> KeySet:
+    """The keys that a source table was recorded with.
+
+    Raises: DataError where the file is missing or no set of keys; others as `lake_errors`.
+    """
+    bucket = required_variable(STATE_BUCKET)
+    try:
+        return KeySet.from_bytes(read_file(bucket, key))
+    except (ValueError, DataError) as error:
+        advice = f"have it written anew by a full refresh: --tables {table} --full-refresh"
+        raise DataError(f"{table}: its keys in s3://{bucket}/{key} cannot be read: {error}; {advice}") from error
+
+
+def write_keys(table: str, observed_at: datetime, keys: KeySet) -> str:
+    """Write the keys of a source table as a new file, and give the file's key. Raises: as `lake_errors`."""
+    key = new_key(table, observed_at, "roaring", folder="keys/")
+    write_file(required_variable(STATE_BUCKET), key, keys.to_bytes())
+    return key

@@ -1,0 +1,111 @@
+"""Whether the declarations fit each other: every warehouse table its sources, and the tables that it refers to."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from include.common.errors import DeclarationError
+from include.tables.schema import (
+    CONVERSIONS,
+    Calendar,
+    Column,
+    Dimension,
+    Fact,
+    SourceColumn,
+    SourceTable,
+    StarTable,
+    kind,
+    require,
+)
+
+Sources = Mapping[str, SourceTable]
+Star = Mapping[str, StarTable]
+Table = TypeVar("Table", SourceTable, StarTable)
+
+
+def by_name(tables: Iterable[Table]) -> dict[str, Table]:
+    """Tables under their names. Raises: DeclarationError for a name that is declared twice."""
+    found: dict[str, Table] = {}
+    for table in tables:
+        require(table.name not in found, f"{table.name}: declared twice")
+        found[table.name] = table
+    return found
+
+
+def source_column(table: Dimension | Fact, column: Column, sources: Sources) -> SourceColumn:
+    """The source column that a warehouse column is filled from.
+
+    Raises: DeclarationError that names both columns, where there is none.
+    """
+    owner, _, name = column.source.rpartition(".")
+    owner = owner or table.source
+    where = f"{table.name}.{column.name}: its source {owner}.{name}"
+    require(owner in table.sources, f"{where} is in a table that {table.name} neither reads nor joins")
+    require(name in sources[owner].by_name, f"{where} does not exist in sources.py")
+    return sources[owner].by_name[name]
+
+
+def check_star(star: Star, sources: Sources) -> None:
+    """Refuse warehouse tables that do not fit the source tables or each other.
+
+    Raises: DeclarationError that names the table and the column.
+    """
+    calendars = [table.name for table in star.values() if isinstance(table, Calendar)]
+    require(len(calendars) == 1, f"one calendar must be declared, and there are {len(calendars)}: {calendars}")
+    views: dict[str, str] = {}
+    for table in star.values():
+        if isinstance(table, Fact):
+            other = views.setdefault(table.view, table.name)
+            require(other == table.name, f"{other} and {table.name} would share the view {table.view}")
+    for table in star.values():
+        if not isinstance(table, Calendar):
+            _check_sources(table, sources)
+            for column in table.columns:
+                _check_column(table, column, sources)
+                _check_reference(table, column, star)
+
+
+def _check_sources(table: Dimension | Fact, sources: Sources) -> None:
+    for name in table.sources:
+        require(name in sources, f"{table.name}: its source table {name!r} is not in sources.py")
+    key = next(column for column in table.columns if column.name == table.key)
+    source_key = sources[table.source].key
+    direct = key.source == source_key and key.type == "integer" and not (key.derive or key.nullable)
+    require(direct, f"{table.name}: the key {table.key} must be {table.source}.{source_key} itself, an integer")
+    for join in table.joins if isinstance(table, Dimension) else ():
+        on = sources[table.source].by_name.get(join.on)
+        fits = on is not None and on.type == "integer"
+        require(fits, f"{table.name}: {join.table} is joined on {join.on}, no integer column of {table.source}")
+
+
+def _check_column(table: Dimension | Fact, column: Column, sources: Sources) -> None:
+    origin, where = source_column(table, column, sources), f"{table.name}.{column.name}"
+    if column.derive:
+        require(kind(origin.type) == kind(column.type) == "text", f"{where}: only text is derived from text")
+    elif (origin.type, column.type) not in CONVERSIONS:
+        require(_holds(column.type, origin.type), f"{where}: {origin.type} cannot become {column.type}")
+
+
+def _holds(target: str, origin: str) -> bool:
+    """Whether every value of the one type is a value of the other."""
+    if kind(target) != kind(origin) or kind(target) == "numeric":
+        return target == origin
+    return _length(target) >= _length(origin)
+
+
+def _length(declared: str) -> float:
+    """The most characters that a type holds."""
+    sized = re.fullmatch(r"varchar\((\d+)\)", declared)
+    return int(sized[1]) if sized else float("inf")
+
+
+def _check_reference(table: Dimension | Fact, column: Column, star: Star) -> None:
+    if not column.references:
+        return
+    where, target = f"{table.name}.{column.name}", star.get(column.references)
+    require(isinstance(table, Fact), f"{where}: only facts refer to dimensions")
+    if target is None or isinstance(target, Fact):
+        raise DeclarationError(f"{where}: refers to {column.references!r}, which is no dimension")
+    types = {other.name: other.type for other in target.columns}
+    fits = column.type == types[target.key]
+    require(fits, f"{where}: is {column.type}, and {target.name}.{target.key} is {types[target.key]}")

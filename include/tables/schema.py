@@ -1,0 +1,248 @@
+"""What a declaration may say: source tables, and the dimensions and facts that are built from them.
+
+A declaration is frozen and checks itself when it is made, so a wrong one fails at import, with its name.
+Types are PostgreSQL's own words; nothing here imports more than the standard library, so that a DAG file stays
+cheap to parse.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Literal
+
+from include.common.errors import DeclarationError
+
+PLAIN_TYPES = {"integer", "text", "boolean", "date", "time", "timestamp(3)"}
+SIZED_TYPE = re.compile(r"varchar(\(\d+\))?|numeric\(\d+,\d+\)")
+ENUM_TYPE = re.compile(r'"\w+"')
+IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+
+FOLLOWED = ("xmin", "last_updated")
+"""What tells that a row changed: the transaction that wrote it, or its stamp."""
+
+CALENDAR_COLUMNS = {
+    "date_id": "date",
+    "year": "integer",
+    "month": "integer",
+    "day": "integer",
+    "day_of_week": "integer",
+    "day_name": "text",
+    "month_name": "text",
+    "quarter": "integer",
+}
+"""What can be told of a day, and as what."""
+
+CONVERSIONS = {("timestamp(3)", "date"), ("timestamp(3)", "time"), ("text", "date")}
+"""Changes of type between source and warehouse that the transform knows; any other pair must be the same kind."""
+
+
+def kind(declared: str) -> str:
+    """The family of a declared type: what Arrow and the comparison of types need. varchar and enums are text."""
+    if declared.startswith(("varchar", '"')):
+        return "text"
+    return "numeric" if declared.startswith("numeric") else declared
+
+
+def require(condition: bool, message: str) -> None:
+    """Refuse a declaration. Raises: DeclarationError with the message, where the condition does not hold."""
+    if not condition:
+        raise DeclarationError(message)
+
+
+def _require_type(declared: str, where: str) -> None:
+    known = declared in PLAIN_TYPES or SIZED_TYPE.fullmatch(declared) or ENUM_TYPE.fullmatch(declared)
+    require(
+        bool(known),
+        f"{where}: unknown type {declared!r}; use one of {sorted(PLAIN_TYPES)}, varchar, varchar(n), numeric(p,s)",
+    )
+
+
+def _require_names(table: str, columns: Iterable[str]) -> None:
+    names = [table, *columns]
+    for name in names:
+        require(bool(IDENTIFIER.fullmatch(name)), f"{table}: {name!r} is not a lower-case SQL identifier")
+    twice = {name for name in names[1:] if names[1:].count(name) > 1}
+    require(not twice, f"{table}: declared twice: {sorted(twice)}")
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column as ToteSys has it. `references` names the source table that a foreign key points to."""
+
+    name: str
+    type: str
+    nullable: bool = False
+    references: str | None = None
+
+    def __post_init__(self) -> None:
+        _require_type(self.type, self.name)
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """A table, or a view, of the source; its rows are known by one integer `key`.
+
+    follow: how changes are found. "xmin" sees every insert and update at the cost of one scan; "last_updated" reads
+        an index where there is one, and sees only what bumps that column: for views, foreign tables and
+        tables too large to scan.
+    overlap_seconds: with "last_updated", how far before the newest stamp the next run begins to read again;
+        longer than the source's longest transaction. Each run reads at least the newest rows again.
+    """
+
+    name: str
+    key: str
+    columns: tuple[SourceColumn, ...]
+    follow: Literal["xmin", "last_updated"] = "xmin"
+    overlap_seconds: int = 3600
+
+    def __post_init__(self) -> None:
+        _require_names(self.name, (column.name for column in self.columns))
+        require(self.key in self.by_name, f"{self.name}: the key {self.key!r} is not among its columns")
+        require(self.by_name[self.key].type == "integer", f"{self.name}: the key {self.key!r} must be an integer")
+        require(not self.by_name[self.key].nullable, f"{self.name}: the key {self.key!r} must not be NULL")
+        stamp = self.by_name.get("last_updated")
+        require(stamp is not None, f"{self.name}: the column last_updated is missing")
+        require(stamp is None or stamp.type == "timestamp(3)", f"{self.name}: last_updated must be a timestamp(3)")
+        require(self.follow in FOLLOWED, f"{self.name}: follow={self.follow!r} is none of {', '.join(FOLLOWED)}")
+        require(self.overlap_seconds >= 0, f"{self.name}: overlap_seconds must not be negative")
+
+    @cached_property
+    def by_name(self) -> Mapping[str, SourceColumn]:
+        """Column name → column, in the declared order."""
+        return {column.name: column for column in self.columns}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a warehouse table.
+
+    source: where its value comes from: a column of the table's own source, or "table.column" of a joined one.
+    derive: a function of one source value (a str) that gives this column's value; a LookupError rejects the row
+        with its message.
+    references: the dimension that it points to.
+    """
+
+    name: str
+    type: str
+    source: str = ""
+    nullable: bool = False
+    references: str | None = None
+    derive: Callable[[str], str] | None = None
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        _require_type(self.type, self.name)
+
+
+@dataclass(frozen=True)
+class Join:
+    """A source table whose row completes a dimension's: found by the integer column `on` of the dimension's source."""
+
+    table: str
+    on: str
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A table that holds the latest state of each row of `source`; rows deleted at the source stay."""
+
+    name: str
+    key: str
+    source: str
+    columns: tuple[Column, ...]
+    joins: tuple[Join, ...] = ()
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        _require_names(self.name, (column.name for column in self.columns))
+        require(
+            self.key in {column.name for column in self.columns},
+            f"{self.name}: the key {self.key!r} is not among its columns",
+        )
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The source tables that it is built from, its own first."""
+        return (self.source, *(join.table for join in self.joins))
+
+    @property
+    def identity(self) -> str:
+        """The column that is the primary key."""
+        return self.key
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A table that holds every version of each row of `source`; `record_id` numbers the versions.
+
+    The current version of a key is the one whose valid_to is NULL; the view `current_<source>` shows those.
+    """
+
+    name: str
+    record_id: str
+    key: str
+    source: str
+    columns: tuple[Column, ...]
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        _require_names(self.name, [self.record_id, *(column.name for column in self.columns), "valid_from", "valid_to"])
+        require(
+            self.key in {column.name for column in self.columns},
+            f"{self.name}: the key {self.key!r} is not among its columns",
+        )
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The source tables that it is built from: one."""
+        return (self.source,)
+
+    @property
+    def identity(self) -> str:
+        """The column that is the primary key."""
+        return self.record_id
+
+    @property
+    def view(self) -> str:
+        """The view of the current versions."""
+        return f"current_{self.source}"
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """A dimension of days, made from no source: every day from `first` to `last`, both included."""
+
+    name: str
+    key: str
+    columns: tuple[Column, ...]
+    first: date
+    last: date
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        _require_names(self.name, (column.name for column in self.columns))
+        for column in self.columns:
+            told = CALENDAR_COLUMNS.get(column.name)
+            require(told == column.type, f"{self.name}.{column.name}: a calendar tells {CALENDAR_COLUMNS}")
+        require(self.key == "date_id", f"{self.name}: the key of a calendar is date_id")
+        require(self.first <= self.last, f"{self.name}: its last day {self.last} is before its first, {self.first}")
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The source tables that it is built from: none."""
+        return ()
+
+    @property
+    def identity(self) -> str:
+        """The column that is the primary key."""
+        return self.key
+
+    @property
+    def days(self) -> int:
+        """How many days it has."""
+        return (self.last - self.first).days + 1
+
+
+StarTable = Dimension | Fact | Calendar

@@ -1,0 +1,27 @@
+"""Counterparties, each with its legal address."""
+
+from include.tables.schema import Column, Dimension, Join
+
+
+def _legal(name: str, source: str, nullable: bool = False) -> Column:
+    return Column(f"counterparty_legal_{name}", "text", f"address.{source}", nullable)
+
+
+TABLE = Dimension(
+    name="dim_counterparty",
+    key="counterparty_id",
+    source="counterparty",
+    joins=(Join("address", on="legal_address_id"),),
+    description="A company that is sold to or bought from, with its legal address as it is now.",
+    columns=(
+        Column("counterparty_id", "integer", "counterparty_id", description="The source's key."),
+        Column("counterparty_legal_name", "text", "counterparty_legal_name"),
+        _legal("address_line_1", "address_line_1"),
+        _legal("address_line_2", "address_line_2", nullable=True),
+        _legal("district", "district", nullable=True),
+        _legal("city", "city"),
+        _legal("postal_code", "postal_code"),
+        _legal("country", "country"),
+        _legal("phone_number", "phone"),
+    ),
+)

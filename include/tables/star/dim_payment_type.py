@@ -1,0 +1,19 @@
+"""Kinds of payment."""
+
+from include.tables.schema import Column, Dimension
+
+TABLE = Dimension(
+    name="dim_payment_type",
+    key="payment_type_id",
+    source="payment_type",
+    description="A kind of payment.",
+    columns=(
+        Column("payment_type_id", "integer", "payment_type_id", description="The source's key."),
+        Column(
+            "payment_type_name",
+            "text",
+            "payment_type_name",
+            description="SALES_RECEIPT, SALES_REFUND, PURCHASE_PAYMENT or PURCHASE_REFUND.",
+        ),
+    ),
+)

@@ -1,0 +1,25 @@
+"""Staff, each with the department that they work in."""
+
+from include.tables.schema import Column, Dimension, Join
+
+TABLE = Dimension(
+    name="dim_staff",
+    key="staff_id",
+    source="staff",
+    joins=(Join("department", on="department_id"),),
+    description="A member of staff, with the department that they work in now.",
+    columns=(
+        Column("staff_id", "integer", "staff_id", description="The source's key."),
+        Column("first_name", "text", "first_name"),
+        Column("last_name", "text", "last_name"),
+        Column("department_name", "text", "department.department_name"),
+        Column(
+            "location",
+            "text",
+            "department.location",
+            nullable=True,
+            description="NULL where the department has none.",
+        ),
+        Column("email_address", "text", "email_address"),
+    ),
+)

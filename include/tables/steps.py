@@ -1,0 +1,79 @@
+"""The steps of a run and their order, drawn from the declarations: what the DAG shows and the command line follows."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from include.tables.lineage import read_before, referenced_by
+from include.tables.schema import Fact
+from include.tables.sources import SOURCES
+from include.tables.star import STAR
+
+
+@dataclass(frozen=True)
+class Step:
+    """A unit of work that succeeds or fails by itself. `table` is empty for a step that concerns all of them."""
+
+    kind: Literal["prepare", "ingest", "transform", "load", "check", "record"]
+    table: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.table}".strip()
+
+    @property
+    def group(self) -> str:
+        """The task group that it is shown in; empty for a step that concerns all tables."""
+        if self.kind == "transform":
+            return "facts" if isinstance(STAR[self.table], Fact) else "dimensions"
+        return self.kind if self.table else ""
+
+    @property
+    def task_id(self) -> str:
+        """Its task's id, with the group's: "ingest.sales_order"."""
+        return f"{self.group}.{self.table}" if self.table else self.kind
+
+
+PREPARE, CHECK, RECORD = Step("prepare"), Step("check"), Step("record")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a step comes after.
+
+    needs: steps whose results it works with: where one failed, it cannot run.
+    follows: steps that only have to be over, whatever became of them.
+    """
+
+    needs: frozenset[Step] = frozenset()
+    follows: frozenset[Step] = frozenset()
+
+
+def plan(sources: set[str]) -> dict[Step, Order]:
+    """Every step that a run over these source tables takes, in an order that can be run."""
+    tables = [table for table in STAR.values() if sources.issuperset(table.sources)]
+    steps = {PREPARE: Order()}
+    for name in SOURCES:
+        if name in sources:
+            before = frozenset(Step("ingest", other) for other in read_before(name) & sources)
+            steps[Step("ingest", name)] = Order(needs=frozenset({PREPARE}), follows=before)
+    for table in tables:
+        steps[Step("transform", table.name)] = Order(
+            frozenset(Step("ingest", name) for name in table.sources) or frozenset({PREPARE})
+        )
+    for table in tables:
+        dimensions = frozenset(Step("load", dimension.name) for dimension in referenced_by(table))
+        steps[Step("load", table.name)] = Order(dimensions | {Step("transform", table.name)})
+    steps[CHECK] = Order(follows=_last(steps))
+    steps[RECORD] = Order(follows=frozenset({CHECK}))
+    return steps
+
+
+def _last(steps: dict[Step, Order]) -> frozenset[Step]:
+    """The fewest steps after which nothing is going on that a check or a record could need.
+
+    An ingest waits for those before it whatever becomes of them, so the last ones stand for all. A load does not:
+    Airflow marks it as failed as soon as one that it needs has failed, while others are still going on.
+    """
+    ingests = {step for step in steps if step.kind == "ingest"}
+    followed = {before for order in steps.values() for before in order.follows}
+    loads = {step for step in steps if step.kind == "load"}
+    return frozenset((ingests - followed) | loads)

@@ -1,0 +1,1 @@
+"""The warehouse database: defined as declared, loaded from Parquet, compared with what was read."""

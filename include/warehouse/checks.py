@@ -1,0 +1,59 @@
+"""Check: what the warehouse calls current against what the source held when it was read."""
+
+import psycopg
+from psycopg import IsolationLevel, sql
+
+from include.common.manifests import CheckResult, LoadResult, SourceRead
+from include.common.postgres import connect, postgres_errors
+from include.common.settings import WAREHOUSE_CONNECTION
+from include.tables.schema import Dimension, Fact
+
+CURRENT = {
+    Fact: sql.SQL("SELECT {key} FROM {table} WHERE valid_to IS NULL"),
+    Dimension: sql.SQL(
+        "SELECT {key} FROM {table} WHERE NOT EXISTS "
+        "(SELECT FROM pipeline.deleted d WHERE d.table_name = {name} AND d.key = {table}.{key})"
+    ),
+}
+"""The keys that a table has as the source's: not those whose rows are gone there."""
+
+
+def check(table: Dimension | Fact, read: SourceRead, result: LoadResult) -> CheckResult | None:
+    """Compare a loaded table with the reading that it was loaded from, by the number and the sum of its keys.
+
+    Rejected rows that are not in the warehouse count as if they were. None: a later run has loaded the table since,
+    and checks it itself.
+
+    Raises: as `postgres_errors`.
+    """
+    with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors(table.name):
+        connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        loaded = connection.execute("SELECT inputs FROM pipeline.load WHERE table_name = %s", [table.name]).fetchone()
+        if loaded is None or loaded[0] != result.inputs:
+            return None
+        rows, key_sum = _count(connection, table, result)
+    return CheckResult(
+        table=table.name,
+        held=(rows, key_sum) == (read.rows, read.key_sum),
+        source_rows=read.rows,
+        source_key_sum=read.key_sum,
+        warehouse_rows=rows,
+        warehouse_key_sum=key_sum,
+    )
+
+
+def _count(connection: psycopg.Connection, table: Dimension | Fact, result: LoadResult) -> tuple[int, int]:
+    names = {
+        "key": sql.Identifier(table.key),
+        "table": sql.Identifier(table.name),
+        "name": sql.Literal(table.name),
+    }
+    counted = sql.SQL("SELECT count(*), coalesce(sum(key), 0)::bigint FROM ({}) AS current (key)")
+    current = counted.format(CURRENT[type(table)].format(**names))
+    rows, key_sum = connection.execute(current).fetchone() or (0, 0)
+    if not result.rejected:
+        return rows, key_sum
+    absent = sql.SQL("SELECT key FROM unnest(%s::integer[]) AS rejected (key) EXCEPT {}")
+    missing = counted.format(absent.format(CURRENT[type(table)].format(**names)))
+    more_rows, more_sum = connection.execute(missing, [list(result.rejected)]).fetchone() or (0, 0)
+    return rows + more_rows, key_sum + more_sum

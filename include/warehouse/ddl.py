@@ -1,0 +1,118 @@
+"""The warehouse's definition, statement by statement, from the declarations."""
+
+from psycopg import sql
+
+from include.tables.schema import Column, Fact, StarTable
+from include.tables.star import STAR
+
+READER = "totesys_reader"
+"""The role that dashboards and analysts are members of: it can read everything and change nothing."""
+
+BOOKKEEPING = sql.SQL("""
+    CREATE SCHEMA IF NOT EXISTS pipeline;
+    CREATE TABLE IF NOT EXISTS pipeline.load (
+        table_name text PRIMARY KEY,
+        inputs jsonb NOT NULL,
+        loaded_at timestamptz NOT NULL DEFAULT now()
+    );
+    COMMENT ON TABLE pipeline.load IS 'From which readings of the source each table was last built.';
+    CREATE TABLE IF NOT EXISTS pipeline.deleted (
+        table_name text NOT NULL,
+        key integer NOT NULL,
+        PRIMARY KEY (table_name, key)
+    );
+    COMMENT ON TABLE pipeline.deleted IS 'Rows of dimensions that the source no longer has.';
+""")
+
+
+def create_table(table: StarTable) -> sql.Composed:
+    """A warehouse table without its constraints and indexes."""
+    columns: list[sql.Composable] = [_column(column) for column in table.columns]
+    if isinstance(table, Fact):
+        identity = sql.SQL("{} serial").format(sql.Identifier(table.record_id))
+        columns = [
+            identity,
+            *columns,
+            sql.SQL("valid_from timestamptz NOT NULL"),
+            sql.SQL("valid_to timestamptz"),
+        ]
+    return sql.SQL("CREATE TABLE {} ({})").format(sql.Identifier(table.name), sql.SQL(", ").join(columns))
+
+
+def create_staging(table: StarTable, name: str) -> sql.Composed:
+    """A temporary table for rows of a warehouse table that are about to be merged."""
+    columns = sql.SQL(", ").join(map(_column, table.columns))
+    return sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DROP").format(sql.Identifier(name), columns)
+
+
+def _column(column: Column) -> sql.Composed:
+    null = sql.SQL("") if column.nullable else sql.SQL(" NOT NULL")
+    return sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type)) + null
+
+
+def add_column(table: StarTable, column: Column) -> sql.Composed:
+    """A column that was declared later; NULL in the rows that are there, until their sources are read again."""
+    statement = sql.SQL("ALTER TABLE {} ADD COLUMN {} {}")
+    return statement.format(sql.Identifier(table.name), sql.Identifier(column.name), sql.SQL(column.type))
+
+
+def constraints(table: StarTable) -> dict[str, sql.Composed]:
+    """A table's constraints and indexes: name → the statement that makes it. The primary key comes first."""
+    name = sql.Identifier(table.name)
+    primary = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY ({})")
+    made = {
+        f"{table.name}_pkey": primary.format(name, sql.Identifier(f"{table.name}_pkey"), sql.Identifier(table.identity))
+    }
+    if isinstance(table, Fact):
+        unique = sql.SQL("CREATE UNIQUE INDEX {} ON {} ({}) WHERE valid_to IS NULL")
+        made[f"{table.name}_current"] = unique.format(
+            sql.Identifier(f"{table.name}_current"), name, sql.Identifier(table.key)
+        )
+    return made | foreign_keys(table)
+
+
+def foreign_keys(table: StarTable) -> dict[str, sql.Composed]:
+    """A table's foreign keys: name → the statement that makes it."""
+    statement = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({})")
+    made = {}
+    for column in table.columns:
+        if column.references:
+            target = STAR[column.references]
+            name = f"{table.name}_{column.name}_fkey"
+            parts = (table.name, name, column.name, target.name, target.identity)
+            made[name] = statement.format(*map(sql.Identifier, parts))
+    return made
+
+
+def foreign_keys_to(table: StarTable) -> dict[str, StarTable]:
+    """The foreign keys of other tables that point to this one: name → the table that has it."""
+    return {
+        f"{other.name}_{column.name}_fkey": other
+        for other in STAR.values()
+        for column in other.columns
+        if column.references == table.name
+    }
+
+
+def create_view(table: Fact, columns: list[str]) -> sql.Composed:
+    """The view of a fact's current versions. Columns stand in the table's own order, so that later ones come last."""
+    shown = sql.SQL(", ").join(sql.Identifier(name) for name in columns if name != "valid_to")
+    statement = sql.SQL("CREATE OR REPLACE VIEW {} AS SELECT {} FROM {} WHERE valid_to IS NULL")
+    return statement.format(sql.Identifier(table.view), shown, sql.Identifier(table.name))
+
+
+def drop_constraint(table: StarTable, name: str) -> sql.Composed:
+    """Take a constraint away, where it is there."""
+    return sql.SQL("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}").format(
+        sql.Identifier(table.name), sql.Identifier(name)
+    )
+
+
+def grants() -> sql.Composed:
+    """What the read-only role may do: read every declared table, the views and the pipeline's own records."""
+    views = [table.view for table in STAR.values() if isinstance(table, Fact)]
+    statements = sql.SQL("""
+        GRANT USAGE ON SCHEMA public, pipeline TO {reader};
+        GRANT SELECT ON {tables}, pipeline.load, pipeline.deleted TO {reader}""")
+    tables = sql.SQL(", ").join(map(sql.Identifier, [*STAR, *views]))
+    return statements.format(reader=sql.Identifier(READER), tables=tables)

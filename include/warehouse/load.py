@@ -1,0 +1,195 @@
+"""Load: Parquet into a warehouse table, in one transaction, changing nothing when it is run again."""
+
+import json
+import logging
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from time import monotonic
+
+import psycopg
+from psycopg import sql
+
+from include.common.errors import DataError
+from include.common.keys import KeySet
+from include.common.manifests import Inputs, LoadResult, SourceRead, StarFiles, instant_text
+from include.common.postgres import binary_row, connect, copy_rows, postgres_errors
+from include.common.settings import WAREHOUSE_CONNECTION
+from include.state.latest import read_keys
+from include.tables.schema import Calendar, Dimension, Fact, StarTable
+from include.warehouse.fill import fill
+from include.warehouse.merge import (
+    STAGED,
+    close_versions,
+    merge_latest,
+    merge_versions,
+    note_deleted,
+    note_present,
+    stage,
+)
+from include.warehouse.references import Refused, refuse_unreferenced
+
+log = logging.getLogger(__name__)
+
+FILL_ROWS = 10_000
+"""From how many rows on an empty table gets its constraints and indexes after the rows."""
+
+LOAD_LOCK = 0x746F7466
+"""Held by every load to its end: shared by those that merge, exclusively by one that fills an empty table.
+
+A fill takes constraints away and makes them again, which locks all tables that they join, in another order than a merge
+reads and writes them."""
+
+KEY = binary_row(key=">i4")
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """Numbers of keys that a load added, changed and found gone; rows that it refused."""
+
+    new: int = 0
+    changed: int = 0
+    deleted: int = 0
+    refused: Refused = field(default_factory=lambda: Refused(KeySet(), []))
+
+
+def load(table: StarTable, files: StarFiles) -> LoadResult:
+    """Bring a warehouse table to the state that `files` describes, in one transaction.
+
+    It may be repeated, and an older state than the table's is ignored: both change nothing. Rows that refer to
+    what is not there are set aside as rejected; rows that the source no longer has are closed (facts) or noted
+    (dimensions).
+
+    Raises: DataError where another run loaded the table meanwhile from partly older, partly newer readings; others as
+        `postgres_errors` and `lake_errors`.
+    """
+    started = monotonic()
+    with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors(table.name):
+        earlier = _claim(connection, table)
+        empty = _is_empty(connection, table)
+        filling = empty and sum(file.rows for file in files.files) >= FILL_ROWS
+        _take_turn(connection, alone=filling)
+        superseded = _is_superseded(table, files.inputs, earlier)
+        if superseded:
+            outcome = _Outcome()
+        elif filling:
+            outcome = _fill(connection, table, files)
+        else:
+            outcome = _update(connection, table, files, None if empty else earlier)
+        result = _describe(connection, files, outcome, superseded, started)
+        connection.commit()
+    return result
+
+
+def _claim(connection: psycopg.Connection, table: StarTable) -> Inputs:
+    """Wait until no other load of this table runs, and say from which readings the last one was."""
+    connection.execute(
+        "INSERT INTO pipeline.load (table_name, inputs) VALUES (%s, '{}') ON CONFLICT DO NOTHING",
+        [table.name],
+    )
+    row = connection.execute(
+        "SELECT inputs FROM pipeline.load WHERE table_name = %s FOR UPDATE", [table.name]
+    ).fetchone()
+    return row[0] if row else {}
+
+
+def _is_empty(connection: psycopg.Connection, table: StarTable) -> bool:
+    """Whether the table has no row; nobody else gives it any, as this load has claimed it.
+
+    Rolled back, so that the table is not locked while the load waits for its turn.
+    """
+    with connection.transaction(force_rollback=True):
+        row = sql.SQL("SELECT FROM {} LIMIT 1").format(sql.Identifier(table.name))
+        return connection.execute(row).fetchone() is None
+
+
+def _take_turn(connection: psycopg.Connection, alone: bool) -> None:
+    """Wait until no load fills a table, or with `alone` until no other load is going on."""
+    take = "SELECT pg_advisory_xact_lock(%s)" if alone else "SELECT pg_advisory_xact_lock_shared(%s)"
+    connection.execute(take, [LOAD_LOCK])
+
+
+def _is_superseded(table: StarTable, inputs: Inputs, earlier: Inputs) -> bool:
+    """Whether the table was built from later readings than these."""
+    if isinstance(table, Calendar):
+        return False
+    older = [name for name, read_at in inputs.items() if read_at < earlier.get(name, "")]
+    newer = [name for name, read_at in inputs.items() if read_at > earlier.get(name, "")]
+    if older and newer:
+        raise DataError(
+            f"{table.name}: another run loaded it meanwhile, from an older {', '.join(newer)} "
+            f"and a newer {', '.join(older)}; nothing was changed, and the next run brings both"
+        )
+    if older:
+        log.warning("%s: a later reading is loaded already; this one is ignored", table.name)
+    return bool(older)
+
+
+def _fill(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> _Outcome:
+    new, refused = fill(connection, table, files)
+    return _Outcome(new=new, refused=refused)
+
+
+def _update(connection: psycopg.Connection, table: StarTable, files: StarFiles, earlier: Inputs | None) -> _Outcome:
+    """Merge the rows, and take out what the source no longer has. earlier: None for a table without rows."""
+    outcome = _merge(connection, table, files)
+    if files.source and earlier is not None and _must_compare_keys(files.source, earlier):
+        return replace(outcome, deleted=_remove_gone(connection, table, files.source))
+    return outcome
+
+
+def _merge(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> _Outcome:
+    stage(connection, table, files.files)
+    if not isinstance(table, Fact):
+        new, changed = merge_latest(connection, table)
+        if isinstance(table, Dimension):
+            note_present(connection, table, files.rejected)
+        return _Outcome(new, changed)
+    assert files.source is not None
+    refused = refuse_unreferenced(connection, table, STAGED, files.source.observed_at)
+    new, changed = merge_versions(connection, table, files.source.observed_at)
+    return _Outcome(new, changed, refused=refused)
+
+
+def _must_compare_keys(read: SourceRead, earlier: Inputs) -> bool:
+    """Whether the table can hold keys that the source does not.
+
+    Some were deleted since, or the table was loaded from a reading that was never recorded: nobody knows its keys.
+    """
+    recorded = instant_text(read.base) if read.base else ""
+    return read.deletions or read.base is None or earlier.get(read.table, "") > recorded
+
+
+def _remove_gone(connection: psycopg.Connection, table: StarTable, read: SourceRead) -> int:
+    """Close, or note, what the source no longer has; gives the number of keys."""
+    current = sql.SQL("WHERE valid_to IS NULL") if isinstance(table, Fact) else sql.SQL("")
+    statement = sql.SQL("COPY (SELECT {} FROM {} {}) TO STDOUT (FORMAT binary)").format(
+        sql.Identifier(table.key), sql.Identifier(table.name), current
+    )
+    gone = KeySet()
+    for rows in copy_rows(connection, statement, KEY):
+        gone.add(KeySet.of(rows["key"]))
+    gone -= read_keys(read.table, read.keys_key)
+    if isinstance(table, Fact):
+        return close_versions(connection, table, gone, read.observed_at)
+    return note_deleted(connection, table.name, gone)
+
+
+def _describe(
+    connection: psycopg.Connection, files: StarFiles, outcome: _Outcome, superseded: bool, started: float
+) -> LoadResult:
+    """Note in the warehouse what was loaded, and say it to the tasks that follow."""
+    if not superseded:
+        done = "UPDATE pipeline.load SET inputs = %s, loaded_at = clock_timestamp() WHERE table_name = %s"
+        connection.execute(done, [json.dumps(files.inputs), files.table])
+    return LoadResult(
+        table=files.table,
+        inputs=files.inputs,
+        superseded=superseded,
+        new=outcome.new,
+        changed=outcome.changed,
+        deleted=outcome.deleted,
+        rejected=files.rejected | outcome.refused.keys,
+        rejected_files=[*files.rejected_files, *outcome.refused.files],
+        loaded_at=datetime.now(UTC),
+        seconds=files.seconds + monotonic() - started,
+    )

@@ -1,0 +1,99 @@
+"""How staged rows change a table that has rows: versions for facts, the latest state for dimensions."""
+
+from datetime import datetime
+
+import psycopg
+from psycopg import sql
+
+from include.common.keys import KeySet
+from include.common.manifests import FileEntry
+from include.common.postgres import copy_in, identifiers
+from include.tables.schema import Calendar, Dimension, Fact, StarTable
+from include.warehouse import ddl, wire
+
+STAGED = "staged"
+
+
+def stage(connection: psycopg.Connection, table: StarTable, files: list[FileEntry]) -> None:
+    """Copy the rows of Parquet files into a temporary table."""
+    connection.execute(ddl.create_staging(table, STAGED))
+    columns = identifiers(column.name for column in table.columns)
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(sql.Identifier(STAGED), columns)
+    if files:
+        copy_in(connection, statement, wire.encoded(files))
+    connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(STAGED)))
+
+
+def merge_versions(connection: psycopg.Connection, table: Fact, observed_at: datetime) -> tuple[int, int]:
+    """Close the current version of each staged row that differs from it, and add the staged ones as current.
+
+    Gives the numbers of new keys and of changed ones.
+    """
+    columns = [column.name for column in table.columns]
+    names = _names(table, columns)
+    close = sql.SQL("""
+        UPDATE {table} t SET valid_to = %s FROM staged s
+         WHERE t.{key} = s.{key} AND t.valid_to IS NULL AND ROW({current}) IS DISTINCT FROM ROW({staged})""")
+    add = sql.SQL("""
+        INSERT INTO {table} ({columns}, valid_from) SELECT {staged}, %s FROM staged s
+         WHERE NOT EXISTS (SELECT FROM {table} t WHERE t.{key} = s.{key} AND t.valid_to IS NULL) ORDER BY s.{key}""")
+    changed = connection.execute(close.format(**names), [observed_at]).rowcount
+    added = connection.execute(add.format(**names), [observed_at]).rowcount
+    return added - changed, changed
+
+
+def merge_latest(connection: psycopg.Connection, table: Dimension | Calendar) -> tuple[int, int]:
+    """Add the staged rows that are not there, and overwrite those that differ.
+
+    Gives the numbers of new keys and of changed ones.
+    """
+    others = [column.name for column in table.columns if column.name != table.key]
+    names = _names(table, others)
+    statement = sql.SQL("""
+        WITH merged AS (
+            INSERT INTO {table} AS t ({key}, {columns}) SELECT s.{key}, {staged} FROM staged s
+            ON CONFLICT ({key}) DO UPDATE SET ({columns}) = ROW({excluded})
+             WHERE ROW({current}) IS DISTINCT FROM ROW({excluded})
+            RETURNING xmax = 0 AS is_new)
+        SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM merged""")
+    row = connection.execute(statement.format(**names)).fetchone()
+    return row or (0, 0)
+
+
+def _names(table: StarTable, columns: list[str]) -> dict[str, sql.Composable]:
+    def of(alias: str) -> sql.Composed:
+        return sql.SQL(", ").join(sql.Identifier(alias, column) for column in columns)
+
+    return {
+        "table": sql.Identifier(table.name),
+        "key": sql.Identifier(table.key),
+        "columns": identifiers(columns),
+        "staged": of("s"),
+        "current": of("t"),
+        "excluded": of("excluded"),
+    }
+
+
+def close_versions(connection: psycopg.Connection, table: Fact, keys: KeySet, observed_at: datetime) -> int:
+    """End the current versions of keys that the source no longer has; gives their number."""
+    statement = sql.SQL("UPDATE {} SET valid_to = %s WHERE valid_to IS NULL AND {} = ANY(%s)")
+    names = (sql.Identifier(table.name), sql.Identifier(table.key))
+    return connection.execute(statement.format(*names), [observed_at, list(keys)]).rowcount
+
+
+def note_deleted(connection: psycopg.Connection, table: str, keys: KeySet) -> int:
+    """Note exactly these keys of a dimension as gone from the source; gives the number of those newly gone."""
+    connection.execute("DELETE FROM pipeline.deleted WHERE table_name = %s AND key != ALL(%s)", [table, list(keys)])
+    note = "INSERT INTO pipeline.deleted SELECT %s, unnest(%s::integer[]) ON CONFLICT DO NOTHING"
+    return connection.execute(note, [table, list(keys)]).rowcount
+
+
+def note_present(connection: psycopg.Connection, table: Dimension, rejected: KeySet) -> None:
+    """Take staged and rejected keys off the list of those gone from the source: it has them again."""
+    statement = sql.SQL("DELETE FROM pipeline.deleted d USING staged s WHERE d.table_name = %s AND d.key = s.{}")
+    connection.execute(statement.format(sql.Identifier(table.key)), [table.name])
+    if rejected:
+        connection.execute(
+            "DELETE FROM pipeline.deleted WHERE table_name = %s AND key = ANY(%s)",
+            [table.name, list(rejected)],
+        )

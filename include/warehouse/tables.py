@@ -1,0 +1,132 @@
+"""The warehouse as the declarations say: created where it is missing, extended where they grew."""
+
+import logging
+from collections import defaultdict
+
+import psycopg
+from psycopg import errors, sql
+
+from include.common.errors import DataError
+from include.common.manifests import Inputs
+from include.common.postgres import connect, declared_type, postgres_errors
+from include.common.settings import WAREHOUSE_CONNECTION
+from include.tables.schema import Fact, StarTable, kind
+from include.tables.star import STAR
+from include.warehouse import ddl
+
+log = logging.getLogger(__name__)
+
+ADVISORY_LOCK = 0x746F7465
+"""Held while the warehouse is defined, so that two runs do not create the same table ("tote" in ASCII)."""
+
+NEEDED = "CREATE on the database and on its schema public, and CREATEROLE (or create the role totesys_reader for it)"
+"""What the pipeline's role must be allowed in the warehouse, beside owning the tables."""
+
+CATALOG = """
+    SELECT relname, attname, format_type(atttypid, atttypmod)
+      FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+     WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%s) AND attnum > 0 AND NOT attisdropped
+     ORDER BY relname, attnum"""
+
+DEFINED = """
+    SELECT conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('i', 'v')"""
+
+
+def prepare() -> dict[str, Inputs]:
+    """Make the warehouse what the declarations say, and tell from which readings each table was last built.
+
+    Nothing is ever taken away: tables, columns, rows and grants that are not declared stay. It may be repeated.
+
+    Raises: DataError that names a column that has another type than declared; others as `postgres_errors`.
+    """
+    with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors("warehouse", NEEDED):
+        _ensure_reader(connection)
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+        _define(connection)
+        loaded = connection.execute("SELECT table_name, inputs FROM pipeline.load").fetchall()
+        connection.commit()
+    return dict(loaded)
+
+
+def _ensure_reader(connection: psycopg.Connection) -> None:
+    """Create the read-only role where it is missing; another run may do so at the same time."""
+    if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [ddl.READER]).fetchone() is None:
+        try:
+            connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(ddl.READER)))
+        except (errors.DuplicateObject, errors.UniqueViolation):
+            connection.rollback()
+    connection.commit()
+
+
+def _define(connection: psycopg.Connection) -> None:
+    found = _columns(connection)
+    defined = {name for (name,) in connection.execute(DEFINED)}
+    complete = connection.execute("SELECT to_regclass('pipeline.deleted')").fetchone() != (None,)
+    if not complete:
+        connection.execute(ddl.BOOKKEEPING)
+    statements = [statement for table in STAR.values() for statement in _missing_columns(table, found.get(table.name))]
+    statements += [
+        make for table in STAR.values() for name, make in ddl.constraints(table).items() if name not in defined
+    ]
+    for statement in statements:
+        log.debug("%s", statement.as_string(connection))
+        connection.execute(statement)
+    _forget(connection, [name for name in STAR if name not in found])
+    if statements:
+        found = _columns(connection)
+    facts = [table for table in STAR.values() if isinstance(table, Fact)]
+    for fact in facts:
+        if statements or fact.view not in defined:
+            connection.execute(ddl.create_view(fact, list(found[fact.name])))
+    if statements or not complete:
+        connection.execute(ddl.grants())
+
+
+def _forget(connection: psycopg.Connection, created: list[str]) -> None:
+    """Forget what tables that were just created had been loaded with: somebody dropped them, and they are empty."""
+    for record in ("load", "deleted"):
+        statement = sql.SQL("DELETE FROM {} WHERE table_name = ANY(%s)").format(sql.Identifier("pipeline", record))
+        connection.execute(statement, [created])
+
+
+def _columns(connection: psycopg.Connection) -> dict[str, dict[str, str]]:
+    """Table → column → type, of the declared tables that are there."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for table, column, shown in connection.execute(CATALOG, [list(STAR)]):
+        found[table][column] = declared_type(shown)
+    return found
+
+
+def _missing_columns(table: StarTable, found: dict[str, str] | None) -> list[sql.Composed]:
+    if not found:
+        return [ddl.create_table(table)]
+    for column in table.columns:
+        if column.name in found and kind(found[column.name]) != kind(column.type):
+            raise DataError(
+                f"warehouse: {table.name}.{column.name} is {found[column.name]}, declared as {column.type}; "
+                f"ALTER the column's type, or correct include/tables/star/{table.name}.py"
+            )
+    return [ddl.add_column(table, column) for column in table.columns if column.name not in found]
+
+
+def restore_constraints(connection: psycopg.Connection, table: StarTable) -> None:
+    """Make the constraints and indexes of a table, and the foreign keys to it, that are not there."""
+    defined = {name for (name,) in connection.execute(DEFINED)}
+    wanted = ddl.constraints(table)
+    for name, other in ddl.foreign_keys_to(table).items():
+        wanted[name] = ddl.foreign_keys(other)[name]
+    for name, statement in wanted.items():
+        if name not in defined:
+            connection.execute(statement)
+
+
+def drop_constraints(connection: psycopg.Connection, table: StarTable) -> None:
+    """Take away the constraints and indexes of a table and the foreign keys to it, for rows to come in fast."""
+    for name, other in ddl.foreign_keys_to(table).items():
+        connection.execute(ddl.drop_constraint(other, name))
+    for name in ddl.constraints(table):
+        if isinstance(table, Fact) and name == f"{table.name}_current":
+            connection.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(sql.Identifier(name)))
+        else:
+            connection.execute(ddl.drop_constraint(table, name))

@@ -1,0 +1,84 @@
+"""Sets of keys."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.common.keys import KeySet
+from include.common.manifests import LoadResult
+from tests.unit.conftest import PROPERTY
+
+INTEGERS = st.integers(-(2**31), 2**31 - 1)
+SETS = st.sets(INTEGERS, max_size=50)
+
+
+@PROPERTY
+@given(SETS)
+def test_a_set_survives_its_bytes(keys: set[int]) -> None:
+    assert KeySet.from_bytes(KeySet.of(list(keys)).to_bytes()) == KeySet.of(list(keys))
+
+
+@PROPERTY
+@given(SETS)
+def test_keys_come_in_their_own_order_negative_ones_first(keys: set[int]) -> None:
+    assert list(KeySet.of(list(keys))) == sorted(keys)
+
+
+@PROPERTY
+@given(SETS, SETS)
+def test_union_and_difference_are_those_of_sets(one: set[int], other: set[int]) -> None:
+    left, right = KeySet.of(list(one)), KeySet.of(list(other))
+    assert set(left | right) == one | other
+    assert set(left - right) == one - other
+    left.add(right)
+    assert set(left) == one | other
+
+
+@PROPERTY
+@given(SETS.filter(bool), st.integers(1, 60))
+def test_slices_are_the_set_cut_in_order(keys: set[int], size: int) -> None:
+    parts = list(KeySet.of(list(keys)).slices(size))
+    assert [key for part in parts for key in part] == sorted(keys)
+    assert {len(part) for part in parts[:-1]} <= {size}
+    assert 0 < len(parts[-1]) <= size
+
+
+@PROPERTY
+@given(SETS.filter(bool))
+def test_first_and_last_are_the_least_and_the_greatest(keys: set[int]) -> None:
+    made = KeySet.of(list(keys))
+    assert (made.first(), made.last(), len(made)) == (min(keys), max(keys), len(keys))
+
+
+def test_a_difference_leaves_both_sets_as_they_were() -> None:
+    one, other = KeySet.of([1, 2]), KeySet.of([2])
+    assert list(one - other) == [1]
+    assert (list(one), list(other)) == ([1, 2], [2])
+
+
+def test_an_empty_set_is_false_and_has_no_slices() -> None:
+    assert not KeySet()
+    assert list(KeySet().slices(10)) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"no set", b"\x3a\x30\x00\x00\xff\xff\xff\xff"])
+def test_other_bytes_are_a_value_error(content: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the message is the library's
+        KeySet.from_bytes(content)
+
+
+@PROPERTY
+@given(SETS)
+def test_the_sum_is_that_of_the_keys(keys: set[int]) -> None:
+    assert KeySet.of(list(keys)).sum() == sum(keys)
+
+
+def test_a_million_dense_keys_take_little_room() -> None:
+    assert len(KeySet.of(range(1_000_000)).to_bytes()) < 1_000
+
+
+def test_the_default_of_a_manifest_is_never_shared() -> None:
+    fields = {"table": "t", "inputs": {}, "loaded_at": "2024-01-01T00:00:00Z", "seconds": 0}
+    first = LoadResult.model_validate(fields)
+    first.rejected.add(KeySet.of([1]))
+    assert not LoadResult.model_validate(fields).rejected

@@ -1,0 +1,1 @@
+"""The room include/lake, on services of its own where it needs them."""

@@ -1,0 +1,129 @@
+"""Types, CSV as PostgreSQL writes it, and casts that set aside only what is wrong."""
+
+from datetime import date, datetime, time
+from decimal import Decimal
+from io import BytesIO
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.lake.arrow import BLOCK_BYTES, arrow_type, cast_each, read_csv
+from include.tables.schema import SourceColumn, SourceTable
+from tests.unit.conftest import PROPERTY
+
+TABLE = SourceTable(
+    "sample",
+    "id",
+    (
+        SourceColumn("id", "integer"),
+        SourceColumn("note", "text", nullable=True),
+        SourceColumn("price", "numeric(10,2)", nullable=True),
+        SourceColumn("paid", "boolean", nullable=True),
+        SourceColumn("last_updated", "timestamp(3)", nullable=True),
+    ),
+)
+NAMES = list(TABLE.by_name)
+
+
+def rows(content: bytes, typed: bool = True) -> list[dict[str, object]]:
+    batches = read_csv(BytesIO(",".join(NAMES).encode() + b"\n" + content), TABLE, NAMES, typed, BLOCK_BYTES)
+    return [row for batch in batches for row in batch.to_pylist()]
+
+
+@pytest.mark.parametrize(
+    ("declared", "arrow"),
+    [
+        ("integer", pa.int32()),
+        ("text", pa.string()),
+        ("varchar", pa.string()),
+        ("varchar(3)", pa.string()),
+        ('"PaymentTypeName"', pa.string()),
+        ("boolean", pa.bool_()),
+        ("date", pa.date32()),
+        ("time", pa.time32("ms")),
+        ("timestamp(3)", pa.timestamp("ms")),
+        ("numeric(10,2)", pa.decimal128(10, 2)),
+    ],
+)
+def test_each_declared_type_has_its_arrow_type(declared: str, arrow: pa.DataType) -> None:
+    assert arrow_type(declared) == arrow
+
+
+def test_every_kind_of_value_is_parsed_as_declared() -> None:
+    (row,) = rows(b"-7,O'Neill,0.10,t,2022-11-03 14:20:49.962\n")
+    assert row == {
+        "id": -7, "note": "O'Neill", "price": Decimal("0.10"), "paid": True,
+        "last_updated": datetime(2022, 11, 3, 14, 20, 49, 962000),
+    }  # fmt: skip
+
+
+def test_an_empty_field_is_null_and_quotes_are_an_empty_text() -> None:
+    assert [row["note"] for row in rows(b'1,,,,\n2,"",,,\n')] == [None, ""]
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        (b'"a,b"', "a,b"),
+        (b'"say ""no"""', 'say "no"'),
+        (b'"two\nlines"', "two\nlines"),
+        (b'"two\r\nlines"', "two\r\nlines"),
+        (b"08841", "08841"),
+        (b'"NULL"', "NULL"),
+        (b"NA", "NA"),
+        (b"nan", "nan"),
+        (b" padded ", " padded "),
+        ("Zoë 東京".encode(), "Zoë 東京"),
+        (b"\\N", "\\N"),
+        (b'"\\."', "\\."),
+    ],
+)
+def test_texts_arrive_as_they_are(written: bytes, value: str) -> None:
+    for typed in (True, False):
+        assert rows(b"1," + written + b",,,\n", typed)[0]["note"] == value
+
+
+def test_a_wrong_value_is_an_error_when_typed_and_text_otherwise() -> None:
+    line = b"1,,NaN,t,infinity\n"
+    with pytest.raises(pa.ArrowInvalid):
+        rows(line)
+    assert rows(line, typed=False)[0]["last_updated"] == "infinity"
+
+
+TEXTS = {
+    pa.int32(): st.sampled_from(["1", "-2147483648", "2147483648", "1.5", "", "x", None]),
+    pa.decimal128(10, 2): st.sampled_from(["1.50", "-0.01", "1.505", "99999999.99", "100000000.00", "NaN", "", None]),
+    pa.bool_(): st.sampled_from(["t", "f", "true", "", None]),
+    pa.date32(): st.sampled_from(["2024-02-29", "2023-02-29", "0001-01-01", "2024-1-1", "", "12024-01-01", None]),
+    pa.timestamp("ms"): st.sampled_from(
+        ["2024-02-29 10:00:00.5", "2024-02-29", "infinity", "0044-03-15 10:00:00 BC", None]
+    ),
+}
+
+
+@pytest.mark.parametrize("target", TEXTS, ids=str)
+@PROPERTY
+@given(st.data())
+def test_casting_a_column_equals_casting_each_of_its_values(target: pa.DataType, data: st.DataObject) -> None:
+    texts = data.draw(st.lists(TEXTS[target], max_size=20))
+    whole, wrong = cast_each(pa.array(texts, pa.string()), target)
+    alone = [cast_each(pa.array([text], pa.string()), target) for text in texts]
+    assert whole.to_pylist() == [one[0].as_py() for one, _ in alone]
+    assert wrong == [position for position, (_, failed) in enumerate(alone) if failed]
+    assert whole.type == target
+
+
+@pytest.mark.parametrize(
+    ("instant", "day", "clock"),
+    [
+        (datetime(2022, 11, 3, 14, 20, 49, 962000), date(2022, 11, 3), time(14, 20, 49, 962000)),
+        (datetime(1969, 12, 31, 23, 59, 59, 999000), date(1969, 12, 31), time(23, 59, 59, 999000)),
+        (datetime(1900, 1, 1), date(1900, 1, 1), time(0)),
+    ],
+)
+def test_a_stamp_becomes_its_day_and_its_time_also_before_1970(instant: datetime, day: date, clock: time) -> None:
+    stamps = pa.array([instant], pa.timestamp("ms"))
+    assert cast_each(stamps, pa.date32())[0].to_pylist() == [day]
+    assert cast_each(stamps, pa.time32("ms"))[0].to_pylist() == [clock]

@@ -1,0 +1,1 @@
+"""The room include/state, on services of its own where it needs them."""

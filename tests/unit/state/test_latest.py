@@ -1,0 +1,100 @@
+"""latest_update.json: what was written is read again, and of two writers neither loses."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from include.common.errors import DeclarationError, ServiceError
+from include.common.keys import KeySet
+from include.common.manifests import Cursor, FileEntry
+from include.state.latest import ATTEMPTS, LastLoad, State, TableState, read_state, update_state
+from local.environment import Buckets
+
+AT = datetime(2024, 8, 22, 14, 20, 49, 962123, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _variables(pipeline_environment: dict[str, str]) -> None:
+    """The variables name this test's state bucket."""
+
+
+def table(rows: int = 3) -> TableState:
+    return TableState(
+        observed_at=AT, read_at=AT, cursor=Cursor(xid="7", cluster="1/1", relation=16384, last_updated=AT),
+        fingerprint="f", rows=rows, key_sum=-6, keys_key="keys/file",
+        snapshot=[FileEntry(key="k", rows=3, size_bytes=9)],
+        rejected={"dim_staff": KeySet.of([-1, 5])}, reread=True, ignored_columns=["colour"],
+        last_load=LastLoad(new=1, changed=2, deleted=3, rejected=4, lag_seconds=0.5, loaded_at=AT),
+    )  # fmt: skip
+
+
+def adding(name: str) -> Any:
+    return lambda state: State(recorded_at=AT, tables=state.tables | {name: table()})
+
+
+def test_no_file_is_an_empty_state() -> None:
+    assert read_state() == State()
+
+
+def test_a_state_survives_its_file() -> None:
+    written = update_state(adding("staff"))
+    assert read_state() == written
+    assert read_state().tables["staff"] == table()
+
+
+def test_a_faster_writer_is_not_overwritten() -> None:
+    calls: list[State] = []
+
+    def change(state: State) -> State:
+        if not calls:
+            update_state(adding("faster"))
+        calls.append(state)
+        return adding("slower")(state)
+
+    update_state(change)
+    assert len(calls) == 2
+    assert read_state().tables.keys() == {"faster", "slower"}
+
+
+def test_of_many_writers_at_once_none_loses_or_is_told_so() -> None:
+    def write(number: int) -> str:
+        name = f"table_{number}"
+        try:
+            update_state(adding(name))
+        except ServiceError:
+            return ""
+        return name
+
+    with ThreadPoolExecutor(4) as threads:
+        written = set(threads.map(write, range(8))) - {""}
+    assert read_state().tables.keys() == written
+
+
+def test_a_writer_that_is_always_too_late_gives_up_and_says_so() -> None:
+    calls = 0
+
+    def change(state: State) -> State:
+        nonlocal calls
+        calls += 1
+        update_state(adding(f"faster_{calls}"))
+        return adding("slower")(state)
+
+    with pytest.raises(ServiceError, match=r"latest_update\.json"):
+        update_state(change)
+    assert calls == ATTEMPTS
+    assert "slower" not in read_state().tables
+
+
+def test_a_missing_bucket_is_no_first_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_STATE_BUCKET", "no-such-bucket")
+    with pytest.raises(DeclarationError, match="'no-such-bucket' does not exist"):
+        read_state()
+
+
+def test_the_file_is_json_for_people_too(s3: Any, buckets: Buckets) -> None:
+    update_state(adding("staff"))
+    answer = s3.get_object(Bucket=buckets.state, Key="latest_update.json")
+    assert answer["ContentType"] == "application/json"
+    assert b'"observed_at": "2024-08-22T14:20:49.962123Z"' in answer["Body"].read()

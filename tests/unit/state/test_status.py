@@ -1,0 +1,190 @@
+"""status.json: what runs have led to, in one file that stays small, whoever else writes it or breaks it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from include.common.errors import ServiceError
+from include.lake.rejected import REASON_CHARACTERS, TABLE_ROWS, RejectedRow
+from include.state import status
+from include.state.history import PROBLEM_CHARACTERS, RunDocument, RunIdentity, RunSummary, TableLoad, TableOutcome
+from include.state.latest import ATTEMPTS
+from include.state.status import KEPT_ROWS, KEPT_RUNS, STATUS_KEY, Status, advance, draw, remember
+from include.tables.star import STAR
+from local.environment import Buckets
+
+NOW = datetime.now(UTC)
+BOUND_BYTES = 250_000
+"""The most that a page is to read, before compression."""
+
+
+@pytest.fixture(autouse=True)
+def _variables(pipeline_environment: dict[str, str]) -> None:
+    """The variables name this test's state bucket."""
+
+
+def run(number: float, *tables: TableOutcome, problems: list[str] | None = None, **counts: Any) -> RunDocument:
+    """The run that began so many times 20 minutes ago."""
+    began = NOW - number * timedelta(minutes=20)
+    numbers: dict[str, Any] = dict.fromkeys(("read", "new", "changed", "deleted", "rejected"), 0)
+    identity = RunIdentity(run_id=f"scheduled__{number}", started_at=began)
+    summary = RunSummary(
+        run=identity, ended_at=began, seconds=12.5, lag_seconds=None, problems=problems or [], **numbers | counts
+    )
+    return RunDocument(summary=summary, tables=list(tables), rejected_rows=[])
+
+
+def loaded(table: str, number: int, new: int = 1, rejected: int = 0) -> TableOutcome:
+    at = NOW - number * timedelta(minutes=20)
+    load = TableLoad(new=new, changed=0, deleted=0, rejected=rejected, seconds=1.5, lag_seconds=60, loaded_at=at)
+    return TableOutcome(table=table, outcome="loaded", problem="", load=load)
+
+
+def failed(table: str, problem: str) -> TableOutcome:
+    return TableOutcome(table=table, outcome="failed", problem=problem, load=None)
+
+
+def unchanged(table: str) -> TableOutcome:
+    return TableOutcome(table=table, outcome="unchanged", problem="", load=None)
+
+
+def rejecting(document: RunDocument, table: str, rows: int, reason: str = "2023-02-30 is no date") -> RunDocument:
+    """The same run, with rejected rows of a table that it loaded."""
+    at = next(outcome.load.loaded_at for outcome in document.tables if outcome.load and outcome.table == table)
+    file = f"rejected/{table}/2024-08-22/{table}_20240822T142049.962123Z_1f0c9a3e.csv"
+    added = [RejectedRow(table=table, key=key, reason=reason, file=file, at=at) for key in range(rows)]
+    return document.model_copy(update={"rejected_rows": [*document.rejected_rows, *added]})
+
+
+def written(s3: Any, buckets: Buckets) -> Status:
+    return Status.model_validate_json(s3.get_object(Bucket=buckets.state, Key=STATUS_KEY)["Body"].read())
+
+
+def test_it_tells_each_declared_table_with_its_references_and_sources() -> None:
+    tables = draw([run(1)]).tables
+    assert list(tables) == list(STAR)
+    fact = tables["fact_payment"]
+    assert (fact.kind, fact.view, fact.sources) == ("fact", "current_payment", ["payment"])
+    assert fact.references[:2] == ["dim_date", "dim_transaction"]
+    assert (tables["dim_staff"].kind, tables["dim_staff"].sources) == ("dimension", ["staff", "department"])
+    assert tables["dim_date"].kind == "calendar"
+
+
+def test_a_tables_last_load_stays_when_later_runs_bring_it_nothing() -> None:
+    table = draw([run(2, loaded("dim_design", 2, new=7)), run(1, unchanged("dim_design"))]).tables["dim_design"]
+    assert table.outcome == "unchanged"
+    assert table.last_load is not None
+    assert table.last_load.new == 7
+
+
+def test_a_failure_is_told_until_a_later_run_succeeds() -> None:
+    first = draw([run(2, failed("dim_design", "not read: design"))])
+    assert (first.tables["dim_design"].outcome, first.tables["dim_design"].problem) == ("failed", "not read: design")
+    then = advance(first, run(1, unchanged("dim_design")))
+    assert (then.tables["dim_design"].outcome, then.tables["dim_design"].problem) == ("unchanged", "")
+
+
+def test_a_run_over_other_tables_leaves_a_tables_state_alone() -> None:
+    status = draw([run(2, failed("dim_design", "not loaded")), run(1, unchanged("dim_staff"))])
+    assert status.tables["dim_design"].outcome == "failed"
+
+
+def test_a_run_that_is_recorded_again_is_shown_once_as_it_was_last() -> None:
+    status = draw([run(1, problems=["S3 did not answer"]), run(1, new=3)])
+    (shown,) = status.runs
+    assert (shown.new, shown.problems) == (3, [])
+
+
+def test_of_two_runs_the_one_that_began_later_tells_about_a_table() -> None:
+    status = draw([run(1, loaded("dim_design", 1, new=2)), run(2, failed("dim_design", "not loaded"))])
+    assert status.tables["dim_design"].outcome == "loaded"
+    assert [shown.run.run_id for shown in status.runs] == ["scheduled__1", "scheduled__2"]
+
+
+def test_quiet_runs_are_shown_too_and_those_of_yesterday_are_not() -> None:
+    status = draw(run(number) for number in range(100, 0, -1))
+    assert len(status.runs) == 71
+    assert status.runs[0].run.run_id == "scheduled__1"
+    assert all(shown.new == 0 for shown in status.runs)
+
+
+def test_rejected_rows_of_a_table_are_those_of_its_last_load() -> None:
+    first = rejecting(run(2, loaded("dim_staff", 2), loaded("dim_design", 2)), "dim_staff", 2)
+    first = rejecting(first, "dim_design", 1)
+    status = draw([first, run(1, loaded("dim_staff", 1))])
+    assert {row.table for row in status.rejected_rows} == {"dim_design"}
+
+
+def test_it_stays_small_after_a_year_of_the_worst_runs() -> None:
+    """Of a year only a day can show, so the rest is told by its last days here; every text is as long as it can be."""
+    status = Status()
+    tables = list(STAR)
+    for number in range(300, 0, -1):
+        document = run(number / 20, *(loaded(name, number) for name in tables), problems=["p" * PROBLEM_CHARACTERS])
+        for name in tables[:4]:
+            document = rejecting(document, name, TABLE_ROWS, "r" * REASON_CHARACTERS)
+        status = advance(status, document)
+    assert len(status.runs) == KEPT_RUNS
+    assert len(status.rejected_rows) == KEPT_ROWS
+    assert len(status.model_dump_json()) < BOUND_BYTES
+
+
+def test_a_run_is_kept_in_a_document_of_its_own_and_in_the_status(s3: Any, buckets: Buckets) -> None:
+    remember(run(1, loaded("dim_design", 1), new=1))
+    (kept,) = s3.list_objects_v2(Bucket=buckets.state, Prefix="runs/")["Contents"]
+    document = RunDocument.model_validate_json(s3.get_object(Bucket=buckets.state, Key=kept["Key"])["Body"].read())
+    assert document == run(1, loaded("dim_design", 1), new=1)
+    assert written(s3, buckets).runs == [document.summary]
+
+
+def test_the_status_of_another_writer_who_was_faster_is_kept(
+    monkeypatch: pytest.MonkeyPatch, s3: Any, buckets: Buckets
+) -> None:
+    read, faster = status.read_current, iter([run(2)])
+
+    def overtaken(*place: str) -> Any:
+        answer = read(*place)
+        for other in faster:
+            remember(other)
+        return answer
+
+    remember(run(3))
+    monkeypatch.setattr(status, "read_current", overtaken)
+    remember(run(1))
+    assert [shown.run.run_id for shown in written(s3, buckets).runs] == ["scheduled__1", "scheduled__2", "scheduled__3"]
+
+
+def test_a_writer_that_is_always_too_late_gives_up_says_so_and_is_shown_by_the_next_drawing(
+    monkeypatch: pytest.MonkeyPatch, s3: Any, buckets: Buckets
+) -> None:
+    tries: list[object] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(status, "replace_file", lambda *_: bool(tries.append(None)))
+        with pytest.raises(ServiceError, match=STATUS_KEY):
+            remember(run(2))
+    assert len(tries) == ATTEMPTS
+    remember(run(1))
+    assert [shown.run.run_id for shown in written(s3, buckets).runs] == ["scheduled__1", "scheduled__2"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": "another"}', b'{"tables": {"dim_staff": 1}}'])
+def test_a_status_that_cannot_be_read_is_drawn_anew_from_the_runs(content: bytes, s3: Any, buckets: Buckets) -> None:
+    remember(run(2, loaded("dim_design", 2, new=5), new=5))
+    s3.put_object(Bucket=buckets.state, Key="runs/" + f"{NOW:%Y-%m-%d}/by-hand.json", Body=b"no run")
+    s3.put_object(Bucket=buckets.state, Key=STATUS_KEY, Body=content)
+    remember(run(1))
+    drawn = written(s3, buckets)
+    assert [shown.new for shown in drawn.runs] == [0, 5]
+    assert drawn.tables["dim_design"].last_load is not None
+    assert drawn.tables["dim_design"].last_load.new == 5
+
+
+def test_a_table_that_is_no_longer_declared_is_no_longer_told(
+    monkeypatch: pytest.MonkeyPatch, s3: Any, buckets: Buckets
+) -> None:
+    remember(run(2))
+    kept = {name: table for name, table in STAR.items() if name != "dim_date"}
+    monkeypatch.setattr(status, "STAR", kept)
+    remember(run(1))
+    assert "dim_date" not in written(s3, buckets).tables

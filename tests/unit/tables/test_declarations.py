@@ -1,0 +1,188 @@
+"""A declaration that is nonsense is refused when it is made, with its name."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from include.common.errors import DeclarationError
+from include.tables.coherence import check_star
+from include.tables.lineage import as_document, fingerprint
+from include.tables.schema import Calendar, Column, Dimension, Fact, Join, SourceColumn, SourceTable
+from include.tables.sources import SOURCES
+from include.tables.star import STAR
+
+KEY = SourceColumn("shop_id", "integer")
+STAMP = SourceColumn("last_updated", "timestamp(3)")
+JANUARY = date(2000, 1, 1)
+NAME = Column("name", "text", "file_name")
+DESIGN_KEY = Column("design_id", "integer", "design_id")
+
+
+def source(*columns: SourceColumn, name: str = "shop", key: str = "shop_id", overlap_seconds: int = 0) -> SourceTable:
+    return SourceTable(name, key, columns or (KEY, STAMP), overlap_seconds=overlap_seconds)
+
+
+def dimension(*columns: Column, **fields: object) -> Dimension:
+    made = Dimension("dim_shop", "design_id", "design", (DESIGN_KEY, *columns))
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+def fact(*columns: Column, record_id: str = "record_id", **fields: object) -> Fact:
+    made = Fact("fact_shop", record_id, "design_id", "design", (DESIGN_KEY, *columns))
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+ALONE: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
+    "unknown type": (lambda: SourceColumn("price", "money"), ("price", "'money'", "numeric(p,s)")),
+    "a type with SQL in it": (lambda: Column("price", "integer; DROP"), ("price", "unknown type")),
+    "numeric without scale": (lambda: Column("price", "numeric"), ("price", "'numeric'")),
+    "name in capitals": (lambda: source(KEY, STAMP, SourceColumn("Price", "integer")), ("shop", "'Price'")),
+    "name that is too long": (lambda: source(name="s" * 64), ("s" * 64,)),
+    "column twice": (lambda: source(KEY, STAMP, KEY), ("shop", "twice", "shop_id")),
+    "key that is no column": (lambda: source(key="id"), ("shop", "'id'", "not among its columns")),
+    "key that is no integer": (
+        lambda: source(SourceColumn("shop_id", "text"), STAMP),
+        ("shop", "shop_id", "must be an integer"),
+    ),
+    "key that may be NULL": (
+        lambda: source(SourceColumn("shop_id", "integer", nullable=True), STAMP),
+        ("shop", "shop_id", "NULL"),
+    ),
+    "no stamp": (lambda: source(KEY), ("shop", "last_updated is missing")),
+    "stamp of another type": (lambda: source(KEY, SourceColumn("last_updated", "date")), ("shop", "last_updated")),
+    "negative overlap": (lambda: source(overlap_seconds=-1), ("shop", "overlap_seconds")),
+    "unknown way to follow": (lambda: replace(source(), follow="triggers"), ("shop", "'triggers'")),  # type: ignore[arg-type]
+    "dimension's column twice": (lambda: dimension(NAME, NAME), ("dim_shop", "twice", "name")),
+    "dimension's key that is no column": (lambda: dimension(key="shop_id"), ("dim_shop", "'shop_id'")),
+    "fact's key that is no column": (lambda: fact(key="shop_id"), ("fact_shop", "'shop_id'")),
+    "fact's record id as a column": (lambda: fact(record_id="design_id"), ("fact_shop", "twice", "design_id")),
+    "fact's own valid_from": (lambda: fact(Column("valid_from", "date", "created_at")), ("fact_shop", "valid_from")),
+    "calendar that ends before it begins": (
+        lambda: replace(STAR["dim_date"], last=date(1999, 1, 1)),
+        ("dim_date", "1999-01-01"),
+    ),
+    "calendar with a column that nobody knows": (
+        lambda: Calendar("days", "date_id", (Column("date_id", "date"), Column("mood", "text")), JANUARY, JANUARY),
+        ("days", "mood"),
+    ),
+}  # fmt: skip
+
+TOGETHER: dict[str, tuple[Callable[[], Dimension | Fact], tuple[str, ...]]] = {
+    "unknown source table": (lambda: dimension(source="shop"), ("dim_shop", "'shop'", "sources.py")),
+    "unknown joined table": (lambda: dimension(joins=(Join("shop", "design_id"),)), ("dim_shop", "'shop'")),
+    "unknown source column": (lambda: dimension(Column("n", "text", "nothing")), ("dim_shop.n", "design.nothing")),
+    "column of a table that is not joined": (
+        lambda: dimension(Column("city", "text", "address.city")),
+        ("dim_shop.city", "address.city", "neither reads nor joins"),
+    ),
+    "join on a column that is not there": (
+        lambda: dimension(joins=(Join("department", "department_id"),)),
+        ("dim_shop", "department_id"),
+    ),
+    "join on a text": (
+        lambda: dimension(joins=(Join("department", "file_name"),)),
+        ("dim_shop", "file_name", "integer"),
+    ),
+    "impossible conversion": (
+        lambda: dimension(Column("n", "integer", "file_name")),
+        ("dim_shop.n", "text cannot become integer"),
+    ),
+    "derived from a number": (
+        lambda: dimension(Column("n", "text", "design_id", derive=str)),
+        ("dim_shop.n", "only text is derived from text"),
+    ),
+    "reference to nothing": (
+        lambda: fact(Column("n", "integer", "design_id", references="dim_nothing")),
+        ("fact_shop.n", "'dim_nothing'", "no dimension"),
+    ),
+    "reference to a fact": (
+        lambda: fact(Column("n", "integer", "design_id", references="fact_payment")),
+        ("fact_shop.n", "'fact_payment'", "no dimension"),
+    ),
+    "reference of another type than the key": (
+        lambda: fact(Column("n", "text", "file_name", references="dim_staff")),
+        ("fact_shop.n", "dim_staff"),
+    ),
+    "key that is not the source's key": (
+        lambda: Dimension("dim_shop", "staff_id", "sales_order", (Column("staff_id", "integer", "staff_id"),)),
+        ("dim_shop", "staff_id", "sales_order_id"),
+    ),
+    "a text that may not fit": (
+        lambda: dimension(Column("n", "varchar(3)", "file_name")),
+        ("dim_shop.n", "varchar(3)"),
+    ),
+    "a second fact of one source": (
+        lambda: Fact(
+            "fact_shop", "record_id", "payment_id", "payment", (Column("payment_id", "integer", "payment_id"),)
+        ),
+        ("fact_shop", "current_payment"),
+    ),
+}
+
+
+def refused(declare: Callable[[], object], *named: str) -> None:
+    with pytest.raises(DeclarationError) as raised:
+        declare()
+    missing = [name for name in named if name not in str(raised.value)]
+    assert not missing, f"{str(raised.value)!r} does not name {missing}"
+
+
+@pytest.mark.parametrize(("declare", "named"), ALONE.values(), ids=ALONE.keys())
+def test_a_declaration_that_is_wrong_by_itself_is_refused(
+    declare: Callable[[], object], named: tuple[str, ...]
+) -> None:
+    refused(declare, *named)
+
+
+@pytest.mark.parametrize(("declare", "named"), TOGETHER.values(), ids=TOGETHER.keys())
+def test_a_warehouse_table_that_does_not_fit_the_others_is_refused(
+    declare: Callable[[], Dimension | Fact], named: tuple[str, ...]
+) -> None:
+    def check() -> None:
+        table = declare()
+        check_star({**STAR, table.name: table}, SOURCES)
+
+    refused(check, *named)
+
+
+def test_a_star_without_a_calendar_is_refused() -> None:
+    star = {name: table for name, table in STAR.items() if not isinstance(table, Calendar)}
+    refused(lambda: check_star(star, SOURCES), "calendar")
+
+
+def test_what_is_declared_fits() -> None:
+    check_star(STAR, SOURCES)
+    assert len(SOURCES) == len(STAR) == 11
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(STAR["dim_staff"], key="first_name"),
+        replace(STAR["dim_staff"], joins=(Join("department", on="staff_id"),)),
+        replace(STAR["dim_staff"], source="department"),
+        replace(STAR["dim_staff"], columns=STAR["dim_staff"].columns[:-1]),
+        replace(STAR["dim_staff"], name="dim_people"),
+    ],
+    ids=["key", "join", "source", "columns", "name"],
+)
+def test_a_changed_declaration_is_another_document(other: Dimension) -> None:
+    assert as_document(other) != as_document(STAR["dim_staff"])
+
+
+def test_another_way_to_follow_a_table_is_another_document() -> None:
+    assert as_document(replace(SOURCES["staff"], key="department_id")) != as_document(SOURCES["staff"])
+
+
+def test_a_description_is_no_reason_to_read_a_table_again() -> None:
+    assert as_document(replace(STAR["dim_staff"], description="Other")) == as_document(STAR["dim_staff"])
+
+
+def test_a_fingerprint_changes_with_what_a_source_feeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint("department")
+    fingerprint.cache_clear()
+    monkeypatch.setitem(STAR, "dim_staff", replace(STAR["dim_staff"], columns=STAR["dim_staff"].columns[:-1]))
+    assert fingerprint("department") != before
+    fingerprint.cache_clear()

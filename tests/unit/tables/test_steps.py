@@ -1,0 +1,37 @@
+"""The plan's few edges to `check` are enough, also under Airflow's rules, by which a failure ends tasks early."""
+
+from itertools import product
+
+import pytest
+
+from include.tables.sources import SOURCES
+from include.tables.steps import CHECK, RECORD, Order, Step, plan
+
+Steps = dict[Step, Order]
+
+
+def over(steps: Steps, failing: Step, slow: Step) -> set[Step]:
+    """The steps that are over while `slow` still runs and `failing` has failed."""
+    done: set[Step] = set()
+    failed: set[Step] = set()
+    while True:
+        doomed = {step for step, order in steps.items() if order.needs & failed and step.kind in {"transform", "load"}}
+        ended = {step for step, order in steps.items() if order.needs | order.follows <= done and step != slow}
+        if doomed | ended <= done:
+            return done
+        done |= doomed | ended
+        failed |= doomed | ({failing} & ended)
+
+
+@pytest.mark.parametrize("sources", [set(SOURCES), {"staff", "department"}, set()], ids=["all", "two", "none"])
+def test_whatever_fails_nothing_that_check_needs_is_still_going_on_when_it_begins(sources: set[str]) -> None:
+    steps = plan(sources)
+    needed = [step for step in steps if step.kind in {"prepare", "ingest", "load"}]
+    for failing, slow in product(steps, needed):
+        ended = over(steps, failing, slow)
+        assert CHECK not in ended or slow in ended, (failing, slow)
+
+
+def test_record_comes_after_check_whatever_became_of_it() -> None:
+    order = plan(set(SOURCES))[RECORD]
+    assert (order.needs, order.follows) == (frozenset(), {CHECK})

@@ -1,0 +1,84 @@
+"""Parquet files as binary COPY: PostgreSQL holds what they held."""
+
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pytest
+from psycopg import sql
+
+from include.common.manifests import FileEntry
+from include.lake.arrow import arrow_type
+from include.lake.transform import write_parquet
+from include.warehouse import wire
+
+AT = datetime(2024, 8, 22)
+
+VALUES: dict[str, list[Any]] = {
+    "integer": [0, 1, -1, 2**31 - 1, -(2**31), None],
+    "text": ["", "08841", "O'Neill", 'say "no"', "two\nlines", "tab\t", "Zoë 東京 🎒", "\\N", "x" * 100_000, None],
+    "varchar": ["", "a b", None],
+    "varchar(3)": ["GBP", "", None],
+    "boolean": [True, False, None],
+    "date": [date(1970, 1, 1), date(1969, 12, 31), date(1900, 2, 28), date(2100, 12, 31), date(1, 1, 1), None],
+    "time": [time(0), time(23, 59, 59, 999000), time(7, 55, 11), None],
+    "timestamp(3)": [datetime(1969, 12, 31, 23, 59, 59, 999000), datetime(9999, 12, 31, 1, 2, 3), None],
+    "numeric(10,2)": [
+        Decimal("0.00"), Decimal("0.01"), Decimal("-0.01"), Decimal("2.10"), Decimal("-12345678.90"),
+        Decimal("99999999.99"), Decimal("10000.00"), Decimal("100000000.00") - Decimal("0.01"), Decimal("-1.00"), None,
+    ],
+    "numeric(38,10)": [Decimal("1234567890123456789012345678.0123456789"), Decimal("-0.0000000001"), None],
+}  # fmt: skip
+
+
+@pytest.fixture
+def warehouse(pipeline_environment: dict[str, str], warehouse_url: str) -> Any:
+    """A connection to the empty warehouse."""
+    with psycopg.connect(warehouse_url, autocommit=True) as connection:
+        yield connection
+
+
+def written(declared: str, values: list[Any]) -> FileEntry:
+    return write_parquet("sample", AT, pa.table({"value": pa.array(values, arrow_type(declared))}))
+
+
+def copy(warehouse: psycopg.Connection[Any], files: list[FileEntry], first_id: int | None = None) -> None:
+    with warehouse.cursor() as cursor, cursor.copy("COPY sample FROM STDIN (FORMAT binary)") as sent:
+        for block in wire.encoded(files, first_id):
+            sent.write(block)
+
+
+@pytest.mark.parametrize("declared", VALUES)
+def test_every_value_of_a_type_arrives(warehouse: psycopg.Connection[Any], declared: str) -> None:
+    values = VALUES[declared]
+    warehouse.execute(sql.SQL("CREATE TABLE sample (value {})").format(sql.SQL(declared)))  # type: ignore[arg-type]
+    copy(warehouse, [written(declared, values)])
+    assert [value for (value,) in warehouse.execute("SELECT value FROM sample ORDER BY ctid")] == values
+
+
+def test_a_scale_is_kept(warehouse: psycopg.Connection[Any]) -> None:
+    warehouse.execute("CREATE TABLE sample (value numeric(10,2))")
+    copy(warehouse, [written("numeric(10,2)", [Decimal("2.10"), Decimal("0.00")])])
+    assert warehouse.execute("SELECT value::text FROM sample").fetchall() == [("2.10",), ("0.00",)]
+
+
+def test_many_files_arrive_in_order_as_one(warehouse: psycopg.Connection[Any]) -> None:
+    warehouse.execute("CREATE TABLE sample (value integer)")
+    copy(warehouse, [written("integer", [number]) for number in range(7)])
+    assert [value for (value,) in warehouse.execute("SELECT value FROM sample ORDER BY ctid")] == list(range(7))
+
+
+def test_no_file_is_no_row(warehouse: psycopg.Connection[Any]) -> None:
+    warehouse.execute("CREATE TABLE sample (value integer)")
+    copy(warehouse, [])
+    assert warehouse.execute("SELECT count(*) FROM sample").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("first_id", [0, 1, 5_000])
+def test_rows_are_numbered_through_all_files(warehouse: psycopg.Connection[Any], first_id: int) -> None:
+    warehouse.execute("CREATE TABLE sample (record_id integer, value integer)")
+    copy(warehouse, [written("integer", [10, 20]), written("integer", [30])], first_id)
+    expected = [(first_id, 10), (first_id + 1, 20), (first_id + 2, 30)]
+    assert warehouse.execute("SELECT * FROM sample ORDER BY ctid").fetchall() == expected
