@@ -1,8 +1,7 @@
 """Connections to PostgreSQL, rows streamed out of it by COPY, and its errors in the pipeline's words."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from copy import deepcopy
 from select import select
 from typing import NamedTuple, cast
 
@@ -16,19 +15,13 @@ from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn
 
 from include.common.errors import DataError, DeclarationError, ServiceError
-from include.common.settings import WAREHOUSE_CONNECTION
+from include.common.session import SessionCursor, plain, prepare_session
 
 BLOCK_BYTES = 1 << 20
 """How much of a COPY is gathered before it is handed on: one call a block instead of one a row."""
 
 BINARY_HEADER_BYTES = 19
 """Signature, flags and length of the extension. Source: "Binary Format" in PostgreSQL's manual on COPY."""
-
-OPTIONS = "-c timezone=UTC"
-"""What every session is set to."""
-
-WAREHOUSE_OPTIONS = f"{OPTIONS} -c search_path=public"
-"""The warehouse's tables are in `public`, also for a role that has a schema of its name, as "pipeline" would have."""
 
 REFUSED = (
     "authentication failed",
@@ -86,32 +79,38 @@ class Credentials(NamedTuple):
 
 
 @contextmanager
-def connect(connection_id: str, credentials: Credentials | None = None) -> Iterator[psycopg.Connection]:
-    """A connection that Airflow knows by this id, in UTC, closed at the end; nothing is committed by itself.
+def connect(
+    connection_id: str, credentials: Credentials | None = None, at: Mapping[str, str | int] | None = None
+) -> Iterator[psycopg.Connection]:
+    """A connection that Airflow knows by this id, closed at the end; nothing is committed by itself.
 
-    credentials: those to connect with in place of the connection's own.
+    The first statement begins a transaction, which sets all that results depend on (`session`); so no
+    `connection.transaction()` outside of one.
+
+    credentials: those to connect with in place of the connection's own. at: parameters of libpq in place of its own,
+        such as the address of one of several servers.
 
     Raises: DeclarationError where Airflow has no such connection or the server refuses it; ServiceError where the
         server cannot be reached. Either names the connection.
     """
     subject = f"connection {connection_id!r}"
     with postgres_errors(subject):
-        connection = _open(connection_id, subject, credentials)
+        connection = _open(connection_id, subject, credentials, at or {})
     try:
+        prepare_session(connection, connection_id, SessionCursor)
         yield connection
     finally:
         connection.close()
 
 
-def _open(connection_id: str, subject: str, credentials: Credentials | None) -> psycopg.Connection:
-    options = WAREHOUSE_OPTIONS if connection_id == WAREHOUSE_CONNECTION else OPTIONS
+def _open(
+    connection_id: str, subject: str, credentials: Credentials | None, at: Mapping[str, str | int]
+) -> psycopg.Connection:
     try:
-        hook = PostgresHook(connection_id, options=options)
+        changed = plain(PostgresHook(connection_id).connection, **at)
         if credentials:
-            changed = deepcopy(hook.connection)
             changed.login, changed.password = credentials
-            hook = PostgresHook(connection=changed, options=options)
-        return cast(psycopg.Connection, hook.get_conn())
+        return cast(psycopg.Connection, PostgresHook(connection=changed).get_conn())
     except AirflowNotFoundException as error:
         raise _undefined(connection_id) from error
     except psycopg.OperationalError as error:

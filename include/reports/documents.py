@@ -64,8 +64,9 @@ def _ingest(table: SourceTable) -> str:
         for column in table.columns
     ]
     lines = [
-        f"Reads what changed in the source table `{table.name}` since its last recorded reading into CSV files of the "
-        f"ingestion bucket, and finds the keys that are gone. It feeds {feeds}. Without a change it is skipped.",
+        f"Reads what changed in the source table `{table.schema}.{table.name}` since its last recorded reading into "
+        "CSV files of the ingestion bucket, and finds the keys that are gone. "
+        f"It feeds {feeds}. Without a change it is skipped.",
         "",
         "| column | type | NULL | refers to |",
         "|---|---|---|---|",
@@ -79,7 +80,7 @@ def changes_query(table: SourceTable) -> str:
     condition = "age(xmin) <= age(:cursor::xid8::xid)"
     if table.follow == "last_updated":
         condition = f"last_updated >= :newest - interval '{table.overlap_seconds} s'"
-    return f"SELECT {', '.join(table.by_name)}\n  FROM {table.name}\n WHERE {condition}"  # noqa: S608 - shown, not run
+    return f"SELECT {', '.join(table.by_name)}\n  FROM {table.schema}.{table.name}\n WHERE {condition}"  # noqa: S608 - shown, not run
 
 
 def _transform(table: StarTable) -> str:

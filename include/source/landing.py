@@ -12,7 +12,7 @@ from include.common.manifests import FileEntry
 from include.common.postgres import connect, copy_out, identifiers
 from include.common.settings import INGESTION_BUCKET, SOURCE_CONNECTION, required_variable
 from include.lake.files import STREAMS, WriteOnceFile, new_key
-from include.source.observe import among
+from include.source.observe import among, relation
 from include.tables.schema import SourceTable
 
 FILE_ROWS = 32_768
@@ -70,7 +70,7 @@ def _copy_file(
     connection: psycopg.Connection, table: SourceTable, condition: sql.Composable, rows: int, observed_at: datetime
 ) -> FileEntry:
     statement = sql.SQL("COPY (SELECT {columns} FROM {table} WHERE {condition}) TO STDOUT (FORMAT csv, HEADER)").format(
-        columns=identifiers(table.by_name), table=sql.Identifier(table.name), condition=condition
+        columns=identifiers(table.by_name), table=relation(table), condition=condition
     )
     key = new_key(table.name, observed_at, "csv")
     with WriteOnceFile(required_variable(INGESTION_BUCKET), key) as file:

@@ -27,7 +27,8 @@ OBSERVE = sql.SQL("""
            concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
                           (SELECT timeline_id FROM pg_control_checkpoint())),
            pg_class.oid::bigint, relkind
-      FROM pg_current_snapshot() AS snapshot LEFT JOIN pg_class ON pg_class.oid = to_regclass(%s)""")
+      FROM pg_current_snapshot() AS snapshot LEFT JOIN pg_class ON relname = %s AND relnamespace = (
+           SELECT oid FROM pg_namespace WHERE nspname = %s)""")
 
 WITHOUT_XMIN = {"v", "f"}
 """Views and foreign tables. Source: pg_class.relkind in PostgreSQL's manual."""
@@ -63,11 +64,11 @@ def observe(connection: psycopg.Connection, table: SourceTable) -> Observation:
 
     Raises: DataError where the table does not exist, DeclarationError where it cannot be followed as declared.
     """
-    row = connection.execute(OBSERVE, [f'"{table.name}"']).fetchone()
+    row = connection.execute(OBSERVE, [table.name, table.schema]).fetchone()
     assert row is not None
     xmin, xmax, observed_at, cluster, relation, kind = row
     if relation is None:
-        raise DataError(f"{table.name}: the source has no such table, or the role's search_path does not lead to it")
+        raise DataError(f"{table.name}: the source has no table {table.schema}.{table.name}")
     if kind in WITHOUT_XMIN and table.follow == "xmin":
         raise DeclarationError(
             f'{table.name} is a view or a foreign table, without xmin: declare follow="last_updated"'
@@ -115,6 +116,11 @@ def changed_since(table: SourceTable, cursor: Cursor) -> sql.Composed:
     return sql.SQL("last_updated >= {}::timestamp").format(sql.Literal(since.replace(tzinfo=None).isoformat(sep=" ")))
 
 
+def relation(table: SourceTable) -> sql.Identifier:
+    """The table's name in a statement, with its schema: no search path decides which one is read."""
+    return sql.Identifier(table.schema, table.name)
+
+
 def among(table: SourceTable, keys: KeySet) -> sql.Composed:
     """The condition that holds for the rows with these keys."""
     return sql.SQL("{} = ANY({}::integer[])").format(sql.Identifier(table.key), sql.Literal(list(keys)))
@@ -125,7 +131,7 @@ def select_keys(connection: psycopg.Connection, table: SourceTable, condition: s
     statement = sql.SQL("""
         COPY (SELECT {key}, coalesce(last_updated, 'epoch'::timestamp) FROM {table}
                WHERE {key} IS NOT NULL AND {condition}) TO STDOUT (FORMAT binary)""")
-    names = {"key": sql.Identifier(table.key), "table": sql.Identifier(table.name), "condition": condition}
+    names = {"key": sql.Identifier(table.key), "table": relation(table), "condition": condition}
     keys, stamps = KeySet(), []
     for rows in copy_rows(connection, statement.format(**names), STAMPED_KEY):
         keys.add(KeySet.of(rows["key"]))
@@ -145,13 +151,13 @@ def _instant(stamp: int | None) -> datetime | None:
 
 def count_rows(connection: psycopg.Connection, table: SourceTable) -> int:
     """How many rows the table has."""
-    return _number(connection, sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table.name)))
+    return _number(connection, sql.SQL("SELECT count(*) FROM {}").format(relation(table)))
 
 
 def sum_keys(connection: psycopg.Connection, table: SourceTable) -> int:
     """The sum of the table's keys."""
     statement = sql.SQL("SELECT coalesce(sum({}), 0)::bigint FROM {}")
-    return _number(connection, statement.format(sql.Identifier(table.key), sql.Identifier(table.name)))
+    return _number(connection, statement.format(sql.Identifier(table.key), relation(table)))
 
 
 def _number(connection: psycopg.Connection, statement: sql.Composed) -> int:

@@ -89,6 +89,7 @@ class SourceTable:
         tables too large to scan.
     overlap_seconds: with "last_updated", how far before the newest stamp the next run begins to read again;
         longer than the source's longest transaction. Each run reads at least the newest rows again.
+    schema: where the source has it; no search path is asked.
     """
 
     name: str
@@ -96,8 +97,12 @@ class SourceTable:
     columns: tuple[SourceColumn, ...]
     follow: Literal["xmin", "last_updated"] = "xmin"
     overlap_seconds: int = 3600
+    schema: str = "public"
 
     def __post_init__(self) -> None:
+        require(
+            bool(IDENTIFIER.fullmatch(self.schema)), f"{self.name}: {self.schema!r} is not a lower-case SQL identifier"
+        )
         _require_names(self.name, (column.name for column in self.columns))
         require(self.key in self.by_name, f"{self.name}: the key {self.key!r} is not among its columns")
         require(self.by_name[self.key].type == "integer", f"{self.name}: the key {self.key!r} must be an integer")

@@ -14,7 +14,9 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from botocore.exceptions import ReadTimeoutError
 
 from include import runner
+from include.common import postgres
 from include.common.errors import ServiceError
+from include.common.session import SessionCursor
 from include.common.settings import aws_client
 from include.lake import transform
 from include.runner import Run
@@ -106,7 +108,7 @@ class Inline(Executor):
         return future
 
 
-class _Cursor(psycopg.Cursor[Any]):
+class _Cursor(SessionCursor):
     faults: ClassVar[Faults]
 
     @contextmanager
@@ -135,13 +137,11 @@ class _Connection(psycopg.Connection[Any]):
 def _watched(faults: Faults) -> Callable[[PostgresHook], psycopg.Connection]:
     """`PostgresHook.get_conn` whose connections reach the places of these faults."""
     connection_class = type("Connection", (_Connection,), {"faults": faults})
-    cursor_class = type("Cursor", (_Cursor,), {"faults": faults})
 
     def get_conn(hook: PostgresHook) -> psycopg.Connection:
         connection = REAL_GET_CONN(hook)
         assert type(connection) is psycopg.Connection
         connection.__class__ = connection_class
-        connection.cursor_factory = cursor_class
         return connection
 
     return get_conn
@@ -190,5 +190,8 @@ def watched_run(faults: Faults, around: Around = undisturbed) -> Iterator[None]:
             stack.enter_context(mock.patch.object(module, "ThreadPoolExecutor", Inline))
         stack.enter_context(mock.patch.object(runner, "_do", do))
         stack.enter_context(mock.patch.object(PostgresHook, "get_conn", _watched(faults)))
+        stack.enter_context(
+            mock.patch.object(postgres, "SessionCursor", type("Cursor", (_Cursor,), {"faults": faults}))
+        )
         stack.enter_context(_s3_watched(faults))
         yield

@@ -28,8 +28,8 @@ WRONG: dict[str, tuple[LiteralString, tuple[str, ...]]] = {
         ("design", "last_updated", "timestamp(3) with time zone"),
     ),
     "missing stamp": ("ALTER TABLE design DROP COLUMN last_updated", ("design", "last_updated", "missing")),
-    "missing table": ("ALTER TABLE design RENAME TO designs", ("design", "no such table")),
-    "other schema": ("CREATE SCHEMA s; ALTER TABLE design SET SCHEMA s", ("design", "no such table", "search_path")),
+    "missing table": ("ALTER TABLE design RENAME TO designs", ("design", "no table public.design")),
+    "other schema": ("CREATE SCHEMA s; ALTER TABLE design SET SCHEMA s", ("design", "no table public.design")),
 }
 
 

@@ -179,7 +179,7 @@ def test_it_is_tagged_documented_and_tells_of_failures(dag: Any) -> None:
     for name, source in SOURCES.items():
         document = dag.get_task(f"ingest.{name}").doc_md
         assert all(f"| {column.type} |" in document for column in source.columns)
-        assert f"FROM {name}" in document
+        assert f"FROM public.{name}" in document
     for name in ("prepare", "check", "record"):
         assert dag.get_task(name).doc_md
 
