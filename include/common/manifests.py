@@ -38,12 +38,19 @@ class Cursor(Manifest):
     cluster: which server wrote it: its system identifier and timeline.
     relation: the table's oid.
     last_updated: the newest stamp seen, no later than the reading itself; for tables that follow last_updated.
+    shape: the digest of what values depend on beside row versions.
+    position: how far the server's log went after the reading, in bytes. clock: the server's own, at the reading.
+    starts: when the servers that were read started.
     """
 
     xid: Annotated[str, Field(pattern=r"^\d+$")]
     cluster: str
     relation: int
     last_updated: AwareDatetime | None
+    shape: str = ""
+    position: int | None = None
+    clock: AwareDatetime | None = None
+    starts: list[AwareDatetime] = []
 
 
 class SourceRead(Manifest):

@@ -8,12 +8,12 @@ from time import monotonic
 import psycopg
 from psycopg import sql
 
-from include.common.errors import DataError
+from include.common.errors import DataError, ServiceError
 from include.common.keys import KeySet
 from include.common.manifests import Cursor, FileEntry, Inputs, SourceRead, instant_text
 from include.common.postgres import connect, postgres_errors
 from include.common.settings import SOURCE_CONNECTION
-from include.source.landing import begin_reading, copy_files
+from include.source.landing import copy_files
 from include.source.observe import (
     Observation,
     Selection,
@@ -22,15 +22,20 @@ from include.source.observe import (
     check_columns,
     count_rows,
     follows,
-    observe,
     select_keys,
     sum_keys,
+    suspicions,
 )
+from include.source.reading import begin_reading, end_reading, is_moved
+from include.source.server import Recorded, remembered_starts, require_not_behind
 from include.state.latest import TableState, read_keys, write_keys
 from include.tables.lineage import fed_by, fingerprint, is_joined
 from include.tables.schema import SourceTable
 
 log = logging.getLogger(__name__)
+
+ATTEMPTS = 5
+"""How often a table is read that is changed under its reading, before that is left for later."""
 
 
 def ingest(table: SourceTable, state: TableState | None, loaded: dict[str, Inputs], full_refresh: bool) -> SourceRead:
@@ -40,20 +45,68 @@ def ingest(table: SourceTable, state: TableState | None, loaded: dict[str, Input
     loaded: what the warehouse says it was built from; where that is behind the state, the table is read whole.
     It may be repeated: each time it reads anew and writes new files. A table without a change writes none.
 
-    Raises: DataError where the table is not as declared, DeclarationError and ServiceError as `postgres_errors`
-        and `lake_errors`.
+    Raises: DataError where the table is not as declared, or a replica was restored; ServiceError where the table is
+        changed under every reading, or a replica has still to replay what was read before; DeclarationError and
+        others as `postgres_errors` and `lake_errors`.
     """
-    started = monotonic()
     with connect(SOURCE_CONNECTION) as connection, postgres_errors(table.name):
-        begin_reading(connection)
-        observation = _later_than(observe(connection, table), _seen(table, state, loaded))
-        ignored = check_columns(connection, table, observation.cursor.relation)
-        _tell_ignored(table, ignored, state)
-        base = None if full_refresh or not _usable(table, state, loaded, observation) else state
-        keys = _compare_keys(connection, table, base)
-        reading = _Reading(table, base, observation, keys, changed=keys.changed or _is_ahead(table, base, loaded))
-        files = _copy(connection, reading) if reading.changed else []
-    return _describe(reading, files, ignored, monotonic() - started)
+        for _ in range(ATTEMPTS):
+            read = _read(connection, table, _Known(state, loaded, full_refresh))
+            if read:
+                return read
+    raise ServiceError(f"{table.name}: it was changed under each of {ATTEMPTS} readings: truncated, rebuilt or altered")
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of a table: what was recorded, what the warehouse was built from, whether that is to be used."""
+
+    state: TableState | None
+    loaded: dict[str, Inputs]
+    full_refresh: bool
+
+
+def _read(connection: psycopg.Connection, table: SourceTable, known: _Known) -> SourceRead | None:
+    """One reading; None where the table was changed under it, whatever came of that."""
+    started = monotonic()
+    observation = begin_reading(connection, table)
+    try:
+        reading, files, ignored = _find_changes(connection, table, known, observation)
+    except (DataError, psycopg.Error):
+        connection.rollback()
+        if is_moved(connection, table, observation):
+            return None
+        raise
+    ended = end_reading(connection, table, reading.observation)
+    if ended is None:
+        return None
+    starts = remembered_starts(known.state.cursor if known.state else None, ended.server)
+    ended = replace(ended, cursor=ended.cursor.model_copy(update={"starts": starts}))
+    return _describe(replace(reading, observation=ended), files, ignored, monotonic() - started)
+
+
+def _find_changes(
+    connection: psycopg.Connection, table: SourceTable, known: _Known, observation: Observation
+) -> tuple["_Reading", list[FileEntry], list[str]]:
+    """What changed, the files that hold it, and the columns that are not declared."""
+    observation = _later_than(observation, _seen(table, known.state, known.loaded))
+    base = _base(table, known, observation)
+    ignored = check_columns(connection, table, observation.cursor.relation)
+    _tell_ignored(table, ignored, known.state)
+    keys = _compare_keys(connection, table, base)
+    reading = _Reading(table, base, observation, keys, changed=keys.changed or _is_ahead(table, base, known.loaded))
+    return reading, _copy(connection, reading) if reading.changed else [], ignored
+
+
+def _base(table: SourceTable, known: _Known, observation: Observation) -> TableState | None:
+    """What the reading goes on from; None where it begins anew."""
+    state = known.state
+    if state is None or known.full_refresh:
+        return None
+    recorded, clock = Recorded(state.cursor, state.observed_at), observation.cursor.clock
+    assert clock is not None
+    require_not_behind(table.name, recorded, observation.server, observation.next_xid, clock)
+    return state if _usable(table, state, known.loaded, observation) else None
 
 
 def _seen(table: SourceTable, state: TableState | None, loaded: dict[str, Inputs]) -> datetime:
@@ -75,10 +128,8 @@ def _tell_ignored(table: SourceTable, ignored: list[str], state: TableState | No
         log.warning("%s: columns that are not declared are ignored: %s", table.name, ", ".join(new))
 
 
-def _usable(table: SourceTable, state: TableState | None, loaded: dict[str, Inputs], observation: Observation) -> bool:
+def _usable(table: SourceTable, state: TableState, loaded: dict[str, Inputs], observation: Observation) -> bool:
     """Whether the changes since the state are enough; says in the log why not."""
-    if state is None:
-        return False
     read_at = instant_text(state.read_at)
     behind = [fed.name for fed in fed_by(table.name) if loaded.get(fed.name, {}).get(table.name, "") < read_at]
     reasons = {
@@ -86,6 +137,7 @@ def _usable(table: SourceTable, state: TableState | None, loaded: dict[str, Inpu
         "its declaration changed": state.fingerprint != fingerprint(table.name),
         "the source cannot tell what changed since the last run": not follows(state.cursor, observation),
         f"the warehouse has less than was recorded, in {', '.join(behind)}": bool(behind),
+        **dict.fromkeys(suspicions(state.cursor, observation), True),
     }
     for reason, holds in reasons.items():
         if holds:

@@ -1,30 +1,38 @@
 """Rows of the source into CSV files of the ingestion bucket: several at a time, all showing one snapshot."""
 
-from collections.abc import Callable
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from threading import Timer
 
 import psycopg
-from psycopg import IsolationLevel, sql
+from psycopg import sql
 
+from include.common.errors import ServiceError
 from include.common.keys import KeySet
 from include.common.manifests import FileEntry
 from include.common.postgres import connect, copy_out, identifiers
 from include.common.settings import INGESTION_BUCKET, SOURCE_CONNECTION, required_variable
 from include.lake.files import STREAMS, WriteOnceFile, new_key
+from include.source.catalogue import find_kind
 from include.source.observe import among, relation
+from include.source.reading import lock
+from include.source.server import find_server
 from include.tables.schema import SourceTable
 
 FILE_ROWS = 32_768
 """Rows of one CSV file. Files are what tasks work on side by side and hold in memory: 4 MB of sales orders."""
 
+HELPER_SECONDS = 10
+"""How long a further connection is waited for; without it a reading takes longer, and is the same."""
+
+log = logging.getLogger(__name__)
+
 CopySlice = Callable[[psycopg.Connection, KeySet], FileEntry]
-
-
-def begin_reading(connection: psycopg.Connection) -> None:
-    """Make the connection's transactions read-only ones that see one snapshot throughout."""
-    connection.isolation_level = IsolationLevel.REPEATABLE_READ
-    connection.read_only = True
 
 
 def copy_files(
@@ -42,7 +50,7 @@ def copy_files(
 
     if len(slices) < STREAMS:
         return [copy(connection, part) for part in slices]
-    return _copy_side_by_side(connection, copy, slices)
+    return _copy_side_by_side(connection, table, copy, slices)
 
 
 def _between(table: SourceTable, part: KeySet) -> sql.Composed:
@@ -50,20 +58,68 @@ def _between(table: SourceTable, part: KeySet) -> sql.Composed:
     return sql.SQL("{} BETWEEN {} AND {}").format(key, sql.Literal(part.first()), sql.Literal(part.last()))
 
 
-def _copy_side_by_side(connection: psycopg.Connection, copy: CopySlice, slices: list[KeySet]) -> list[FileEntry]:
-    """Copy slices on STREAMS connections that share this one's snapshot."""
+def _copy_side_by_side(
+    connection: psycopg.Connection, table: SourceTable, copy: CopySlice, slices: list[KeySet]
+) -> list[FileEntry]:
+    """Copy slices on this connection and on others that share its snapshot, STREAMS in all where they can be had."""
+
+    def copy_some(target: psycopg.Connection, own: list[KeySet]) -> list[FileEntry]:
+        return [copy(target, part) for part in own]
+
+    with ExitStack() as helpers:
+        streams = [connection, *(_join(helpers, connection, table) for _ in range(STREAMS - 1))]
+        targets = [target for target in streams if target]
+        count = len(targets)
+        with ThreadPoolExecutor(count) as threads:
+            shares = list(threads.map(copy_some, targets, [slices[stream::count] for stream in range(count)]))
+    return [shares[number % count][number // count] for number in range(len(slices))]
+
+
+def _join(helpers: ExitStack, connection: psycopg.Connection, table: SourceTable) -> psycopg.Connection | None:
+    """A further connection to the same server that shows the same snapshot, open as long as `helpers`.
+
+    None where the server, or a pooler before it, gives none in HELPER_SECONDS, or leads elsewhere.
+    """
+    info = connection.info
+    at: dict[str, str | int] = {
+        "host": info.host,
+        "hostaddr": info.hostaddr,
+        "port": info.port,
+        "connect_timeout": HELPER_SECONDS,
+    }
+    try:
+        helper = helpers.enter_context(connect(SOURCE_CONNECTION, at=at))
+        with _deadline(helper, HELPER_SECONDS):
+            same = _share_snapshot(connection, helper, table)
+    except (ServiceError, psycopg.Error) as error:
+        log.warning("%s: no further connection that shows the same (%s); one reads all", table.name, error)
+        return None
+    return helper if same else None
+
+
+def _share_snapshot(connection: psycopg.Connection, helper: psycopg.Connection, table: SourceTable) -> bool:
+    """Let the helper see what the connection sees; False where it is on another server, which may know such a name."""
+    lock(helper, table, find_kind(connection, table) or "")
     snapshot = connection.execute("SELECT pg_export_snapshot()").fetchone()
     assert snapshot is not None
+    helper.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot[0])))
+    return find_server(helper).started_at == find_server(connection).started_at
 
-    def copy_some(own: list[KeySet]) -> list[FileEntry]:
-        with connect(SOURCE_CONNECTION) as helper:
-            begin_reading(helper)
-            helper.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot[0])))
-            return [copy(helper, part) for part in own]
 
-    with ThreadPoolExecutor(STREAMS) as threads:
-        shares = list(threads.map(copy_some, [slices[stream::STREAMS] for stream in range(STREAMS)]))
-    return [shares[number % STREAMS][number // STREAMS] for number in range(len(slices))]
+@contextmanager
+def _deadline(connection: psycopg.Connection, seconds: float) -> Iterator[None]:
+    """Hang up when the time is over: a pooler lets a statement wait as long as it has no server for it."""
+    timer = Timer(seconds, _hang_up, [connection.pgconn.socket])
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(descriptor: int) -> None:
+    with socket.socket(fileno=os.dup(descriptor)) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def _copy_file(

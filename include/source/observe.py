@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from psycopg import sql
 
-from include.common.errors import DataError, DeclarationError
+from include.common.errors import DataError
 from include.common.keys import KeySet
 from include.common.manifests import Cursor
 from include.common.postgres import binary_row, copy_rows, declared_type
+from include.source.catalogue import Footing, find_footing
+from include.source.server import Server, system_of
 from include.tables.schema import SourceTable
 
 log = logging.getLogger(__name__)
@@ -24,14 +26,14 @@ POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 OBSERVE = sql.SQL("""
     SELECT pg_snapshot_xmin(snapshot)::text, pg_snapshot_xmax(snapshot)::text, statement_timestamp(),
-           concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
-                          (SELECT timeline_id FROM pg_control_checkpoint())),
-           pg_class.oid::bigint, relkind
-      FROM pg_current_snapshot() AS snapshot LEFT JOIN pg_class ON relname = %s AND relnamespace = (
-           SELECT oid FROM pg_namespace WHERE nspname = %s)""")
-
-WITHOUT_XMIN = {"v", "f"}
-"""Views and foreign tables. Source: pg_class.relkind in PostgreSQL's manual."""
+           CASE WHEN NOT pg_is_in_recovery() OR pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn()
+                THEN statement_timestamp()
+                ELSE least(statement_timestamp(), coalesce(pg_last_xact_replay_timestamp(),
+                           (SELECT checkpoint_time FROM pg_control_checkpoint()))) END,
+           pg_postmaster_start_time(), pg_class.oid::bigint
+      FROM pg_current_snapshot() AS snapshot, pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+     WHERE nspname = %(schema)s AND relname = %(table)s""")
+"""A standby shows the instant that it has replayed up to; where that is all that it received, now."""
 
 COLUMNS = sql.SQL("""
     SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
@@ -43,11 +45,14 @@ class Observation:
     """What a table's transaction sees: the cursor that the next run starts from, and the instant it shows.
 
     next_xid: the first transaction that had not begun, 64 bits.
+    server: as it was just before the snapshot. footing: what the table stands on.
     """
 
     cursor: Cursor
     next_xid: int
     observed_at: datetime
+    server: Server
+    footing: Footing
 
 
 @dataclass(frozen=True)
@@ -59,29 +64,54 @@ class Selection:
     newest: datetime | None
 
 
-def observe(connection: psycopg.Connection, table: SourceTable) -> Observation:
-    """Begin the transaction's snapshot and say what it is.
+def observe(connection: psycopg.Connection, table: SourceTable, server: Server) -> Observation:
+    """Begin the transaction's snapshot and say what it is. server: as it was just before.
 
-    Raises: DataError where the table does not exist, DeclarationError where it cannot be followed as declared.
+    Raises: DataError where the table is gone.
     """
-    row = connection.execute(OBSERVE, [table.name, table.schema]).fetchone()
-    assert row is not None
-    xmin, xmax, observed_at, cluster, relation, kind = row
-    if relation is None:
-        raise DataError(f"{table.name}: the source has no table {table.schema}.{table.name}")
-    if kind in WITHOUT_XMIN and table.follow == "xmin":
-        raise DeclarationError(
-            f'{table.name} is a view or a foreign table, without xmin: declare follow="last_updated"'
-        )
-    cursor = Cursor(xid=xmin, cluster=cluster, relation=relation, last_updated=None)
-    return Observation(cursor, int(xmax), observed_at.astimezone(UTC))
+    row = connection.execute(OBSERVE, {"schema": table.schema, "table": table.name}).fetchone()
+    if row is None:
+        raise no_such_table(table)
+    xmin, xmax, clock, observed_at, started_at, relation = row
+    footing = find_footing(connection, table)
+    cursor = Cursor(
+        xid=xmin,
+        cluster=server.cluster,
+        relation=relation,
+        last_updated=None,
+        shape=footing.shape,
+        clock=clock.astimezone(UTC),
+        starts=[started_at.astimezone(UTC)],
+    )
+    return Observation(cursor, int(xmax), observed_at.astimezone(UTC), server, footing)
+
+
+def no_such_table(table: SourceTable) -> DataError:
+    """The error that names a table that the source does not have."""
+    return DataError(f"{table.name}: the source has no table {table.schema}.{table.name}")
 
 
 def follows(cursor: Cursor, observation: Observation) -> bool:
-    """Whether the source can still tell what changed since this cursor: same server, same table, not too long ago."""
+    """Whether the source can still tell what changed since this cursor: same system, same table, not too long ago."""
     now = observation.cursor
-    same = (cursor.cluster, cursor.relation) == (now.cluster, now.relation)
+    same = (system_of(cursor), cursor.relation) == (system_of(now), now.relation)
     return same and 0 <= observation.next_xid - int(cursor.xid) <= MAX_CURSOR_AGE
+
+
+def suspicions(known: Cursor, observation: Observation) -> list[str]:
+    """Why rows may hold other values than were read, though no version of them is newer than the cursor.
+
+    A cursor that an earlier version of the pipeline left raises none of those that it knows nothing of.
+    """
+    now, server = observation.cursor, observation.server
+    reasons = {
+        "its columns, enum labels, partitions or views changed": known.shape not in ("", now.shape),
+        "the server was started since, or is another one": bool(known.starts) and now.starts[-1] not in known.starts,
+        "the server is on another timeline": known.cluster != now.cluster,
+        "the server was put back to an earlier state": not server.standby and server.position < (known.position or 0),
+        "the server's clock was set back": bool(known.clock and now.clock and now.clock < known.clock),
+    }
+    return [reason for reason, holds in reasons.items() if holds]
 
 
 def check_columns(connection: psycopg.Connection, table: SourceTable, relation: int) -> list[str]:

@@ -1,6 +1,7 @@
 """What ingestion finds: every change, however it was made, and nothing where nothing changed."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC
 from typing import Any, LiteralString
 
@@ -12,6 +13,7 @@ from include.common.keys import KeySet
 from include.common.manifests import Cursor
 from include.source.ingest import ingest
 from include.source.observe import MAX_CURSOR_AGE, changed_since, follows, observe
+from include.source.server import find_server
 from include.tables.sources import SOURCES
 from local.environment import Buckets
 from local.postgres import PostgresServer
@@ -216,9 +218,9 @@ def test_a_table_that_was_made_anew_is_read_whole(read_since: Reader, source: Co
 
 
 def test_the_age_of_a_cursor_is_counted_in_64_bits(source: Connection) -> None:
-    now = observe(source, DESIGN)
+    now = observe(source, DESIGN, find_server(source))
     old = now.cursor.model_copy(update={"xid": str(2**32 + 5)})
-    later = now.__class__(now.cursor.model_copy(update={"xid": str(2**32 + 10)}), 2**32 + 20, now.observed_at)
+    later = replace(now, cursor=now.cursor.model_copy(update={"xid": str(2**32 + 10)}), next_xid=2**32 + 20)
     assert follows(old, later)
     assert not follows(old.model_copy(update={"xid": "5"}), later)
 
@@ -257,9 +259,9 @@ def test_a_source_clock_that_was_set_back_still_gives_a_later_reading(read_since
 
 def test_every_reading_is_read_only(read_since: Reader, source: Connection) -> None:
     from include.common.postgres import connect
-    from include.source.landing import begin_reading
+    from include.source.reading import begin_reading
 
     with connect("totesys") as connection:
-        begin_reading(connection)
+        begin_reading(connection, DESIGN)
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             connection.execute("CREATE TABLE t ()")
