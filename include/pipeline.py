@@ -10,6 +10,7 @@ from typing import Any
 from include.common.errors import DataError, DeclarationError, ServiceError
 from include.common.manifests import CheckResult, FileEntry, Inputs, LoadResult, SourceRead, StarFiles
 from include.lake.transform import calendar_inputs, transform, write_calendar
+from include.proof.prove import Prover
 from include.reports import alerts, metrics
 from include.reports.events import told
 from include.source.ingest import ingest
@@ -92,7 +93,8 @@ def prepare() -> dict[str, Inputs]:
 @told("ingest", _describe_read)
 def ingest_table(name: str, state: State, loaded: dict[str, Inputs], options: Options) -> SourceRead:
     """Read a source table's changes into the ingestion bucket. See `ingest`."""
-    return ingest(SOURCES[name], state.tables.get(name), loaded, full_refresh=name in options.whole)
+    prove = Prover(state)
+    return ingest(SOURCES[name], state.tables.get(name), loaded, name in options.whole, prove)
 
 
 @told("transform", _describe_files)

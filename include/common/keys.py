@@ -66,6 +66,17 @@ class KeySet:
     def __repr__(self) -> str:
         return f"KeySet({len(self)} keys)"
 
+    def __and__(self, other: "KeySet") -> "KeySet":
+        return KeySet(self._bitmap & other._bitmap)
+
+    def rank(self, key: int) -> int:
+        """How many of the keys are not greater than this one."""
+        return int(self._bitmap.rank(min(max(key + SIGN, 0), 2 * SIGN - 1))) if key >= -SIGN else 0
+
+    def at(self, position: int) -> int:
+        """The key at a position, counted from 0 in the keys' order."""
+        return int(self._bitmap[position]) - SIGN
+
     def first(self) -> int:
         """The least key."""
         return int(self._bitmap.min()) - SIGN

@@ -53,6 +53,37 @@ class Cursor(Manifest):
     starts: list[AwareDatetime] = []
 
 
+class Mark(Manifest):
+    """When the values of some of a table's rows were last proven equal to the source's.
+
+    to: the greatest of their keys; they begin after the mark before. None: all that are greater, too.
+    at: None where they never were. rows: how many they are.
+    """
+
+    to: int | None
+    at: AwareDatetime | None
+    rows: int
+
+
+class Proof(Manifest):
+    """How rows of a warehouse table compared with the source, value by value, before this run loaded anything.
+
+    marks: when which rows were last proven, this time included, in the order of their keys.
+    rows: how many were compared. left_out: those of them that differ as they wait for a change that is known, or were
+        rejected. differing: keys whose rows were not equal, though no change is known that they wait
+        for; they are read again, and their digests are those that the source's rows have (None where the source has
+        no such row), of the first of them.
+    explained: why such differences were to be expected; empty where nothing explains them.
+    """
+
+    marks: list[Mark]
+    rows: int
+    left_out: int = 0
+    differing: JsonKeys = KeySet()
+    digests: dict[int, int | None] = {}
+    explained: str = ""
+
+
 class SourceRead(Manifest):
     """What ingestion found in one source table.
 
@@ -65,6 +96,7 @@ class SourceRead(Manifest):
     files: CSV of the changes, or of the whole table for a whole read; for a table that dimensions join always its
         newest whole CSV, though it may be an earlier run's.
     read_rows: rows that this reading wrote.
+    proofs: warehouse table → how its rows compared with this reading.
     """
 
     table: str
@@ -83,6 +115,7 @@ class SourceRead(Manifest):
     read_rows: int
     ignored_columns: list[str]
     seconds: float
+    proofs: dict[str, Proof] = {}
 
 
 class StarFiles(Manifest):

@@ -1,7 +1,8 @@
 """Ingest: what changed in one source table, out of the database and into CSV files, in one snapshot."""
 
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
@@ -10,7 +11,7 @@ from psycopg import sql
 
 from include.common.errors import DataError, ServiceError
 from include.common.keys import KeySet
-from include.common.manifests import Cursor, FileEntry, Inputs, SourceRead, instant_text
+from include.common.manifests import Cursor, FileEntry, Inputs, Proof, SourceRead, instant_text
 from include.common.postgres import connect, postgres_errors
 from include.common.settings import SOURCE_CONNECTION
 from include.source.landing import copy_files
@@ -38,11 +39,36 @@ ATTEMPTS = 5
 """How often a table is read that is changed under its reading, before that is left for later."""
 
 
-def ingest(table: SourceTable, state: TableState | None, loaded: dict[str, Inputs], full_refresh: bool) -> SourceRead:
+@dataclass(frozen=True)
+class Subject:
+    """A source table whose rows are to be compared with what was loaded of them.
+
+    known, current: its keys as they were recorded, and as they are now. doubts: why rows may hold other values though
+    no version of them is newer.
+    """
+
+    table: SourceTable
+    known: KeySet
+    current: KeySet
+    doubts: list[str]
+
+
+Prove = Callable[[psycopg.Connection, Subject], dict[str, Proof]]
+"""Compares values in the transaction that reads them; gives warehouse table → proof."""
+
+
+def ingest(
+    table: SourceTable,
+    state: TableState | None,
+    loaded: dict[str, Inputs],
+    full_refresh: bool,
+    prove: Prove = lambda *_: {},
+) -> SourceRead:
     """Read what changed in a source table since `state`, and write it to the ingestion bucket.
 
     state: what was recorded of the table; None reads it whole.
     loaded: what the warehouse says it was built from; where that is behind the state, the table is read whole.
+    prove: what else is to be compared; rows that it finds to differ are read as well.
     It may be repeated: each time it reads anew and writes new files. A table without a change writes none.
 
     Raises: DataError where the table is not as declared, or a replica was restored; ServiceError where the table is
@@ -51,7 +77,7 @@ def ingest(table: SourceTable, state: TableState | None, loaded: dict[str, Input
     """
     with connect(SOURCE_CONNECTION) as connection, postgres_errors(table.name):
         for _ in range(ATTEMPTS):
-            read = _read(connection, table, _Known(state, loaded, full_refresh))
+            read = _read(connection, table, _Known(state, loaded, full_refresh, prove))
             if read:
                 return read
     raise ServiceError(f"{table.name}: it was changed under each of {ATTEMPTS} readings: truncated, rebuilt or altered")
@@ -59,11 +85,15 @@ def ingest(table: SourceTable, state: TableState | None, loaded: dict[str, Input
 
 @dataclass(frozen=True)
 class _Known:
-    """What is known of a table: what was recorded, what the warehouse was built from, whether that is to be used."""
+    """What is known of a table: what was recorded, what the warehouse was built from, whether that is to be used.
+
+    prove: compares what was loaded with what the reading shows.
+    """
 
     state: TableState | None
     loaded: dict[str, Inputs]
     full_refresh: bool
+    prove: Prove
 
 
 def _read(connection: psycopg.Connection, table: SourceTable, known: _Known) -> SourceRead | None:
@@ -94,6 +124,9 @@ def _find_changes(
     ignored = check_columns(connection, table, observation.cursor.relation)
     _tell_ignored(table, ignored, known.state)
     keys = _compare_keys(connection, table, base)
+    if base:
+        doubts = suspicions(base.cursor, observation)
+        keys = keys.disproven(known.prove(connection, Subject(table, keys.known, keys.current, doubts)))
     reading = _Reading(table, base, observation, keys, changed=keys.changed or _is_ahead(table, base, known.loaded))
     return reading, _copy(connection, reading) if reading.changed else [], ignored
 
@@ -137,8 +170,9 @@ def _usable(table: SourceTable, state: TableState, loaded: dict[str, Inputs], ob
         "its declaration changed": state.fingerprint != fingerprint(table.name),
         "the source cannot tell what changed since the last run": not follows(state.cursor, observation),
         f"the warehouse has less than was recorded, in {', '.join(behind)}": bool(behind),
-        **dict.fromkeys(suspicions(state.cursor, observation), True),
     }
+    if is_joined(table.name):  # it is read whole with any change, and what joins it is not compared by its keys
+        reasons |= dict.fromkeys(suspicions(state.cursor, observation), True)
     for reason, holds in reasons.items():
         if holds:
             log.warning("%s is read whole: %s", table.name, reason)
@@ -158,22 +192,34 @@ def _is_ahead(table: SourceTable, base: TableState | None, loaded: dict[str, Inp
 class _Keys:
     """Which keys the source holds, which of their rows are to be read, and whether known ones are gone.
 
-    again: rows that were rejected before, and are read again whether they changed or not.
-    whole: all rows are to be read. known_key: the file that holds the current keys already, if there is one.
+    again: rows that were rejected before, or that differ from what was loaded, and are read again whether they changed
+        or not.
+    known: the keys as they were recorded. whole: all rows are to be read.
+    known_key: the file that holds the current keys already, if there is one.
     """
 
     selected: Selection
     again: KeySet
+    known: KeySet
     current: KeySet
     key_sum: int
     whole: bool
     deletions: bool
     known_key: str | None
+    proofs: dict[str, Proof] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:
         """Whether there are rows to read, or known ones gone."""
         return self.whole or self.deletions or len(self.selected.keys) + len(self.again) > 0
+
+    def disproven(self, proofs: dict[str, Proof]) -> "_Keys":
+        """With the rows that proofs found to differ: those of the source are read, the others are to be taken out."""
+        differing = KeySet()
+        for proof in proofs.values():
+            differing.add(proof.differing)
+        again = self.again | (differing & self.current)
+        return replace(self, again=again, deletions=self.deletions or bool(differing - self.current), proofs=proofs)
 
 
 @dataclass(frozen=True)
@@ -208,6 +254,7 @@ def _compare_keys(connection: psycopg.Connection, table: SourceTable, base: Tabl
     return _Keys(
         selected=selected,
         again=_rejected_before(connection, table, base),
+        known=known,
         current=current,
         key_sum=base.key_sum if base and current == known else current.sum(),
         whole=base is None,
@@ -260,6 +307,7 @@ def _describe(reading: _Reading, files: list[FileEntry], ignored: list[str], sec
         read_rows=sum(file.rows for file in files),
         ignored_columns=ignored,
         seconds=seconds,
+        proofs=keys.proofs,
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 
 from include.common.errors import DataError, ServiceError
 from include.common.keys import JsonKeys, KeySet
-from include.common.manifests import Cursor, FileEntry, Manifest
+from include.common.manifests import Cursor, FileEntry, Manifest, Mark
 from include.common.settings import STATE_BUCKET, required_variable
 from include.lake.files import new_key, read_current, read_file, replace_file, write_file
 
@@ -54,11 +54,12 @@ class TableState(Manifest):
 
 
 class State(Manifest):
-    """The whole of latest_update.json."""
+    """The whole of latest_update.json. proofs: warehouse table → when which of its rows were last proven."""
 
     format: str = FORMAT
     recorded_at: AwareDatetime | None = None
     tables: dict[str, TableState] = Field(default_factory=dict)
+    proofs: dict[str, list[Mark]] = Field(default_factory=dict)
 
 
 def read_state() -> State:

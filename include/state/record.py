@@ -84,7 +84,8 @@ def record(
             for name, read in complete.items()
             if name not in state.tables or state.tables[name].observed_at <= read.observed_at
         }
-        return State(recorded_at=datetime.now(UTC), tables=state.tables | moved)
+        proofs = {star: proof.marks for name in moved for star, proof in complete[name].proofs.items()}
+        return State(recorded_at=datetime.now(UTC), tables=state.tables | moved, proofs=state.proofs | proofs)
 
     after = update_state(move_on)
     return RunReport(

@@ -79,6 +79,11 @@ class System:
         with psycopg.connect(self.endpoints.source_url) as connection:
             connection.execute(statement, parameters or None)
 
+    def edit_warehouse(self, statement: LiteralString) -> None:
+        """Somebody changes the warehouse by hand, and commits."""
+        with psycopg.connect(self.endpoints.warehouse_url) as connection:
+            connection.execute(statement)
+
     def source(self, query: LiteralString) -> Rows:
         with open_exactly(self.endpoints.source_url) as connection:
             return connection.execute(query).fetchall()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 INCLUDE = Path(__file__).parents[2] / "include"
-ROOMS = ("common", "tables", "lake", "state", "source", "reports", "warehouse")
+ROOMS = ("common", "tables", "lake", "state", "source", "proof", "reports", "warehouse")
 """From the ground up."""
 ATTIC = ("pipeline", "runner", "console", "__main__")
 """The files above all rooms, from the lowest up."""

@@ -1,0 +1,49 @@
+"""Which rows differ: blocks first, and only in blocks that differ the rows."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from include.common.keys import KeySet
+from include.proof.sides import LEAST_KEY, KeyRange, Side
+
+BLOCK_ROWS = 4_096
+"""Rows of a block, about: what is held in memory of each side where a block differs."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A key whose row is not the same on both sides: its digest on each; None where there is no such row."""
+
+    key: int
+    source: int | None
+    stored: int | None
+
+
+def block_width(keys: KeySet) -> int:
+    """How many possible keys a block covers, so that of these keys about BLOCK_ROWS are in each."""
+    if not keys:
+        return 2 * -LEAST_KEY
+    return max((keys.last() - keys.first() + 1) * BLOCK_ROWS // len(keys), 1)
+
+
+def differences(source: Side, stored: Side, within: KeyRange, width: int) -> Iterator[Difference]:
+    """The rows in a range of keys that are not the same on both sides. Both sides work at the same time."""
+    with ThreadPoolExecutor(2) as threads:
+        ours, theirs = threads.map(lambda side: side.blocks(within, width), (source, stored))
+    for block in sorted(block for block in ours.keys() | theirs.keys() if ours.get(block) != theirs.get(block)):
+        yield from _in_block(source, stored, _intersection(within, block, width))
+
+
+def _in_block(source: Side, stored: Side, within: KeyRange) -> Iterator[Difference]:
+    ours, theirs = source.digests(within), stored.digests(within)
+    for key in sorted(ours.keys() | theirs.keys()):
+        if ours.get(key) != theirs.get(key):
+            yield Difference(key, ours.get(key), theirs.get(key))
+
+
+def _intersection(within: KeyRange, block: int, width: int) -> KeyRange:
+    """The part of a range that lies in a block."""
+    before, last = LEAST_KEY + block * width - 1, LEAST_KEY + (block + 1) * width - 1
+    after = before if within.after is None else max(before, within.after)
+    return KeyRange(after, last if within.to is None else min(last, within.to))

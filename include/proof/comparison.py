@@ -1,0 +1,110 @@
+"""A warehouse table beside its sources, each in one snapshot, and which of the differences no known change explains."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+
+import psycopg
+from psycopg import IsolationLevel, sql
+
+from include.common.keys import KeySet
+from include.common.manifests import Inputs, instant_text
+from include.common.postgres import connect, postgres_errors
+from include.common.settings import WAREHOUSE_CONNECTION
+from include.proof.compare import BLOCK_ROWS, Difference, differences
+from include.proof.sides import KeyRange, Side, source_side, stored_side
+from include.source.observe import changed_since, relation
+from include.state.latest import State, TableState
+from include.tables.schema import Dimension, Fact
+from include.tables.sources import SOURCES
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A warehouse table and its sources, in snapshots that stay what they are while it is used.
+
+    recorded: source table → what was recorded of it. known: the keys that its own source was recorded with.
+    """
+
+    table: Dimension | Fact
+    source: Side
+    stored: Side
+    recorded: Mapping[str, TableState]
+    known: KeySet
+
+    def found(self, within: KeyRange, width: int) -> Iterator[tuple[list[Difference], int]]:
+        """The differences in a range of keys that nothing explains, and the number of the others, some at a time."""
+        for some in _batched(differences(self.source, self.stored, within, width)):
+            unexplained = self._unexplained(some)
+            yield unexplained, len(some) - len(unexplained)
+
+    def _unexplained(self, some: list[Difference]) -> list[Difference]:
+        """Without rows that were rejected, that changed or went since they were read, or that join such a row."""
+        present = [difference.key for difference in some if difference.source is not None]
+        absent = KeySet.of([difference.key for difference in some if difference.source is None])
+        rejected = self._own.rejected.get(self.table.name, KeySet())
+        explained = set(self._waiting(present)) | set((absent & self.known) | rejected)
+        return [difference for difference in some if difference.key not in explained]
+
+    @property
+    def _own(self) -> TableState:
+        return self.recorded[self.table.source]
+
+    def _waiting(self, keys: list[int]) -> list[int]:
+        """Those of the keys whose rows, or rows that they join, have changed since they were recorded."""
+        if not keys:
+            return []
+        own = SOURCES[self.table.source]
+        changes = [changed_since(own, self._own.cursor), *self._joined_changes()]
+        names = {"key": sql.Identifier(own.key), "own": relation(own), "keys": sql.Literal(keys)}
+        statement = sql.SQL("SELECT {key} FROM {own} WHERE {key} = ANY({keys}::integer[]) AND ({changed})")
+        found = self.source.connection.execute(statement.format(changed=sql.SQL(" OR ").join(changes), **names))
+        return [key for (key,) in found]
+
+    def _joined_changes(self) -> Iterator[sql.Composed]:
+        """A row that is to be joined and is not there counts as a change: it is one of the joined table."""
+        for join in self.table.joins if isinstance(self.table, Dimension) else ():
+            other = SOURCES[join.table]
+            names = {"on": sql.Identifier(join.on), "key": sql.Identifier(other.key), "other": relation(other)}
+            changed = changed_since(other, self.recorded[join.table].cursor)
+            yield sql.SQL("{on} IN (SELECT {key} FROM {other} WHERE {changed})").format(changed=changed, **names)
+            yield sql.SQL("NOT EXISTS (SELECT FROM {other} j WHERE j.{key} = {on})").format(**names)
+
+
+def _batched(items: Iterable[Difference]) -> Iterator[list[Difference]]:
+    remaining = iter(items)
+    while some := list(islice(remaining, BLOCK_ROWS)):
+        yield some
+
+
+@contextmanager
+def compare(
+    connection: psycopg.Connection, table: Dimension | Fact, state: State, known: KeySet
+) -> Iterator[Comparison | None]:
+    """A warehouse table beside the transaction of its own source that this connection is in.
+
+    None where the warehouse was not loaded from the recorded readings alone: another run is at work, or one that was
+    never recorded was.
+
+    Raises: as `postgres_errors`.
+    """
+    recorded = {name: state.tables[name] for name in table.sources if name in state.tables}
+    with connect(WAREHOUSE_CONNECTION) as warehouse, postgres_errors(table.name):
+        if len(recorded) < len(table.sources) or _inputs(warehouse, table) != _recorded_inputs(recorded):
+            yield None
+        else:
+            stored, source = stored_side(warehouse, table), source_side(connection, table)
+            yield Comparison(table, source, stored, recorded, known)
+
+
+def _inputs(warehouse: psycopg.Connection, table: Dimension | Fact) -> Inputs | None:
+    """From which readings the table was last built, in a snapshot that is younger than any filling of it."""
+    warehouse.read_only, warehouse.isolation_level = True, IsolationLevel.REPEATABLE_READ
+    warehouse.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(sql.Identifier(table.name)))
+    row = warehouse.execute("SELECT inputs FROM pipeline.load WHERE table_name = %s", [table.name]).fetchone()
+    return row[0] if row else None
+
+
+def _recorded_inputs(recorded: Mapping[str, TableState]) -> Inputs:
+    return {name: instant_text(state.read_at) for name, state in recorded.items()}

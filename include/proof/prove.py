@@ -1,0 +1,113 @@
+"""What a run proves of a source table's warehouse tables, in the snapshot that it reads the changes in."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import psycopg
+
+from include.common.keys import KeySet
+from include.common.manifests import Proof
+from include.proof.compare import Difference, block_width
+from include.proof.comparison import Comparison, compare
+from include.proof.sides import KeyRange
+from include.proof.sweep import advance, next_share
+from include.source.ingest import Subject
+from include.state.latest import State
+from include.tables.lineage import fed_by
+from include.tables.schema import Calendar, Dimension, Fact
+
+log = logging.getLogger(__name__)
+
+KEPT_DIGESTS = 1_000
+"""The most differing rows whose digests go with them, to see after the load that they are equal."""
+
+SEEN_BY_STAMP = "its changes are found by last_updated, which not all of them touch"
+
+
+@dataclass(frozen=True)
+class Prover:
+    """Compares what the warehouse holds with what the source holds.
+
+    state: what is recorded. everything: compare all rows, whatever was proven of them.
+    """
+
+    state: State
+    everything: bool = False
+
+    def __call__(self, connection: psycopg.Connection, subject: Subject) -> dict[str, Proof]:
+        """Warehouse table → its proof, of those whose own source this is and whose load is recorded.
+
+        connection: in the transaction that reads the source table.
+        """
+        proofs = {}
+        for table in fed_by(subject.table.name):
+            if not isinstance(table, Calendar) and table.source == subject.table.name:
+                with compare(connection, table, self.state, subject.known) as comparison:
+                    if comparison:
+                        proofs[table.name] = self._prove(comparison, subject)
+        return proofs
+
+    def _prove(self, comparison: Comparison, subject: Subject) -> Proof:
+        """A share of the rows; all of them on suspicion, and a difference that nothing explains is one."""
+        table, marks = comparison.table, self.state.proofs.get(comparison.table.name, [])
+        whole = self.everything or bool(subject.doubts)
+        share = KeyRange() if whole else next_share(marks, subject.current)
+        found = _collect(comparison, share, subject)
+        if found.keys and share != KeyRange():
+            share = KeyRange()
+            found = _collect(comparison, share, subject)
+        proven = advance(marks, share, datetime.now(UTC), subject.current)
+        proof = Proof(
+            marks=proven,
+            rows=_rows(share, subject.current),
+            left_out=found.left_out,
+            differing=found.keys,
+            digests=found.digests,
+            explained=_explanation(subject) if found.keys else "",
+        )
+        _tell(table, proof)
+        return proof
+
+
+@dataclass
+class _Found:
+    """Keys of differences that nothing explains, the digests of the first, and the number of explained ones."""
+
+    keys: KeySet = field(default_factory=KeySet)
+    digests: dict[int, int | None] = field(default_factory=dict)
+    left_out: int = 0
+
+    def add(self, differences: Iterable[Difference]) -> None:
+        """Take these differences."""
+        for difference in differences:
+            self.keys.add(KeySet.of([difference.key]))
+            if len(self.digests) < KEPT_DIGESTS:
+                self.digests[difference.key] = difference.source
+
+
+def _collect(comparison: Comparison, share: KeyRange, subject: Subject) -> _Found:
+    found = _Found()
+    for differences, explained in comparison.found(share, block_width(subject.known | subject.current)):
+        found.add(differences)
+        found.left_out += explained
+    return found
+
+
+def _rows(share: KeyRange, keys: KeySet) -> int:
+    last = len(keys) if share.to is None else keys.rank(share.to)
+    return last - (keys.rank(share.after) if share.after is not None else 0)
+
+
+def _explanation(subject: Subject) -> str:
+    by_stamp = [SEEN_BY_STAMP] if subject.table.follow == "last_updated" else []
+    return "; ".join([*subject.doubts, *by_stamp])
+
+
+def _tell(table: Dimension | Fact, proof: Proof) -> None:
+    if proof.differing:
+        why = proof.explained or "nothing explains it"
+        log.warning(
+            "%s: %d rows differ from the source (%s); they are read again", table.name, len(proof.differing), why
+        )

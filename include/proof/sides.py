@@ -1,0 +1,135 @@
+"""The two sides of a comparison, each asked the same: digests of blocks, of rows, and the values themselves."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from include.proof.canonical import OWN, STORED, Derived, Texts, alias_of, origin, source_texts, stored_texts
+from include.source.observe import relation
+from include.tables.schema import Column, Dimension, Fact
+from include.tables.sources import SOURCES
+
+LEAST_KEY = -(1 << 31)
+"""Blocks are counted from here: the least key there can be."""
+
+
+@dataclass(frozen=True)
+class KeyRange:
+    """Keys greater than `after` and up to `to`; None: without an end."""
+
+    after: int | None = None
+    to: int | None = None
+
+
+@dataclass(frozen=True)
+class Side:
+    """Rows of one database that are to equal those of another.
+
+    rows: what follows FROM, and the condition under which a row counts. key: the column that both sides know rows by.
+    """
+
+    connection: psycopg.Connection
+    relation: sql.Composable
+    condition: sql.Composable
+    key: sql.Composable
+    texts: Texts
+
+    def blocks(self, within: KeyRange, width: int) -> dict[int, tuple[int, int]]:
+        """Block of `width` possible keys → its rows' number and the sum of their digests. Empty ones are left out."""
+        block = sql.SQL("({} - {}) / {}").format(self._long_key, sql.Literal(LEAST_KEY), sql.Literal(width))
+        statement = sql.SQL("SELECT {}, count(*), sum({}) {} GROUP BY 1").format(
+            block, self._digest, self._among(within)
+        )
+        return {number: (rows, int(total)) for number, rows, total in self.connection.execute(statement)}
+
+    def digests(self, within: KeyRange) -> dict[int, int]:
+        """Key → its row's digest."""
+        statement = sql.SQL("SELECT {}, {} {}").format(self.key, self._digest, self._among(within))
+        return dict(self.connection.execute(statement).fetchall())
+
+    def digests_of(self, keys: Iterable[int]) -> dict[int, int]:
+        """Key → its row's digest, of these keys' rows."""
+        statement = sql.SQL("SELECT {}, {} {}").format(self.key, self._digest, self._of(keys))
+        return dict(self.connection.execute(statement).fetchall())
+
+    def values(self, keys: Iterable[int]) -> dict[int, dict[str, str | None]]:
+        """Key → column → its canonical text, of these keys' rows."""
+        texts = sql.SQL(", ").join(sql.SQL("({})::text").format(text) for text in self.texts.columns.values())
+        statement = sql.SQL("SELECT {}, {} {}").format(self.key, texts, self._of(keys))
+        found = self.connection.execute(statement).fetchall()
+        return {key: dict(zip(self.texts.columns, row, strict=True)) for key, *row in found}
+
+    @property
+    def _digest(self) -> sql.Composed:
+        encoding = self.connection.pgconn.parameter_status(b"server_encoding") or b""
+        return self.texts.digest(encoding.decode())
+
+    @property
+    def _long_key(self) -> sql.Composed:
+        return sql.SQL("{}::bigint").format(self.key)
+
+    def _among(self, within: KeyRange) -> sql.Composed:
+        bounds = [sql.SQL("{} IS NOT NULL").format(self.key)]
+        if within.after is not None:
+            bounds.append(sql.SQL("{} > {}").format(self.key, sql.Literal(within.after)))
+        if within.to is not None:
+            bounds.append(sql.SQL("{} <= {}").format(self.key, sql.Literal(within.to)))
+        return self._where(sql.SQL(" AND ").join(bounds))
+
+    def _of(self, keys: Iterable[int]) -> sql.Composed:
+        return self._where(sql.SQL("{} = ANY({}::integer[])").format(self.key, sql.Literal(list(keys))))
+
+    def _where(self, condition: sql.Composable) -> sql.Composed:
+        return sql.SQL("FROM {} WHERE {} AND {}").format(self.relation, self.condition, condition)
+
+
+def stored_side(connection: psycopg.Connection, table: Dimension | Fact) -> Side:
+    """What the warehouse calls current: not closed versions, nor dimension rows that are gone from the source."""
+    key = sql.Identifier(STORED, table.key)
+    current = sql.SQL("{} IS NULL").format(sql.Identifier(STORED, "valid_to"))
+    gone = sql.SQL("NOT EXISTS (SELECT FROM pipeline.deleted d WHERE d.table_name = {} AND d.key = {})")
+    condition = current if isinstance(table, Fact) else gone.format(sql.Literal(table.name), key)
+    name = sql.SQL("{} {}").format(sql.Identifier(table.name), sql.Identifier(STORED))
+    return Side(connection, name, condition, key, stored_texts(table))
+
+
+def source_side(connection: psycopg.Connection, table: Dimension | Fact) -> Side:
+    """What the rows of a warehouse table are by what its sources hold."""
+    key = sql.Identifier(OWN, SOURCES[table.source].key)
+    texts = source_texts(table, _derived(connection, table))
+    return Side(connection, _joined(table), sql.SQL("true"), key, texts)
+
+
+def _joined(table: Dimension | Fact) -> sql.Composed:
+    """The table's own source, with the rows that it joins beside each of its."""
+    found = sql.SQL("{} {}").format(relation(SOURCES[table.source]), sql.Identifier(OWN))
+    for join in table.joins if isinstance(table, Dimension) else ():
+        alias, other = alias_of(table, join.table), SOURCES[join.table]
+        found = sql.SQL("{} LEFT JOIN {} {} ON {} = {}").format(
+            found,
+            relation(other),
+            sql.Identifier(alias),
+            sql.Identifier(alias, other.key),
+            sql.Identifier(OWN, join.on),
+        )
+    return found
+
+
+def _derived(connection: psycopg.Connection, table: Dimension | Fact) -> Derived:
+    """What the source's values of derived columns become; values that nothing can be derived from are left out."""
+    return {column.name: _derive(connection, table, column) for column in table.columns if column.derive}
+
+
+def _derive(connection: psycopg.Connection, table: Dimension | Fact, column: Column) -> dict[str, str]:
+    assert column.derive is not None
+    value = origin(table, column)
+    distinct = sql.SQL("SELECT DISTINCT {0}::text FROM {1} WHERE {0} IS NOT NULL").format(value, _joined(table))
+    derived = {}
+    for (text,) in connection.execute(distinct):
+        try:
+            derived[text] = column.derive(text)
+        except LookupError:
+            continue  # its rows are rejected
+    return derived
