@@ -58,6 +58,8 @@ class SourceRead(Manifest):
     files: CSV of the changes, or of the whole table for a whole read; for a table that dimensions join always its
         newest whole CSV, though it may be an earlier run's.
     read_rows: rows that this reading wrote.
+    accepted: whether deletions are believed however many they are.
+    held: why the table is held back, in a sentence; the reading then is the recorded one, and nothing is to be loaded.
     """
 
     table: str
@@ -76,6 +78,8 @@ class SourceRead(Manifest):
     read_rows: int
     ignored_columns: list[str]
     seconds: float
+    accepted: bool = False
+    held: str = ""
 
 
 class StarFiles(Manifest):
@@ -98,11 +102,13 @@ class LoadResult(Manifest):
     """What a load did to one warehouse table.
 
     superseded: a later reading was there already, and nothing was done. seconds: of its transform and its load.
+    held: why the table is held back as it was, in a sentence; nothing was done.
     """
 
     table: str
     inputs: Inputs
     superseded: bool = False
+    held: str = ""
     new: int = 0
     changed: int = 0
     deleted: int = 0
@@ -110,6 +116,11 @@ class LoadResult(Manifest):
     rejected_files: list[str] = []
     loaded_at: AwareDatetime
     seconds: float
+
+    @property
+    def done(self) -> bool:
+        """Whether the table was brought to what its files say."""
+        return not self.superseded and not self.held
 
 
 class CheckResult(Manifest):

@@ -13,6 +13,7 @@ from include.common.keys import KeySet
 from include.common.manifests import Cursor, FileEntry, Inputs, SourceRead, instant_text
 from include.common.postgres import connect, postgres_errors
 from include.common.settings import SOURCE_CONNECTION
+from include.source.held import doubted, hold_back
 from include.source.landing import begin_reading, copy_files
 from include.source.observe import (
     Observation,
@@ -33,11 +34,18 @@ from include.tables.schema import SourceTable
 log = logging.getLogger(__name__)
 
 
-def ingest(table: SourceTable, state: TableState | None, loaded: dict[str, Inputs], full_refresh: bool) -> SourceRead:
+def ingest(
+    table: SourceTable,
+    state: TableState | None,
+    loaded: dict[str, Inputs],
+    full_refresh: bool,
+    accepted: bool = False,
+) -> SourceRead:
     """Read what changed in a source table since `state`, and write it to the ingestion bucket.
 
     state: what was recorded of the table; None reads it whole.
     loaded: what the warehouse says it was built from; where that is behind the state, the table is read whole.
+    accepted: deletions are believed, however many they are; else those of most of the table hold it back.
     It may be repeated: each time it reads anew and writes new files. A table without a change writes none.
 
     Raises: DataError where the table is not as declared, DeclarationError and ServiceError as `postgres_errors`
@@ -51,9 +59,12 @@ def ingest(table: SourceTable, state: TableState | None, loaded: dict[str, Input
         _tell_ignored(table, ignored, state)
         base = None if full_refresh or not _usable(table, state, loaded, observation) else state
         keys = _compare_keys(connection, table, base)
+        if state and not accepted and (why := doubted(table, state, keys.whole, keys.current)):
+            return hold_back(table, state, why, monotonic() - started)
         reading = _Reading(table, base, observation, keys, changed=keys.changed or _is_ahead(table, base, loaded))
         files = _copy(connection, reading) if reading.changed else []
-    return _describe(reading, files, ignored, monotonic() - started)
+    read = _describe(reading, files, ignored, monotonic() - started)
+    return read.model_copy(update={"accepted": accepted})
 
 
 def _seen(table: SourceTable, state: TableState | None, loaded: dict[str, Inputs]) -> datetime:
