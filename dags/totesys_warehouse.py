@@ -55,7 +55,7 @@ def options() -> Any:
     from include.pipeline import Options
 
     params = get_current_context()["params"]
-    return Options(tuple(params["tables"] or ()), params["full_refresh"])
+    return Options(tuple(params["tables"] or ()), params["full_refresh"], tuple(params["accept_deletions"] or ()))
 
 
 @task
@@ -78,7 +78,7 @@ def ingest(name: str) -> None:
     if name not in attempt(lambda: asked.sources):
         raise AirflowSkipException(f"{name} was not asked for")
     read = attempt(lambda: pipeline.ingest_table(name, read_state(), loaded, asked))
-    leave(read.model_dump(mode="json"), skip="" if read.changed else f"{name} did not change")
+    leave(read.model_dump(mode="json"), skip=read.held or ("" if read.changed else f"{name} did not change"))
 
 
 @task(trigger_rule="none_failed_min_one_success")
@@ -110,7 +110,8 @@ def load(name: str) -> None:
     result = attempt(lambda: pipeline.load_table(name, StarFiles.model_validate(document)))
     counts = {"new": result.new, "changed": result.changed, "deleted": result.deleted}
     get_current_context()["outlet_events"][asset_of(name)].extra = {**counts, "rejected": len(result.rejected)}
-    leave(result.model_dump(mode="json"), skip="a later reading is loaded already" if result.superseded else "")
+    skip = result.held or ("a later reading is loaded already" if result.superseded else "")
+    leave(result.model_dump(mode="json"), skip=skip)
 
 
 @task(trigger_rule="all_done")
@@ -151,11 +152,8 @@ def _note(report: Any) -> None:
 
 def _identity() -> Any:
     """Which run this is, as its history tells it."""
-    from include.state.history import RunIdentity
-
-    run, asked = get_current_context()["dag_run"], options()
-    began = run.start_date or run.run_after
-    return RunIdentity(run_id=run.run_id, started_at=began, tables=list(asked.tables), full_refresh=asked.full_refresh)
+    run = get_current_context()["dag_run"]
+    return options().identity(run.run_id, run.start_date or run.run_after)
 
 
 def _reads() -> dict[str, Any]:
@@ -172,20 +170,25 @@ def _loads() -> dict[str, Any]:
     return {name: LoadResult.model_validate(document) for name, document in documents.items() if document}
 
 
+def names_param(title: str, description: str) -> Param:
+    """A parameter of a run that names source or warehouse tables."""
+    names = [*SOURCES, *STAR]
+    items = {"type": "string", "enum": names}
+    return Param([], type="array", items=items, examples=names, title=title, description=description)
+
+
 PARAMS = {
-    "tables": Param(
-        [],
-        type="array",
-        items={"type": "string", "enum": [*SOURCES, *STAR]},
-        examples=[*SOURCES, *STAR],
-        title="Tables",
-        description="Source or warehouse tables to bring up to date, with all that they refer to. None: all.",
+    "tables": names_param(
+        "Tables", "Source or warehouse tables to bring up to date, with all that they refer to. None: all."
     ),
     "full_refresh": Param(
         False,
         type="boolean",
         title="Full refresh",
         description="Read the named tables (all, where none is named) whole, whatever is known of them.",
+    ),
+    "accept_deletions": names_param(
+        "Accept deletions", "Tables that are held back since most of their rows are gone from the source: believe it."
     ),
 }
 

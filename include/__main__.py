@@ -45,6 +45,13 @@ def _parser() -> argparse.ArgumentParser:
         help="source or warehouse tables, with all that they refer to; default: all of " + ", ".join([*SOURCES, *STAR]),
     )
     run.add_argument("--full-refresh", action="store_true", help="read the named tables (or all) whole")
+    run.add_argument(
+        "--accept-deletions",
+        type=_table_names,
+        default=(),
+        metavar="a,b",
+        help="believe that rows of these tables were deleted, however many: else most of a table at once is held back",
+    )
     run.add_argument("--json", action="store_true", help="print the result as JSON")
     run.set_defaults(command=_run)
     status = commands.add_parser("status", help="show each source table's last read, its lag and counts")
@@ -71,7 +78,8 @@ def _run(options: argparse.Namespace) -> int:
 
     started = monotonic()
     with redirect_stdout(sys.stderr), Progress() as progress:
-        done = run(Options(options.tables, options.full_refresh), progress.advance)
+        asked = Options(options.tables, options.full_refresh, options.accept_deletions)
+        done = run(asked, progress.advance)
     seconds = monotonic() - started
     if options.json:
         _print_json({**done.summary(), "seconds": round(seconds, 3)})

@@ -50,7 +50,7 @@ def print_run(done: Run, seconds: float) -> None:
         if row["outcome"] == "loaded":
             table.add_row(row["table"], *(f"{row[count]:,}" for count in COUNTS), f"{row['seconds']:.2f}")
         else:
-            table.add_row(row["table"], row["outcome"], style="red" if row["outcome"] == "failed" else "dim")
+            table.add_row(row["table"], row["outcome"], style="red" if row["outcome"] in {"failed", "held"} else "dim")
     Console().print(table)
 
 

@@ -13,12 +13,12 @@ from include.lake.transform import calendar_inputs, transform, write_calendar
 from include.proof.prove import Prover
 from include.reports import alerts, metrics
 from include.reports.events import told
-from include.source.ingest import ingest
+from include.source.ingest import Known, ingest
 from include.state import status
 from include.state.history import RunIdentity, Work, describe_run
 from include.state.latest import State
 from include.state.record import COUNTS, RunReport, record
-from include.tables.lineage import named_sources, select_sources
+from include.tables.lineage import accepted_sources, named_sources, select_sources
 from include.tables.schema import Calendar
 from include.tables.sources import SOURCES
 from include.tables.star import STAR
@@ -35,10 +35,12 @@ class Options:
 
     tables: source or warehouse tables to bring up to date, with all that they refer to; empty for all.
     full_refresh: read the named tables (all, where none is named) whole, whatever is known of them.
+    accept_deletions: source or warehouse tables whose deletions are believed, however many they are.
     """
 
     tables: tuple[str, ...] = ()
     full_refresh: bool = False
+    accept_deletions: tuple[str, ...] = ()
 
     @property
     def sources(self) -> set[str]:
@@ -49,6 +51,21 @@ class Options:
     def whole(self) -> set[str]:
         """The source tables to read whole."""
         return (named_sources(self.tables) if self.tables else set(SOURCES)) if self.full_refresh else set()
+
+    @property
+    def accepted(self) -> set[str]:
+        """The source tables whose deletions are believed. Raises: as `accepted_sources`."""
+        return accepted_sources(self.accept_deletions, self.sources) if self.accept_deletions else set()
+
+    def identity(self, run_id: str, started_at: datetime) -> RunIdentity:
+        """The run that was asked for so, as its history tells it."""
+        return RunIdentity(
+            run_id=run_id,
+            started_at=started_at,
+            tables=list(self.tables),
+            full_refresh=self.full_refresh,
+            accept_deletions=list(self.accept_deletions),
+        )
 
 
 def _describe_warehouse(loaded: dict[str, Inputs]) -> dict[str, Any]:
@@ -61,7 +78,7 @@ def _size(files: list[FileEntry]) -> dict[str, int]:
 
 def _describe_read(read: SourceRead) -> dict[str, Any]:
     size = _size(read.files if read.changed else [])
-    outcome = "done" if read.changed else "unchanged"
+    outcome = "held" if read.held else "done" if read.changed else "unchanged"
     return {"outcome": outcome, **size, "source_rows": read.rows, "deletions": read.deletions}
 
 
@@ -71,7 +88,7 @@ def _describe_files(files: StarFiles | None) -> dict[str, Any]:
 
 def _describe_load(result: LoadResult) -> dict[str, Any]:
     counts = {"new": result.new, "changed": result.changed, "deleted": result.deleted, "rejected": len(result.rejected)}
-    return counts | ({"outcome": "superseded"} if result.superseded else {})
+    return counts | ({} if result.done else {"outcome": "held" if result.held else "superseded"})
 
 
 def _describe_checks(results: dict[str, CheckResult]) -> dict[str, Any]:
@@ -93,8 +110,14 @@ def prepare() -> dict[str, Inputs]:
 @told("ingest", _describe_read)
 def ingest_table(name: str, state: State, loaded: dict[str, Inputs], options: Options) -> SourceRead:
     """Read a source table's changes into the ingestion bucket. See `ingest`."""
-    prove = Prover(state)
-    return ingest(SOURCES[name], state.tables.get(name), loaded, name in options.whole, prove)
+    known = Known(
+        state.tables.get(name),
+        loaded,
+        full_refresh=name in options.whole,
+        accepted=name in options.accepted,
+        prove=Prover(state),
+    )
+    return ingest(SOURCES[name], known)
 
 
 @told("transform", _describe_files)
@@ -118,7 +141,7 @@ def check_tables(reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> 
     results = {}
     for name, result in loads.items():
         table = STAR[name]
-        if not isinstance(table, Calendar) and not result.superseded and table.source in reads:
+        if not isinstance(table, Calendar) and result.done and table.source in reads:
             compared = checks.check(table, reads[table.source], result)
             if compared:
                 results[name] = compared

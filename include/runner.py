@@ -51,11 +51,13 @@ class Run:
     def _table_summary(self, name: str) -> dict[str, Any]:
         result = self.results.get(Step("load", name))
         if result is None:
-            outcome = "unchanged" if Step("load", name) in self.results else "failed"
+            held = any(read.held for source, read in self.of_kind("ingest").items() if source in STAR[name].sources)
+            outcome = "held" if held else "unchanged" if Step("load", name) in self.results else "failed"
             nothing = TableReport(table=name, new=0, changed=0, deleted=0, rejected=0, seconds=0, lag_seconds=None)
             return {"outcome": outcome, **nothing.model_dump()}
         report = table_report(result, self.of_kind("ingest"))
-        return {"outcome": "superseded" if result.superseded else "loaded", **report.model_dump()}
+        outcome = "held" if result.held else "superseded" if result.superseded else "loaded"
+        return {"outcome": outcome, **report.model_dump()}
 
 
 def run(options: Options, progress: Callable[[Step, int], None]) -> Run:
@@ -63,9 +65,10 @@ def run(options: Options, progress: Callable[[Step, int], None]) -> Run:
 
     progress: called with each step when it is over, and with the number of all.
 
-    Raises: DeclarationError for a table that is not declared; as `read_state`.
+    Raises: DeclarationError for a table that is not declared, or not read though its deletions are accepted; as
+        `read_state`.
     """
-    steps = plan(options.sources)
+    steps, _ = plan(options.sources), options.accepted
     going = Run(options, read_state(), identify(options))
     order = TopologicalSorter({step: order.needs | order.follows for step, order in steps.items()})
     order.prepare()
@@ -88,12 +91,7 @@ def run(options: Options, progress: Callable[[Step, int], None]) -> Run:
 def identify(options: Options) -> RunIdentity:
     """A run that begins now."""
     now = datetime.now(UTC)
-    return RunIdentity(
-        run_id=f"command__{now.isoformat()}",
-        started_at=now,
-        tables=list(options.tables),
-        full_refresh=options.full_refresh,
-    )
+    return options.identity(f"command__{now.isoformat()}", now)
 
 
 def _attempt(going: Run, step: Step, order: Order) -> None:

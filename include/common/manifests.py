@@ -97,6 +97,8 @@ class SourceRead(Manifest):
         newest whole CSV, though it may be an earlier run's.
     read_rows: rows that this reading wrote.
     proofs: warehouse table → how its rows compared with this reading.
+    accepted: whether deletions are believed however many they are.
+    held: why the table is held back, in a sentence; the reading then is the recorded one, and nothing is to be loaded.
     """
 
     table: str
@@ -116,6 +118,8 @@ class SourceRead(Manifest):
     ignored_columns: list[str]
     seconds: float
     proofs: dict[str, Proof] = {}
+    accepted: bool = False
+    held: str = ""
 
 
 class StarFiles(Manifest):
@@ -138,11 +142,13 @@ class LoadResult(Manifest):
     """What a load did to one warehouse table.
 
     superseded: a later reading was there already, and nothing was done. seconds: of its transform and its load.
+    held: why the table is held back as it was, in a sentence; nothing was done.
     """
 
     table: str
     inputs: Inputs
     superseded: bool = False
+    held: str = ""
     new: int = 0
     changed: int = 0
     deleted: int = 0
@@ -150,6 +156,11 @@ class LoadResult(Manifest):
     rejected_files: list[str] = []
     loaded_at: AwareDatetime
     seconds: float
+
+    @property
+    def done(self) -> bool:
+        """Whether the table was brought to what its files say."""
+        return not self.superseded and not self.held
 
 
 class CheckResult(Manifest):

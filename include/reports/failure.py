@@ -52,6 +52,7 @@ def _remember(context: Mapping[str, Any]) -> None:
         started_at=(run and run.start_date) or datetime.now(UTC),
         tables=asked.get("tables") or [],
         full_refresh=asked.get("full_refresh") or False,
+        accept_deletions=asked.get("accept_deletions") or [],
     )
     remember_lost(identity, f"it ended before it was recorded: {_reason(context)}")
 

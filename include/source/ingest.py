@@ -14,6 +14,7 @@ from include.common.keys import KeySet
 from include.common.manifests import Cursor, FileEntry, Inputs, Proof, SourceRead, instant_text
 from include.common.postgres import connect, postgres_errors
 from include.common.settings import SOURCE_CONNECTION
+from include.source.held import doubted, hold_back
 from include.source.landing import copy_files
 from include.source.observe import (
     Observation,
@@ -57,18 +58,30 @@ Prove = Callable[[psycopg.Connection, Subject], dict[str, Proof]]
 """Compares values in the transaction that reads them; gives warehouse table → proof."""
 
 
-def ingest(
-    table: SourceTable,
-    state: TableState | None,
-    loaded: dict[str, Inputs],
-    full_refresh: bool,
-    prove: Prove = lambda *_: {},
-) -> SourceRead:
-    """Read what changed in a source table since `state`, and write it to the ingestion bucket.
+def _unproven(_: psycopg.Connection, __: Subject) -> dict[str, Proof]:
+    return {}
 
-    state: what was recorded of the table; None reads it whole.
+
+@dataclass(frozen=True)
+class Known:
+    """What a reading begins from.
+
+    state: what was recorded of the table; None reads it whole, as `full_refresh` does.
     loaded: what the warehouse says it was built from; where that is behind the state, the table is read whole.
-    prove: what else is to be compared; rows that it finds to differ are read as well.
+    accepted: deletions are believed, however many they are; else those of most of the table hold it back.
+    prove: compares what was loaded with what the reading shows; rows that differ are read as well.
+    """
+
+    state: TableState | None
+    loaded: dict[str, Inputs]
+    full_refresh: bool = False
+    accepted: bool = False
+    prove: Prove = _unproven
+
+
+def ingest(table: SourceTable, known: Known) -> SourceRead:
+    """Read what changed in a source table since it was recorded, and write it to the ingestion bucket.
+
     It may be repeated: each time it reads anew and writes new files. A table without a change writes none.
 
     Raises: DataError where the table is not as declared, or a replica was restored; ServiceError where the table is
@@ -77,26 +90,13 @@ def ingest(
     """
     with connect(SOURCE_CONNECTION) as connection, postgres_errors(table.name):
         for _ in range(ATTEMPTS):
-            read = _read(connection, table, _Known(state, loaded, full_refresh, prove))
+            read = _read(connection, table, known)
             if read:
-                return read
+                return read.model_copy(update={"accepted": known.accepted})
     raise ServiceError(f"{table.name}: it was changed under each of {ATTEMPTS} readings: truncated, rebuilt or altered")
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What is known of a table: what was recorded, what the warehouse was built from, whether that is to be used.
-
-    prove: compares what was loaded with what the reading shows.
-    """
-
-    state: TableState | None
-    loaded: dict[str, Inputs]
-    full_refresh: bool
-    prove: Prove
-
-
-def _read(connection: psycopg.Connection, table: SourceTable, known: _Known) -> SourceRead | None:
+def _read(connection: psycopg.Connection, table: SourceTable, known: Known) -> SourceRead | None:
     """One reading; None where the table was changed under it, whatever came of that."""
     started = monotonic()
     observation = begin_reading(connection, table)
@@ -110,13 +110,15 @@ def _read(connection: psycopg.Connection, table: SourceTable, known: _Known) -> 
     ended = end_reading(connection, table, reading.observation)
     if ended is None:
         return None
+    if known.state and reading.held:
+        return hold_back(table, known.state, reading.held, monotonic() - started)
     starts = remembered_starts(known.state.cursor if known.state else None, ended.server)
     ended = replace(ended, cursor=ended.cursor.model_copy(update={"starts": starts}))
     return _describe(replace(reading, observation=ended), files, ignored, monotonic() - started)
 
 
 def _find_changes(
-    connection: psycopg.Connection, table: SourceTable, known: _Known, observation: Observation
+    connection: psycopg.Connection, table: SourceTable, known: Known, observation: Observation
 ) -> tuple["_Reading", list[FileEntry], list[str]]:
     """What changed, the files that hold it, and the columns that are not declared."""
     observation = _later_than(observation, _seen(table, known.state, known.loaded))
@@ -124,14 +126,16 @@ def _find_changes(
     ignored = check_columns(connection, table, observation.cursor.relation)
     _tell_ignored(table, ignored, known.state)
     keys = _compare_keys(connection, table, base)
-    if base:
+    held = doubted(table, known.state, keys.whole, keys.current) if known.state and not known.accepted else ""
+    if base and not held:
         doubts = suspicions(base.cursor, observation)
         keys = keys.disproven(known.prove(connection, Subject(table, keys.known, keys.current, doubts)))
-    reading = _Reading(table, base, observation, keys, changed=keys.changed or _is_ahead(table, base, known.loaded))
-    return reading, _copy(connection, reading) if reading.changed else [], ignored
+    changed = not held and (keys.changed or _is_ahead(table, base, known.loaded))
+    reading = _Reading(table, base, observation, keys, changed, held)
+    return reading, _copy(connection, reading) if changed else [], ignored
 
 
-def _base(table: SourceTable, known: _Known, observation: Observation) -> TableState | None:
+def _base(table: SourceTable, known: Known, observation: Observation) -> TableState | None:
     """What the reading goes on from; None where it begins anew."""
     state = known.state
     if state is None or known.full_refresh:
@@ -226,7 +230,7 @@ class _Keys:
 class _Reading:
     """A table as one transaction of the source shows it, against what was recorded (`base`; None for nothing).
 
-    changed: whether there is anything to load.
+    changed: whether there is anything to load. held: why what it shows is not believed.
     """
 
     table: SourceTable
@@ -234,6 +238,7 @@ class _Reading:
     observation: Observation
     keys: _Keys
     changed: bool
+    held: str
 
 
 def _compare_keys(connection: psycopg.Connection, table: SourceTable, base: TableState | None) -> _Keys:

@@ -12,7 +12,7 @@ from include.common.manifests import CheckResult, LoadResult, Manifest, SourceRe
 from include.common.settings import STATE_BUCKET, required_variable
 from include.lake.files import list_keys, new_key, read_file, write_file
 from include.lake.rejected import RejectedRow, rejected_rows
-from include.state.record import table_report
+from include.state.record import held_back, table_report
 from include.tables.schema import StarTable
 from include.tables.star import STAR
 
@@ -26,12 +26,17 @@ PROBLEMS = 20
 
 
 class RunIdentity(Manifest):
-    """Which run it is, since when, and what it was asked for: tables (none: all), and whether to read them whole."""
+    """Which run it is, since when, and what it was asked for.
+
+    tables: to bring up to date; none for all. full_refresh: whether to read them whole.
+    accept_deletions: tables whose deletions are believed, however many.
+    """
 
     run_id: str
     started_at: AwareDatetime
     tables: list[str] = Field(default_factory=list)
     full_refresh: bool = False
+    accept_deletions: list[str] = Field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,16 @@ Outcome = Literal["loaded", "unchanged", "superseded", "failed"]
 
 
 class TableOutcome(Manifest):
-    """What became of a warehouse table in a run that was to bring it up to date; `problem` says what is wrong."""
+    """What became of a warehouse table in a run that was to bring it up to date.
+
+    problem: what is wrong, in a sentence. held: those of its sources that are held back until deletions are accepted.
+    """
 
     table: str
     outcome: Outcome
     problem: str
     load: TableLoad | None
+    held: list[str] = Field(default_factory=list)
 
 
 class RunSummary(Manifest):
@@ -132,12 +141,14 @@ def _outcome(table: StarTable, work: Work) -> TableOutcome | None:
     if not work.expected.issuperset(table.sources):
         return None
     result = work.loads.get(table.name)
+    held = {name: why for name, why in held_back(work.reads, work.loads).items() if name in table.sources}
     problem = _load_problem(result, work) if result else _missing_problem(table, work)
+    problem = "; ".join(filter(None, [problem, *held.values()]))
     kind: Outcome = "failed" if problem else "unchanged"
     if result and not problem:
         kind = "superseded" if result.superseded else "loaded"
-    load = _table_load(result, work) if result and not result.superseded else None
-    return TableOutcome(table=table.name, outcome=kind, problem=problem, load=load)
+    load = _table_load(result, work) if result and result.done else None
+    return TableOutcome(table=table.name, outcome=kind, problem=problem, load=load, held=sorted(held))
 
 
 def _table_load(result: LoadResult, work: Work) -> TableLoad:

@@ -4,6 +4,8 @@ import logging
 from datetime import UTC, datetime
 from typing import Literal
 
+from pydantic import Field
+
 from include.common.keys import KeySet
 from include.common.manifests import CheckResult, LoadResult, Manifest, SourceRead
 from include.state.latest import LastLoad, State, TableState, update_state
@@ -33,11 +35,15 @@ class TableReport(Manifest):
 
 
 class RunReport(Manifest):
-    """What a run did, and what is wrong with it: a sentence each."""
+    """What a run did, and what is wrong with it: a sentence each.
+
+    held: source table → why it is held back; the sentences are among the problems.
+    """
 
     tables: list[TableReport]
     problems: list[str]
     newly_rejected: list[str]
+    held: dict[str, str] = Field(default_factory=dict)
 
     def total(self, count: Count) -> int:
         """A count over all tables."""
@@ -72,7 +78,7 @@ def record(
     Raises: as `read_state` and `update_state`.
     """
     recordable = loads if checked is not None else {}
-    complete = {name: read for name, read in reads.items() if not _missing(read, recordable)}
+    complete = {name: read for name, read in reads.items() if not read.held and not _missing(read, recordable)}
     broken = {name for name, result in (checked or {}).items() if not result.held}
     before: State = State()
 
@@ -89,9 +95,10 @@ def record(
 
     after = update_state(move_on)
     return RunReport(
-        tables=[table_report(result, reads) for result in loads.values()],
+        tables=[table_report(result, reads) for result in loads.values() if not result.held],
         problems=_problems(expected, reads, loads, checked),
         newly_rejected=_newly_rejected(before, after),
+        held=held_back(reads, loads),
     )
 
 
@@ -99,7 +106,7 @@ def _missing(read: SourceRead, loads: dict[str, LoadResult]) -> list[str]:
     """The warehouse tables that a reading has changes for and that do not show it."""
     if not read.changed:
         return []
-    return [table.name for table in fed_by(read.table) if table.name not in loads or loads[table.name].superseded]
+    return [table.name for table in fed_by(read.table) if table.name not in loads or not loads[table.name].done]
 
 
 def _table_state(
@@ -177,11 +184,18 @@ def _problems(
 
 
 def left_behind(expected: set[str], reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> list[str]:
-    """What a run was to bring up to date and did not: source tables not read, warehouse tables not loaded."""
+    """What a run was to bring up to date and did not, a sentence each: held back, not read, not loaded."""
     unread = sorted(expected - reads.keys())
     unloaded = sorted({table for read in reads.values() for table in _missing(read, loads) if table not in loads})
     left = {"not read": unread, "not loaded": unloaded}
-    return [f"{what}: {', '.join(names)}" for what, names in left.items() if names]
+    sentences = [f"{what}: {', '.join(names)}" for what, names in left.items() if names]
+    return [*held_back(reads, loads).values(), *sentences]
+
+
+def held_back(reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> dict[str, str]:
+    """Source table → why it is held back, by its reading or by the load of what it feeds."""
+    by_load = {STAR[name].sources[0]: result.held for name, result in loads.items() if result.held}
+    return by_load | {name: read.held for name, read in reads.items() if read.held}
 
 
 def _newly_rejected(before: State, after: State) -> list[str]:

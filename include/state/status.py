@@ -46,7 +46,7 @@ class TableStatus(Manifest):
 
     kind: fact, dimension or calendar. references: the tables that it refers to. view: of its current versions.
     rows: of its source at the last reading. observed_at: up to which instant of the source's clock it shows all.
-    outcome, problem: of the last run that was to bring it up to date, which began at run_at.
+    outcome, problem, held: of the last run that was to bring it up to date, which began at run_at.
     last_load: the last one that brought changes. rejected: rows that it cannot take now.
     """
 
@@ -60,12 +60,13 @@ class TableStatus(Manifest):
     observed_at: AwareDatetime | None = None
     outcome: Outcome | None = None
     problem: str = ""
+    held: list[str] = Field(default_factory=list)
     run_at: AwareDatetime | None = None
     last_load: TableLoad | None = None
     rejected: int = 0
 
 
-FOUND = ("rows", "observed_at", "outcome", "problem", "run_at", "last_load", "rejected")
+FOUND = ("rows", "observed_at", "outcome", "problem", "held", "run_at", "last_load", "rejected")
 """What of a table's status is found by runs; the rest is declared."""
 
 
@@ -162,7 +163,7 @@ def _declared(table: StarTable, known: TableStatus | None) -> TableStatus:
 def _after(table: TableStatus, outcome: TableOutcome, run: RunSummary) -> TableStatus:
     if table.run_at and table.run_at > run.run.started_at:
         return table
-    told = {"outcome": outcome.outcome, "problem": outcome.problem, "run_at": run.run.started_at}
+    told = {**outcome.model_dump(include={"outcome", "problem", "held"}), "run_at": run.run.started_at}
     return table.model_copy(update=told | ({"last_load": outcome.load} if outcome.load else {}))
 
 

@@ -36,12 +36,12 @@ def fingerprint(source: str) -> str:
 
 
 def as_document(declared: Any) -> Any:
-    """A declaration as plain values, without its descriptions: the same for what is built the same way."""
+    """A declaration as plain values, without what no value depends on: the same for what is built the same way."""
     if isinstance(declared, tuple):
         return [as_document(part) for part in declared]
     if not is_dataclass(declared):
         return declared.__qualname__ if callable(declared) else declared
-    names = [field.name for field in fields(declared) if field.name != "description"]
+    names = [field.name for field in fields(declared) if field.name not in {"description", "believed_deletions"}]
     return {name: as_document(getattr(declared, name)) for name in names}
 
 
@@ -79,6 +79,18 @@ def select_sources(names: Iterable[str]) -> set[str]:
         if complete == wanted:
             return sources
         wanted = complete
+
+
+def accepted_sources(names: Iterable[str], read: set[str]) -> set[str]:
+    """The source tables whose deletions are accepted with these names, all of which a run reads (`read`).
+
+    Raises: DeclarationError that names a table that is not declared, or that the run does not read.
+    """
+    accepted = named_sources(names) if select_sources(names) else set()
+    if accepted - read:
+        missed = ", ".join(sorted(accepted - read))
+        raise DeclarationError(f"accept_deletions names {missed}, which this run does not read: name it in tables too")
+    return accepted
 
 
 def named_sources(names: Iterable[str]) -> set[str]:

@@ -1,8 +1,7 @@
 """What a declaration may say: source tables, and the dimensions and facts that are built from them.
 
 A declaration is frozen and checks itself when it is made, so a wrong one fails at import, with its name.
-Types are PostgreSQL's own words; nothing here imports more than the standard library, so that a DAG file stays
-cheap to parse.
+Types are PostgreSQL's own words; only the standard library is imported, so that a DAG file stays cheap to parse.
 """
 
 import re
@@ -53,10 +52,8 @@ def require(condition: bool, message: str) -> None:
 
 def _require_type(declared: str, where: str) -> None:
     known = declared in PLAIN_TYPES or SIZED_TYPE.fullmatch(declared) or ENUM_TYPE.fullmatch(declared)
-    require(
-        bool(known),
-        f"{where}: unknown type {declared!r}; use one of {sorted(PLAIN_TYPES)}, varchar, varchar(n), numeric(p,s)",
-    )
+    types = f"one of {sorted(PLAIN_TYPES)}, varchar, varchar(n), numeric(p,s)"
+    require(bool(known), f"{where}: unknown type {declared!r}; use {types}")
 
 
 def _require_names(table: str, columns: Iterable[str]) -> None:
@@ -90,6 +87,7 @@ class SourceTable:
     overlap_seconds: with "last_updated", how far before the newest stamp the next run begins to read again;
         longer than the source's longest transaction. Each run reads at least the newest rows again.
     schema: where the source has it; no search path is asked.
+    believed_deletions: the share of its keys that may be gone at once; more is not believed. See `tables/belief`.
     """
 
     name: str
@@ -98,6 +96,7 @@ class SourceTable:
     follow: Literal["xmin", "last_updated"] = "xmin"
     overlap_seconds: int = 3600
     schema: str = "public"
+    believed_deletions: float = 0.5
 
     def __post_init__(self) -> None:
         require(
@@ -107,11 +106,13 @@ class SourceTable:
         require(self.key in self.by_name, f"{self.name}: the key {self.key!r} is not among its columns")
         require(self.by_name[self.key].type == "integer", f"{self.name}: the key {self.key!r} must be an integer")
         require(not self.by_name[self.key].nullable, f"{self.name}: the key {self.key!r} must not be NULL")
-        stamp = self.by_name.get("last_updated")
-        require(stamp is not None, f"{self.name}: the column last_updated is missing")
-        require(stamp is None or stamp.type == "timestamp(3)", f"{self.name}: last_updated must be a timestamp(3)")
+        require("last_updated" in self.by_name, f"{self.name}: the column last_updated is missing")
+        require(
+            self.by_name["last_updated"].type == "timestamp(3)", f"{self.name}: last_updated must be a timestamp(3)"
+        )
         require(self.follow in FOLLOWED, f"{self.name}: follow={self.follow!r} is none of {', '.join(FOLLOWED)}")
         require(self.overlap_seconds >= 0, f"{self.name}: overlap_seconds must not be negative")
+        require(0 <= self.believed_deletions <= 1, f"{self.name}: believed_deletions must lie between 0 and 1")
 
     @cached_property
     def by_name(self) -> Mapping[str, SourceColumn]:

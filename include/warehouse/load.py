@@ -15,7 +15,9 @@ from include.common.manifests import Inputs, LoadResult, SourceRead, StarFiles, 
 from include.common.postgres import binary_row, connect, copy_rows, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
 from include.state.latest import read_keys
+from include.tables.belief import doubt
 from include.tables.schema import Calendar, Dimension, Fact, StarTable
+from include.tables.sources import SOURCES
 from include.warehouse.fill import fill
 from include.warehouse.merge import (
     STAGED,
@@ -44,12 +46,13 @@ KEY = binary_row(key=">i4")
 
 @dataclass(frozen=True)
 class _Outcome:
-    """Numbers of keys that a load added, changed and found gone; rows that it refused."""
+    """Numbers of keys that a load added, changed and found gone; rows that it refused; why it did nothing."""
 
     new: int = 0
     changed: int = 0
     deleted: int = 0
     refused: Refused = field(default_factory=lambda: Refused(KeySet(), []))
+    held: str = ""
 
 
 def load(table: StarTable, files: StarFiles) -> LoadResult:
@@ -57,7 +60,7 @@ def load(table: StarTable, files: StarFiles) -> LoadResult:
 
     It may be repeated, and an older state than the table's is ignored: both change nothing. Rows that refer to
     what is not there are set aside as rejected; rows that the source no longer has are closed (facts) or noted
-    (dimensions).
+    (dimensions). Where those are so many that it is not believed, nothing is changed, and the result says why.
 
     Raises: DataError where another run loaded the table meanwhile from partly older, partly newer readings; others as
         `postgres_errors` and `lake_errors`.
@@ -131,10 +134,14 @@ def _fill(connection: psycopg.Connection, table: StarTable, files: StarFiles) ->
 
 def _update(connection: psycopg.Connection, table: StarTable, files: StarFiles, earlier: Inputs | None) -> _Outcome:
     """Merge the rows, and take out what the source no longer has. earlier: None for a table without rows."""
+    if not files.source or earlier is None or not _must_compare_keys(files.source, earlier):
+        return _merge(connection, table, files)
+    gone, why = _find_gone(connection, table, files.source)
+    if why:
+        log.error("%s", why)
+        return _Outcome(held=why)
     outcome = _merge(connection, table, files)
-    if files.source and earlier is not None and _must_compare_keys(files.source, earlier):
-        return replace(outcome, deleted=_remove_gone(connection, table, files.source))
-    return outcome
+    return replace(outcome, deleted=_remove_gone(connection, table, gone, files.source.observed_at))
 
 
 def _merge(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> _Outcome:
@@ -159,18 +166,29 @@ def _must_compare_keys(read: SourceRead, earlier: Inputs) -> bool:
     return read.deletions or read.base is None or earlier.get(read.table, "") > recorded
 
 
-def _remove_gone(connection: psycopg.Connection, table: StarTable, read: SourceRead) -> int:
+def _find_gone(connection: psycopg.Connection, table: StarTable, read: SourceRead) -> tuple[KeySet, str]:
+    """The keys that the table holds and the source no longer has, and why that is not believed (empty where it is)."""
+    current = sql.SQL("valid_to IS NULL") if isinstance(table, Fact) else sql.SQL("true")
+    names = {"key": sql.Identifier(table.key), "table": sql.Identifier(table.name), "current": current}
+    held = _keys(connection, sql.SQL("SELECT {key} FROM {table} WHERE {current}").format(**names))
+    noted = sql.SQL("SELECT key FROM pipeline.deleted WHERE table_name = {}").format(sql.Literal(table.name))
+    shown = held - _keys(connection, noted)
+    gone = held - read_keys(read.table, read.keys_key)
+    newly = len(shown) - len(shown - gone)
+    return gone, "" if read.accepted else doubt(SOURCES[read.table], len(shown), newly)
+
+
+def _keys(connection: psycopg.Connection, query: sql.Composed) -> KeySet:
+    keys = KeySet()
+    for rows in copy_rows(connection, sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query), KEY):
+        keys.add(KeySet.of(rows["key"]))
+    return keys
+
+
+def _remove_gone(connection: psycopg.Connection, table: StarTable, gone: KeySet, observed_at: datetime) -> int:
     """Close, or note, what the source no longer has; gives the number of keys."""
-    current = sql.SQL("WHERE valid_to IS NULL") if isinstance(table, Fact) else sql.SQL("")
-    statement = sql.SQL("COPY (SELECT {} FROM {} {}) TO STDOUT (FORMAT binary)").format(
-        sql.Identifier(table.key), sql.Identifier(table.name), current
-    )
-    gone = KeySet()
-    for rows in copy_rows(connection, statement, KEY):
-        gone.add(KeySet.of(rows["key"]))
-    gone -= read_keys(read.table, read.keys_key)
     if isinstance(table, Fact):
-        return close_versions(connection, table, gone, read.observed_at)
+        return close_versions(connection, table, gone, observed_at)
     return note_deleted(connection, table.name, gone)
 
 
@@ -178,13 +196,14 @@ def _describe(
     connection: psycopg.Connection, files: StarFiles, outcome: _Outcome, superseded: bool, started: float
 ) -> LoadResult:
     """Note in the warehouse what was loaded, and say it to the tasks that follow."""
-    if not superseded:
+    if not superseded and not outcome.held:
         done = "UPDATE pipeline.load SET inputs = %s, loaded_at = clock_timestamp() WHERE table_name = %s"
         connection.execute(done, [json.dumps(files.inputs), files.table])
     return LoadResult(
         table=files.table,
         inputs=files.inputs,
         superseded=superseded,
+        held=outcome.held,
         new=outcome.new,
         changed=outcome.changed,
         deleted=outcome.deleted,

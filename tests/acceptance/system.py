@@ -65,12 +65,12 @@ class System:
     def variables(self) -> dict[str, str]:
         return self.endpoints.variables(self.home)
 
-    def run(self, *tables: str, full_refresh: bool = False) -> Run:
-        return run(Options(tables, full_refresh), lambda *_: None)
+    def run(self, *tables: str, full_refresh: bool = False, accept: tuple[str, ...] = ()) -> Run:
+        return run(Options(tables, full_refresh, accept), lambda *_: None)
 
-    def run_cleanly(self, *tables: str, full_refresh: bool = False) -> Run:
+    def run_cleanly(self, *tables: str, full_refresh: bool = False, accept: tuple[str, ...] = ()) -> Run:
         """A run none of whose steps may fail."""
-        done = self.run(*tables, full_refresh=full_refresh)
+        done = self.run(*tables, full_refresh=full_refresh, accept=accept)
         assert not done.failures, done.failures
         return done
 

@@ -84,6 +84,19 @@ def test_a_full_refresh_mends_what_was_changed_by_hand(command: Command, warehou
     assert command("run", "--json", "--tables", "design", "--full-refresh").table("dim_design")["changed"] == 5
 
 
+def test_a_table_that_lost_most_of_its_rows_is_held_back_and_can_be_accepted(command: Command, change: Change) -> None:
+    change("INSERT INTO design SELECT n, 'n', '/', 'f', now(), now() FROM generate_series(1001, 2000) AS n")
+    command("run", "--tables", "design")
+    change("DELETE FROM design WHERE design_id > 1000")
+    answer = command("run", "--json", "--tables", "design")
+    assert (answer.status, answer.table("dim_design")["outcome"]) == (1, "held")
+    assert "design: 1,000 of 1,424 known rows are gone" in answer.err
+    assert "--accept-deletions design" in answer.err
+    assert command("run", "--accept-deletions", "designs").status == 1
+    answer = command("run", "--json", "--tables", "dim_design", "--accept-deletions", "dim_design")
+    assert (answer.status, answer.table("dim_design")["deleted"]) == (0, 1000)
+
+
 def test_rejected_rows_are_shown_and_do_not_fail_a_run(command: Command, change: Change) -> None:
     change("UPDATE sales_order SET agreed_payment_date = '2024-02-30' WHERE sales_order_id <= 2")
     answer = command("run", "--json", "--tables", "sales_order")
@@ -126,7 +139,7 @@ def test_help_names_the_commands_and_the_settings(command: Command) -> None:
     for name in ("run", "status", "describe", "AIRFLOW_CONN_TOTESYS", "AIRFLOW_VAR_STATE_BUCKET", "AWS_ENDPOINT_URL"):
         assert name in answer.out
     text = command("run", "--help").out
-    for name in ("--tables", "--full-refresh", "--json", *SOURCES, *STAR):
+    for name in ("--tables", "--full-refresh", "--accept-deletions", "--json", *SOURCES, *STAR):
         assert name in text
 
 

@@ -194,6 +194,8 @@ def test_the_trigger_form_offers_every_table_and_a_full_refresh(dag: Any) -> Non
     tables = dag.params.get_param("tables")
     assert tables.value == []
     assert tables.schema["items"]["enum"] == tables.schema["examples"] == [*SOURCES, *STAR]
+    accepted = dag.params.get_param("accept_deletions")
+    assert (accepted.value, accepted.schema["items"]) == ([], tables.schema["items"])
     full_refresh = dag.params.get_param("full_refresh")
     assert (full_refresh.value, full_refresh.schema["type"]) == (False, "boolean")
 
@@ -201,6 +203,8 @@ def test_the_trigger_form_offers_every_table_and_a_full_refresh(dag: Any) -> Non
 def test_an_undeclared_table_is_refused_by_the_form(dag: Any) -> None:
     with pytest.raises(Exception, match="nothing"):
         dag.params.get_param("tables").resolve(["nothing"])
+    with pytest.raises(Exception, match="nothing"):
+        dag.params.get_param("accept_deletions").resolve(["nothing"])
 
 
 def test_new_declarations_are_new_tasks(mwaa_folder: Path, tmp_path: Path) -> None:

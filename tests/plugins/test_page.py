@@ -174,5 +174,22 @@ def test_a_run_of_one_table_is_started_with_the_cookie_of_the_page(server: Serve
     assert (answer.json["state"], answer.json["conf"]) == ("queued", conf)
 
 
+def test_a_table_that_is_held_back_is_told_with_what_is_to_be_accepted(server: Server, system: System) -> None:
+    system.write("INSERT INTO design SELECT n, 'n', '/', 'f', now(), now() FROM generate_series(1001, 2000) AS n")
+    system.run_cleanly("design")
+    system.write("DELETE FROM design WHERE design_id > 1000")
+    system.run("design")
+    tables = server.ask("/totesys/status").json["status"]["tables"]
+    assert {name: table["held"] for name, table in tables.items() if table["held"]} == {"dim_design": ["design"]}
+    assert "1,000 of 1,424 known rows" in tables["dim_design"]["problem"]
+
+
+def test_deletions_are_accepted_by_a_run_that_the_page_starts(server: Server) -> None:
+    """What trigger.js sends for a table that is held back."""
+    conf = {"tables": ["fact_payment"], "full_refresh": False, "accept_deletions": ["payment"]}
+    answer = server.ask(RUNS, user="admin", document={"logical_date": None, "conf": conf})
+    assert (answer.status, answer.json["conf"]) == (200, conf)
+
+
 def test_who_may_only_look_starts_no_run(server: Server) -> None:
     assert server.ask(RUNS, document={"logical_date": None, "conf": {"tables": ["dim_staff"]}}).status == 403

@@ -12,7 +12,7 @@ from include.common.keys import KeySet
 from include.common.manifests import Inputs, SourceRead, instant_text
 from include.common.settings import STATE_BUCKET, aws_client, required_variable
 from include.lake.files import read_file
-from include.source.ingest import ingest
+from include.source.ingest import Known, ingest
 from include.state.latest import TableState
 from include.tables.lineage import fed_by
 from include.tables.sources import SOURCES
@@ -58,7 +58,7 @@ def read_since(source: psycopg.Connection[Any]) -> Reader:
 
     def read(earlier: SourceRead | None = None, table: str = "design") -> SourceRead:
         state = recorded(earlier) if earlier else None
-        return ingest(SOURCES[table], state, loaded(earlier) if earlier else {}, full_refresh=False)
+        return ingest(SOURCES[table], Known(state, loaded(earlier) if earlier else {}))
 
     return read
 

@@ -6,11 +6,13 @@ export const STATES = {
   good: { sign: "✓", word: "Up to date" },
   warn: { sign: "!", word: "Rejected rows" },
   bad: { sign: "✕", word: "Failed" },
+  held: { sign: "‖", word: "Held back" },
   none: { sign: "–", word: "Not loaded yet" },
 };
 
 /** The state of a table: the name of one of STATES. */
 export function health(table) {
+  if (table.held?.length) return "held";
   if (table.outcome === "failed") return "bad";
   if (table.kind !== "calendar" && !table.observed_at) return "none";
   return table.rejected > 0 ? "warn" : "good";

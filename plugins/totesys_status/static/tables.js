@@ -11,7 +11,7 @@ export function badge(state, word = STATES[state].word) {
   return html("span", { class: `badge ${state}` }, html("span", { "aria-hidden": "true" }, STATES[state].sign), ` ${word}`);
 }
 
-/** The row of each warehouse table; `run` is called with a table's name. */
+/** The row of each warehouse table; `run` is called with a table's name and the deletions to accept. */
 export const tableRows = (tables, now, run) => tables.map((table) => tableRow(table, now, run));
 
 function tableRow(table, now, run) {
@@ -30,8 +30,15 @@ function tableRow(table, now, run) {
     number("Changed", count(load.changed)),
     number("Deleted", count(load.deleted)),
     number("Rejected", table.rejected ? html("a", { href: "#rejected-title" }, count(table.rejected)) : count(table.rejected)),
-    cell("", html("button", { type: "button", "aria-label": `Run ${table.name}`, onclick: () => run(table.name) }, "Run")),
+    cell("", [html("button", { type: "button", "aria-label": `Run ${table.name}`, onclick: () => run(table.name) }, "Run"), accept(table, run)].flat()),
   );
+}
+
+/** What lets a table go on that is held back, since most rows of its sources are gone. */
+function accept(table, run) {
+  if (!table.held?.length) return [];
+  const name = { "aria-label": `Accept deletions of ${table.name}` };
+  return [html("button", { type: "button", ...name, onclick: () => run(table.name, table.held) }, "Accept deletions")];
 }
 
 /** Where its rows are to be found, for a fact, or come from. */

@@ -11,7 +11,7 @@ export function prepareDialog(told) {
     event.preventDefault();
     byId("trigger-run").disabled = true;
     try {
-      const run = await start(dialog.dataset.table, byId("full-refresh").checked);
+      const run = await start(dialog.dataset.table, byId("full-refresh").checked, JSON.parse(dialog.dataset.accepted));
       dialog.close();
       told(run.dag_run_id);
     } catch (error) {
@@ -22,21 +22,26 @@ export function prepareDialog(told) {
   });
 }
 
-/** Ask whether to run a table, or all of them for an empty name. */
-export function askToRun(table) {
+/** Ask whether to run a table, or all of them for an empty name; `accepted` names source tables whose deletions are believed. */
+export function askToRun(table, accepted = []) {
   const dialog = byId("trigger");
   dialog.dataset.table = table;
-  byId("trigger-title").textContent = table ? `Run ${table}` : "Run all tables";
-  byId("trigger-text").textContent = table
-    ? "Brings this table up to date now, with all that it refers to."
-    : "Brings all tables up to date now, without waiting for the next run.";
+  dialog.dataset.accepted = JSON.stringify(accepted);
+  byId("trigger-title").textContent = accepted.length ? `Accept deletions of ${table}` : table ? `Run ${table}` : "Run all tables";
+  byId("trigger-text").textContent = accepted.length
+    ? `Most rows of ${accepted.join(", ")} are gone from the source. Accept this only if they were really deleted: the warehouse then shows them as deleted, too.`
+    : table
+      ? "Brings this table up to date now, with all that it refers to."
+      : "Brings all tables up to date now, without waiting for the next run.";
+  byId("trigger-run").textContent = accepted.length ? "Accept and run" : "Run";
   byId("full-refresh").checked = false;
   byId("trigger-problem").textContent = "";
   dialog.showModal();
 }
 
-async function start(table, fullRefresh) {
+async function start(table, fullRefresh, accepted) {
   const conf = { tables: table ? [table] : [], full_refresh: fullRefresh };
+  if (accepted.length) conf.accept_deletions = accepted;
   const answer = await fetch(`${DAG}/dagRuns`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },

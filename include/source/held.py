@@ -1,0 +1,51 @@
+"""Deletions that are not believed: the reading that holds a table back as it was recorded."""
+
+import logging
+
+from include.common.errors import DataError
+from include.common.keys import KeySet
+from include.common.manifests import SourceRead
+from include.state.latest import TableState, read_keys
+from include.tables.belief import doubt
+from include.tables.lineage import fed_by
+from include.tables.schema import SourceTable
+
+log = logging.getLogger(__name__)
+
+
+def doubted(table: SourceTable, state: TableState, whole: bool, current: KeySet) -> str:
+    """Why the keys that the source has now are not believed, against the recorded ones; empty where they are.
+
+    A table that is read whole is compared with what the warehouse holds, when it is loaded; here only if no warehouse
+    table has its keys, since it completes another's rows.
+    """
+    if whole and any(fed.sources[0] == table.name for fed in fed_by(table.name)):
+        return ""
+    known = _recorded_keys(table, state)
+    return doubt(table, len(known), len(known - current))
+
+
+def _recorded_keys(table: SourceTable, state: TableState) -> KeySet:
+    try:
+        return read_keys(table.name, state.keys_key)
+    except DataError as error:  # what is read whole is what mends it
+        log.warning("%s: nothing is known of its deletions: %s", table.name, error)
+        return KeySet()
+
+
+def hold_back(table: SourceTable, state: TableState, why: str, seconds: float) -> SourceRead:
+    """The recorded reading in place of one that is not believed: nothing changed, and other tables go on with it."""
+    log.error("%s", why)
+    names = ("observed_at", "read_at", "cursor", "fingerprint", "rows", "key_sum", "keys_key", "ignored_columns")
+    return SourceRead(
+        table=table.name,
+        changed_at=None,
+        base=state.read_at,
+        changed=False,
+        deletions=False,
+        files=state.snapshot,
+        read_rows=0,
+        seconds=seconds,
+        held=why,
+        **{name: getattr(state, name) for name in names},
+    )

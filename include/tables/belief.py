@@ -1,0 +1,20 @@
+"""What is believed of a source: not that most of a table's rows were deleted at once, until somebody says so."""
+
+from include.tables.schema import SourceTable
+
+LEAST_KEYS = 1000
+"""From how many known keys on a table is guarded: of a small one, most may well go at once."""
+
+
+def doubt(table: SourceTable, known: int, gone: int) -> str:
+    """Why it is not believed that `gone` of `known` keys of a table were deleted; empty where it is.
+
+    The text names both numbers, and how to accept the deletions.
+    """
+    if known < LEAST_KEYS or gone <= table.believed_deletions * known:
+        return ""
+    return (
+        f"{table.name}: {gone:,} of {known:,} known rows are gone from the source at once, which is not believed; the "
+        f"table is held back as it was. If they were really deleted, accept it: run with accept_deletions "
+        f"{table.name} (python -m include run --accept-deletions {table.name})"
+    )
