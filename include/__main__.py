@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from time import monotonic
@@ -37,13 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="command")
     run = commands.add_parser("run", help="do one run, without a scheduler")
-    run.add_argument(
-        "--tables",
-        type=_table_names,
-        default=(),
-        metavar="a,b",
-        help="source or warehouse tables, with all that they refer to; default: all of " + ", ".join([*SOURCES, *STAR]),
-    )
+    _add_tables(run, "source or warehouse tables, with all that they refer to")
     run.add_argument("--full-refresh", action="store_true", help="read the named tables (or all) whole")
     run.add_argument(
         "--accept-deletions",
@@ -57,9 +52,20 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="show each source table's last read, its lag and counts")
     status.add_argument("--json", action="store_true", help="print it as JSON")
     status.set_defaults(command=_status)
+    audit = commands.add_parser("audit", help="compare every value of the warehouse with the source, now")
+    _add_tables(audit, "warehouse tables, or source tables for those that they feed")
+    audit.add_argument("--heal", action="store_true", help="read rows that differ again, and compare once more")
+    audit.add_argument("--json", action="store_true", help="print the result as JSON")
+    audit.set_defaults(command=_audit)
     describe = commands.add_parser("describe", help="print the data dictionary as Markdown")
     describe.set_defaults(command=_describe)
     return parser
+
+
+def _add_tables(command: argparse.ArgumentParser, meaning: str) -> None:
+    everything = ", ".join([*SOURCES, *STAR])
+    told = f"{meaning}; default: all of {everything}"
+    command.add_argument("--tables", type=_table_names, default=(), metavar="a,b", help=told)
 
 
 def _table_names(text: str) -> tuple[str, ...]:
@@ -105,6 +111,46 @@ def _status(options: argparse.Namespace) -> int:
     else:
         print_status(state)
     return 0
+
+
+def _audit(options: argparse.Namespace) -> int:
+    """0 only where every value is equal; with `--heal`, in the end."""
+    with redirect_stdout(sys.stderr):
+        from include.pipeline import audit_tables
+
+        found = audits = audit_tables(options.tables)
+        if options.heal and not all(audit.equal for audit in found):
+            _heal(options.tables)
+            audits = audit_tables(options.tables)
+    equal = all(audit.equal for audit in audits)
+    if options.json:
+        told = {"equal": equal, "tables": _audit_documents(audits)}
+        _print_json(told | ({"found": _audit_documents(found)} if options.heal else {}))
+    else:
+        _print_audits(found, audits)
+    return 0 if equal else 1
+
+
+def _heal(tables: tuple[str, ...]) -> None:
+    """A run that reads again what differs, and nothing else that did not change."""
+    from include.console import Progress, print_failures
+    from include.pipeline import Options
+    from include.runner import run
+
+    with Progress() as progress:
+        print_failures(run(Options(tables, prove_all=True), progress.advance))
+
+
+def _audit_documents(audits: Sequence[Any]) -> list[dict[str, Any]]:
+    return [{"equal": audit.equal, **audit.model_dump(mode="json")} for audit in audits]
+
+
+def _print_audits(found: Sequence[Any], audits: Sequence[Any]) -> None:
+    from include.console import print_audits
+
+    print_audits(found, "Compared with the source")
+    if audits is not found:
+        print_audits(audits, "Compared again, after rows that differed were read and loaded anew")
 
 
 def _describe(_: argparse.Namespace) -> int:

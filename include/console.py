@@ -1,6 +1,7 @@
 """What the command line shows to people: progress on a terminal, and tables."""
 
 import sys
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Self
 
@@ -10,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from include.proof.audit import TableAudit
 from include.runner import Run
 from include.state.latest import State
 from include.tables.sources import SOURCES
@@ -62,6 +64,33 @@ def print_failures(done: Run) -> None:
     for message, steps in stopped.items():
         more = f" and {len(steps) - 1} more" if len(steps) > 1 else ""
         print(f"error: {steps[0]}{more}: {message}", file=sys.stderr)
+
+
+def print_audits(audits: Sequence[TableAudit], title: str) -> None:
+    """Show how each table compares with its source, and the first rows that differ, with both values."""
+    table = Table("table", "rows", "left out", "differing", title=title, title_justify="left")
+    for audit in audits:
+        counts = (f"{number:,}" for number in (audit.rows, audit.left_out, audit.differing))
+        table.add_row(audit.table, *counts, style=None if audit.equal else "red")
+    console = Console()
+    console.print(table)
+    for audit in audits:
+        for line in _differences(audit):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _differences(audit: TableAudit) -> Iterator[str]:
+    for day in audit.days:
+        yield f"{audit.table} {day} is missing or other than it is"
+    for row in audit.rows_shown:
+        if row.missing:
+            yield f"{audit.table} {row.key}: no such row in the {row.missing}"
+        else:
+            pairs = (f"{name} {ours!r} in the source, {theirs!r} here" for name, (ours, theirs) in row.values.items())
+            yield f"{audit.table} {row.key}: {'; '.join(pairs)}"
+    hidden = audit.differing - len(audit.rows_shown) - len(audit.days)
+    if hidden:
+        yield f"{audit.table}: and {hidden:,} more"
 
 
 def print_status(state: State) -> None:

@@ -10,15 +10,17 @@ from typing import Any
 from include.common.errors import DataError, DeclarationError, ServiceError
 from include.common.manifests import CheckResult, FileEntry, Inputs, LoadResult, SourceRead, StarFiles
 from include.lake.transform import calendar_inputs, transform, write_calendar
+from include.proof.audit import TableAudit, audit, named_tables
+from include.proof.calendar import differing_days, in_words
 from include.proof.prove import Prover
 from include.reports import alerts, metrics
 from include.reports.events import told
 from include.source.ingest import Known, ingest
 from include.state import status
 from include.state.history import RunIdentity, Work, describe_run
-from include.state.latest import State
+from include.state.latest import State, read_state
 from include.state.record import COUNTS, RunReport, record
-from include.tables.lineage import accepted_sources, named_sources, select_sources
+from include.tables.lineage import accepted_sources, calendar, named_sources, select_sources
 from include.tables.schema import Calendar
 from include.tables.sources import SOURCES
 from include.tables.star import STAR
@@ -28,6 +30,9 @@ from include.warehouse.load import load
 
 log = logging.getLogger(__name__)
 
+DIFFERING = "differing"
+"""Where `prepare` says in its answer, in place of what the calendar was built from, what of it is wrong."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -36,11 +41,13 @@ class Options:
     tables: source or warehouse tables to bring up to date, with all that they refer to; empty for all.
     full_refresh: read the named tables (all, where none is named) whole, whatever is known of them.
     accept_deletions: source or warehouse tables whose deletions are believed, however many they are.
+    prove_all: compare every value of these tables with the source, whatever was proven before.
     """
 
     tables: tuple[str, ...] = ()
     full_refresh: bool = False
     accept_deletions: tuple[str, ...] = ()
+    prove_all: bool = False
 
     @property
     def sources(self) -> set[str]:
@@ -102,9 +109,15 @@ def _describe_run(report: RunReport) -> dict[str, Any]:
 
 @told("prepare", _describe_warehouse)
 def prepare() -> dict[str, Inputs]:
-    """Make the warehouse as declared; gives from which readings each of its tables was last built."""
+    """Make the warehouse as declared; gives from which readings each of its tables was last built.
+
+    A calendar with days that are not as they should be counts as one that is still to be loaded.
+    """
     roles.ensure_role()
-    return warehouse.prepare()
+    loaded, days = warehouse.prepare(), calendar()
+    if loaded.get(days.name) == calendar_inputs(days) and (wrong := differing_days(days)):
+        loaded[days.name] = {DIFFERING: in_words(wrong)}
+    return loaded
 
 
 @told("ingest", _describe_read)
@@ -115,7 +128,7 @@ def ingest_table(name: str, state: State, loaded: dict[str, Inputs], options: Op
         loaded,
         full_refresh=name in options.whole,
         accepted=name in options.accepted,
-        prove=Prover(state),
+        prove=Prover(state, options.prove_all),
     )
     return ingest(SOURCES[name], known)
 
@@ -125,7 +138,8 @@ def transform_table(name: str, reads: dict[str, SourceRead], loaded: dict[str, I
     """Build a warehouse table's Parquet from the readings of its sources. None: nothing changed. See `transform`."""
     table = STAR[name]
     if isinstance(table, Calendar):
-        return None if loaded.get(name) == calendar_inputs(table) else write_calendar(table)
+        known = loaded.get(name, {})
+        return None if known == calendar_inputs(table) else write_calendar(table, known.get(DIFFERING, ""))
     return transform(table, reads) if any(read.changed for read in reads.values()) else None
 
 
@@ -142,10 +156,16 @@ def check_tables(reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> 
     for name, result in loads.items():
         table = STAR[name]
         if not isinstance(table, Calendar) and result.done and table.source in reads:
-            compared = checks.check(table, reads[table.source], result)
+            compared = checks.check(table, reads, result)
             if compared:
                 results[name] = compared
     return results
+
+
+def audit_tables(names: tuple[str, ...]) -> list[TableAudit]:
+    """Compare every value of these tables (all, where none is named) with the source, now. See `audit`."""
+    tables, state = named_tables(names), read_state()
+    return [audit(table, state) for table in tables]
 
 
 @told("record", _describe_run)
@@ -186,6 +206,7 @@ def _announce(report: RunReport, started_at: datetime) -> list[str]:
     announcements = {
         "metrics": partial(metrics.publish, report, started_at),
         f"alert about rejected rows in {', '.join(rejected)}": partial(alerts.notify_rejected, rejected),
+        "alert about unequal rows": partial(alerts.notify_differing, report.differing),
     }
     problems = []
     for name, publish in announcements.items():

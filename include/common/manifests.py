@@ -127,6 +127,7 @@ class StarFiles(Manifest):
 
     source: the reading of the table's own source; None for the calendar.
     rejected: keys of source rows that cannot be right; rejected_files hold them with the reasons.
+    differing: in a sentence, what of the calendar was other than it is; empty where nothing was.
     """
 
     table: str
@@ -136,6 +137,7 @@ class StarFiles(Manifest):
     rejected: JsonKeys
     rejected_files: list[str]
     seconds: float
+    differing: str = ""
 
 
 class LoadResult(Manifest):
@@ -156,6 +158,7 @@ class LoadResult(Manifest):
     rejected_files: list[str] = []
     loaded_at: AwareDatetime
     seconds: float
+    differing: str = ""
 
     @property
     def done(self) -> bool:
@@ -164,7 +167,10 @@ class LoadResult(Manifest):
 
 
 class CheckResult(Manifest):
-    """How a warehouse table compares with its source, by number and sum of keys. `held` says whether it is equal."""
+    """How a loaded warehouse table compares with its source, by number and sum of keys.
+
+    unequal: keys of rows that were read again as they differed, and still do. held: whether all is equal.
+    """
 
     table: str
     held: bool
@@ -172,3 +178,4 @@ class CheckResult(Manifest):
     source_key_sum: int
     warehouse_rows: int
     warehouse_key_sum: int
+    unequal: JsonKeys = KeySet()

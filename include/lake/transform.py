@@ -50,8 +50,11 @@ def transform(table: Dimension | Fact, reads: dict[str, SourceRead]) -> StarFile
     )
 
 
-def write_calendar(calendar: Calendar) -> StarFiles:
-    """Write every day of the calendar to the processed bucket as one Parquet file."""
+def write_calendar(calendar: Calendar, differing: str = "") -> StarFiles:
+    """Write every day of the calendar to the processed bucket as one Parquet file.
+
+    differing: what is wrong with the one that is loaded.
+    """
     started = monotonic()
     return StarFiles(
         table=calendar.name,
@@ -61,6 +64,7 @@ def write_calendar(calendar: Calendar) -> StarFiles:
         rejected=KeySet(),
         rejected_files=[],
         seconds=monotonic() - started,
+        differing=differing,
     )
 
 

@@ -16,12 +16,14 @@ from include.proof.sweep import advance, next_share
 from include.source.ingest import Subject
 from include.state.latest import State
 from include.tables.lineage import fed_by
-from include.tables.schema import Calendar, Dimension, Fact
+from include.tables.schema import Calendar, Dimension, Fact, SourceTable
 
 log = logging.getLogger(__name__)
 
 KEPT_DIGESTS = 1_000
 """The most differing rows whose digests go with them, to see after the load that they are equal."""
+
+WHOLE = KeyRange()
 
 SEEN_BY_STAMP = "its changes are found by last_updated, which not all of them touch"
 
@@ -53,11 +55,11 @@ class Prover:
         """A share of the rows; all of them on suspicion, and a difference that nothing explains is one."""
         table, marks = comparison.table, self.state.proofs.get(comparison.table.name, [])
         whole = self.everything or bool(subject.doubts)
-        share = KeyRange() if whole else next_share(marks, subject.current)
-        found = _collect(comparison, share, subject)
-        if found.keys and share != KeyRange():
-            share = KeyRange()
-            found = _collect(comparison, share, subject)
+        share = WHOLE if whole else next_share(marks, subject.current)
+        found = collect(comparison, subject, share)
+        if found.keys and share != WHOLE:
+            share = WHOLE
+            found = collect(comparison, subject)
         proven = advance(marks, share, datetime.now(UTC), subject.current)
         proof = Proof(
             marks=proven,
@@ -72,7 +74,7 @@ class Prover:
 
 
 @dataclass
-class _Found:
+class Found:
     """Keys of differences that nothing explains, the digests of the first, and the number of explained ones."""
 
     keys: KeySet = field(default_factory=KeySet)
@@ -87,8 +89,14 @@ class _Found:
                 self.digests[difference.key] = difference.source
 
 
-def _collect(comparison: Comparison, share: KeyRange, subject: Subject) -> _Found:
-    found = _Found()
+def whole_table(table: SourceTable, keys: KeySet) -> Subject:
+    """All rows of a source table, which has these keys."""
+    return Subject(table, keys, keys, [])
+
+
+def collect(comparison: Comparison, subject: Subject, share: KeyRange = WHOLE) -> Found:
+    """The differences in a share of the keys that nothing explains. Raises: as `postgres_errors`."""
+    found = Found()
     for differences, explained in comparison.found(share, block_width(subject.known | subject.current)):
         found.add(differences)
         found.left_out += explained

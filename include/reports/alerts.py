@@ -17,6 +17,22 @@ def notify(subject: str, message: str) -> None:
             aws_client("sns").publish(TopicArn=topic, Subject=subject[:SUBJECT_CHARACTERS], Message=message)
 
 
+def notify_differing(differing: list[str]) -> None:
+    """Tell that rows of the warehouse did not equal the source's, a sentence for each table."""
+    if differing:
+        notify(
+            "Values in the warehouse did not equal the source",
+            "\n".join(
+                [
+                    *differing,
+                    "",
+                    "They are compared by a way of their own, so this is either a change by hand in the warehouse or a "
+                    "defect of the pipeline: docs/runbook.md tells what to look at.",
+                ]
+            ),
+        )
+
+
 def notify_rejected(tables: list[str]) -> None:
     """Tell that these warehouse tables have rows that were rejected for the first time."""
     if tables:

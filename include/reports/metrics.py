@@ -13,7 +13,8 @@ if TYPE_CHECKING:  # a DAG file that is parsed stays cheap
 def publish(report: "RunReport", started_at: datetime) -> None:
     """Send a run's metrics to the namespace of the variable `metrics_namespace`; nothing where it is not set.
 
-    Per run: RunSucceeded (1 or 0), RunSeconds, RowsRejected and, where it succeeded, LagSeconds: the longest of any
+    Per run: RunSucceeded (1 or 0), RunSeconds, RowsRejected, ValuesHealed (rows that did not equal the source's, and do
+    now) and, where it succeeded, LagSeconds: the longest of any
     table, 0 where nothing had changed. A run that failed does not know what it left unread.
     Per warehouse table that was loaded: RowsNew, RowsChanged, RowsDeleted, RowsRejected (counts) and LagSeconds (from
     the oldest change at the source to the warehouse).
@@ -25,6 +26,7 @@ def publish(report: "RunReport", started_at: datetime) -> None:
         _datum("RunSucceeded", 0 if report.problems else 1, "Count"),
         _datum("RunSeconds", seconds, "Seconds"),
         _datum("RowsRejected", report.total("rejected"), "Count"),
+        _datum("ValuesHealed", sum(report.healed.values()), "Count"),
     ]
     if not report.problems:
         data += [_datum("LagSeconds", report.lag_seconds, "Seconds")]

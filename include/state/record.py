@@ -8,6 +8,7 @@ from pydantic import Field
 
 from include.common.keys import KeySet
 from include.common.manifests import CheckResult, LoadResult, Manifest, SourceRead
+from include.state.differences import healed, unexplained
 from include.state.latest import LastLoad, State, TableState, update_state
 from include.tables.lineage import fed_by, is_joined
 from include.tables.star import STAR
@@ -38,12 +39,17 @@ class RunReport(Manifest):
     """What a run did, and what is wrong with it: a sentence each.
 
     held: source table → why it is held back; the sentences are among the problems.
+    differing: rows that did not equal the source's and nothing explains it, a sentence for each table; they are among
+        the problems, too.
+    healed: warehouse table → how many rows were unequal, whatever explains it, and are equal now.
     """
 
     tables: list[TableReport]
     problems: list[str]
     newly_rejected: list[str]
     held: dict[str, str] = Field(default_factory=dict)
+    differing: list[str] = Field(default_factory=list)
+    healed: dict[str, int] = Field(default_factory=dict)
 
     def total(self, count: Count) -> int:
         """A count over all tables."""
@@ -60,7 +66,8 @@ class RunReport(Manifest):
         counts = ", ".join(f"{self.total(name):,} {name}" for name in COUNTS)
         tables = f"{len(self.tables)} table{'' if len(self.tables) == 1 else 's'}"
         done = [f"{counts} in {tables}; lag {self.lag_seconds:,.0f} s"] if self.tables else []
-        return "; ".join([*self.problems, *done]) or "nothing changed"
+        healed = [f"{sum(self.healed.values()):,} unequal rows healed"] if self.healed else []
+        return "; ".join([*self.problems, *healed, *done]) or "nothing changed"
 
 
 def record(
@@ -99,6 +106,8 @@ def record(
         problems=_problems(expected, reads, loads, checked),
         newly_rejected=_newly_rejected(before, after),
         held=held_back(reads, loads),
+        differing=unexplained(reads, loads),
+        healed=healed(reads, loads, checked),
     )
 
 
@@ -172,15 +181,19 @@ def _problems(
     loads: dict[str, LoadResult],
     checked: dict[str, CheckResult] | None,
 ) -> list[str]:
-    unequal = [
-        f"{result.table} does not equal its source: {result.warehouse_rows} rows with key sum "
-        f"{result.warehouse_key_sum}, the source had {result.source_rows} with {result.source_key_sum}; "
-        "the next run reads it whole"
-        for result in (checked or {}).values()
-        if not result.held
-    ]
+    unequal = [_unequal(result) for result in (checked or {}).values() if not result.held]
     unchecked = [f"not checked and so not recorded: {', '.join(sorted(loads))}"] if loads and checked is None else []
-    return left_behind(expected, reads, loads) + unchecked + unequal
+    return left_behind(expected, reads, loads) + unchecked + unequal + unexplained(reads, loads)
+
+
+def _unequal(result: CheckResult) -> str:
+    how = (
+        f"{len(result.unequal):,} rows that were read again still differ"
+        if result.unequal
+        else f"{result.warehouse_rows} rows with key sum {result.warehouse_key_sum}, "
+        f"the source had {result.source_rows} with {result.source_key_sum}"
+    )
+    return f"{result.table} does not equal its source: {how}; the next run reads it whole"
 
 
 def left_behind(expected: set[str], reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> list[str]:

@@ -3,9 +3,11 @@
 import psycopg
 from psycopg import IsolationLevel, sql
 
+from include.common.keys import KeySet
 from include.common.manifests import CheckResult, LoadResult, SourceRead
 from include.common.postgres import connect, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
+from include.proof.sides import stored_side
 from include.tables.schema import Dimension, Fact
 
 CURRENT = {
@@ -18,11 +20,11 @@ CURRENT = {
 """The keys that a table has as the source's: not those whose rows are gone there."""
 
 
-def check(table: Dimension | Fact, read: SourceRead, result: LoadResult) -> CheckResult | None:
+def check(table: Dimension | Fact, reads: dict[str, SourceRead], result: LoadResult) -> CheckResult | None:
     """Compare a loaded table with the reading that it was loaded from, by the number and the sum of its keys.
 
-    Rejected rows that are not in the warehouse count as if they were. None: a later run has loaded the table since,
-    and checks it itself.
+    Rejected rows that are not in the warehouse count as if they were. Rows that were read again as they differed are
+    compared by their digests. None: a later run has loaded the table since, and checks it itself.
 
     Raises: as `postgres_errors`.
     """
@@ -32,14 +34,29 @@ def check(table: Dimension | Fact, read: SourceRead, result: LoadResult) -> Chec
         if loaded is None or loaded[0] != result.inputs:
             return None
         rows, key_sum = _count(connection, table, result)
+        unequal = _still_unequal(connection, table, reads, result)
+    read = reads[table.source]
     return CheckResult(
         table=table.name,
-        held=(rows, key_sum) == (read.rows, read.key_sum),
+        held=(rows, key_sum) == (read.rows, read.key_sum) and not unequal,
         source_rows=read.rows,
         source_key_sum=read.key_sum,
         warehouse_rows=rows,
         warehouse_key_sum=key_sum,
+        unequal=unequal,
     )
+
+
+def _still_unequal(
+    connection: psycopg.Connection, table: Dimension | Fact, reads: dict[str, SourceRead], result: LoadResult
+) -> KeySet:
+    """Of the rows that were found to differ: those that the load did not make equal to what was read."""
+    proof = reads[table.source].proofs.get(table.name)
+    if proof is None or any(name in reads and reads[name].changed for name in table.sources[1:]):
+        return KeySet()  # a joined table was read later, and may have given other values
+    stored = stored_side(connection, table).digests_of(proof.digests)
+    unequal = [key for key, digest in proof.digests.items() if stored.get(key) != digest]
+    return KeySet.of(unequal) - result.rejected
 
 
 def _count(connection: psycopg.Connection, table: Dimension | Fact, result: LoadResult) -> tuple[int, int]:

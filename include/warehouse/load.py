@@ -211,4 +211,5 @@ def _describe(
         rejected_files=[*files.rejected_files, *outcome.refused.files],
         loaded_at=datetime.now(UTC),
         seconds=files.seconds + monotonic() - started,
+        differing=files.differing,
     )
