@@ -85,7 +85,12 @@ $(BROWSER)/.built: requirements/browser.txt
 
 .PHONY: test
 test: make-build ## Run the tests on real servers: TEST_OPTIONS='-k name' selects
-	$(IN_VENV) pytest -n 2 --ignore tests/terraform $(TEST_OPTIONS)
+	$(IN_VENV) pytest -n 2 --ignore tests/terraform --ignore tests/servers $(TEST_OPTIONS)
+
+# pgbouncer and PostgreSQL 15 as Debian has them: `apt-get install postgresql-15 pgbouncer`. What is missing is a failure.
+.PHONY: test-servers
+test-servers: make-build ## Try it through a pooler, on PostgreSQL 15, on standbys, over fail-over and restored volumes
+	$(IN_VENV) pytest tests/servers $(TEST_OPTIONS)
 
 .PHONY: bench
 bench: make-build ## Measure the pipeline: PEERS=1 compares with other tools, BENCH_OPTIONS=--short is quick
