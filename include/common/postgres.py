@@ -4,19 +4,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from select import select
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
-from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg import errors, sql
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn
 
 from include.common.errors import DataError, DeclarationError, ServiceError
-from include.common.settings import WAREHOUSE_CONNECTION
+from include.common.settings import WAREHOUSE_CONNECTION, optional_connection
 
 BLOCK_BYTES = 1 << 20
 """How much of a COPY is gathered before it is handed on: one call a block instead of one a row."""
@@ -106,14 +105,11 @@ def connect(connection_id: str, credentials: Credentials | None = None) -> Itera
 def _open(connection_id: str, subject: str, credentials: Credentials | None) -> psycopg.Connection:
     options = WAREHOUSE_OPTIONS if connection_id == WAREHOUSE_CONNECTION else OPTIONS
     try:
-        hook = PostgresHook(connection_id, options=options)
+        found = _look_up(connection_id)
         if credentials:
-            changed = deepcopy(hook.connection)
-            changed.login, changed.password = credentials
-            hook = PostgresHook(connection=changed, options=options)
-        return cast(psycopg.Connection, hook.get_conn())
-    except AirflowNotFoundException as error:
-        raise _undefined(connection_id) from error
+            found = deepcopy(found)
+            found.login, found.password = credentials
+        return cast(psycopg.Connection, PostgresHook(connection=found, options=options).get_conn())
     except psycopg.OperationalError as error:
         if any(text in str(error) for text in REFUSED):
             raise DeclarationError(f"{subject}: {_first_line(error)}; correct the Airflow connection") from error
@@ -125,18 +121,18 @@ def own_credentials(connection_id: str) -> Credentials:
 
     Raises: DeclarationError where Airflow has no such connection, or either is missing in it.
     """
-    try:
-        connection = PostgresHook(connection_id).connection
-    except AirflowNotFoundException as error:
-        raise _undefined(connection_id) from error
+    connection = _look_up(connection_id)
     if not connection.login or not connection.password:
         raise DeclarationError(f"connection {connection_id!r} has no login or no password; give it both")
     return Credentials(connection.login, connection.password)
 
 
-def _undefined(connection_id: str) -> DeclarationError:
-    where = f"AIRFLOW_CONN_{connection_id.upper()}, or airflow/connections/{connection_id} in Secrets Manager"
-    return DeclarationError(f"connection {connection_id!r} is not defined: set {where}")
+def _look_up(connection_id: str) -> Any:
+    found = optional_connection(connection_id)
+    if found is None:
+        where = f"AIRFLOW_CONN_{connection_id.upper()}, or airflow/connections/{connection_id} in Secrets Manager"
+        raise DeclarationError(f"connection {connection_id!r} is not defined: set {where}")
+    return found
 
 
 def copy_out(connection: psycopg.Connection, statement: sql.Composed) -> Iterator[bytes]:
