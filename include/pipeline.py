@@ -181,7 +181,7 @@ def record_run(run: RunIdentity, work: Work, tell: Callable[[RunReport], object]
     except (DeclarationError, DataError, ServiceError) as error:
         _remember(run, work, [str(error)])
         raise
-    problems = [*report.problems, *_announce(report, run.started_at)]
+    problems = [*report.problems, *_announce(report, run.started_at, work.reads.keys() - report.held.keys())]
     problems += _remember(run, work, problems)
     report = report.model_copy(update={"problems": problems})
     tell(report)
@@ -200,18 +200,27 @@ def _remember(run: RunIdentity, work: Work, problems: list[str]) -> list[str]:
     return []
 
 
-def _announce(report: RunReport, started_at: datetime) -> list[str]:
-    """Publish a run's metrics and alerts; what could not be published is told, and hides nothing else."""
-    rejected = report.newly_rejected
+def _announce(report: RunReport, started_at: datetime, believed: set[str]) -> list[str]:
+    """Publish a run's metrics and alerts; what could not be published is told, and hides nothing else.
+
+    believed: source tables that were read and are not held back.
+    """
+    raised = [
+        *alerts.of_rejected(report.newly_rejected),
+        *alerts.of_held(report.held),
+        *alerts.of_differing(report.differing),
+    ]
+    over = [alerts.held_identity(name) for name in believed]
     announcements = {
         "metrics": partial(metrics.publish, report, started_at),
-        f"alert about rejected rows in {', '.join(rejected)}": partial(alerts.notify_rejected, rejected),
-        "alert about unequal rows": partial(alerts.notify_differing, report.differing),
+        f"alert ({', '.join(alert.subject for alert in raised) or 'of an earlier run'})": partial(
+            alerts.tell, raised, over
+        ),
     }
     problems = []
     for name, publish in announcements.items():
         try:
             publish()
-        except (DeclarationError, ServiceError) as error:
+        except (DeclarationError, DataError, ServiceError) as error:
             problems.append(f"{name} not published: {error}")
     return problems

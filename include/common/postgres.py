@@ -3,19 +3,19 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from select import select
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
-from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg import errors, sql
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn
 
 from include.common.errors import DataError, DeclarationError, ServiceError
 from include.common.session import SessionCursor, plain, prepare_session
+from include.common.settings import optional_connection
 
 BLOCK_BYTES = 1 << 20
 """How much of a COPY is gathered before it is handed on: one call a block instead of one a row."""
@@ -107,12 +107,10 @@ def _open(
     connection_id: str, subject: str, credentials: Credentials | None, at: Mapping[str, str | int]
 ) -> psycopg.Connection:
     try:
-        changed = plain(PostgresHook(connection_id).connection, **at)
+        changed = plain(_look_up(connection_id), **at)
         if credentials:
             changed.login, changed.password = credentials
         return cast(psycopg.Connection, PostgresHook(connection=changed).get_conn())
-    except AirflowNotFoundException as error:
-        raise _undefined(connection_id) from error
     except psycopg.OperationalError as error:
         if any(text in str(error) for text in REFUSED):
             raise DeclarationError(f"{subject}: {_first_line(error)}; correct the Airflow connection") from error
@@ -124,18 +122,18 @@ def own_credentials(connection_id: str) -> Credentials:
 
     Raises: DeclarationError where Airflow has no such connection, or either is missing in it.
     """
-    try:
-        connection = PostgresHook(connection_id).connection
-    except AirflowNotFoundException as error:
-        raise _undefined(connection_id) from error
+    connection = _look_up(connection_id)
     if not connection.login or not connection.password:
         raise DeclarationError(f"connection {connection_id!r} has no login or no password; give it both")
     return Credentials(connection.login, connection.password)
 
 
-def _undefined(connection_id: str) -> DeclarationError:
-    where = f"AIRFLOW_CONN_{connection_id.upper()}, or airflow/connections/{connection_id} in Secrets Manager"
-    return DeclarationError(f"connection {connection_id!r} is not defined: set {where}")
+def _look_up(connection_id: str) -> Any:
+    found = optional_connection(connection_id)
+    if found is None:
+        where = f"AIRFLOW_CONN_{connection_id.upper()}, or airflow/connections/{connection_id} in Secrets Manager"
+        raise DeclarationError(f"connection {connection_id!r} is not defined: set {where}")
+    return found
 
 
 def copy_out(connection: psycopg.Connection, statement: sql.Composed) -> Iterator[bytes]:

@@ -9,9 +9,7 @@ from functools import cache
 from typing import Any, cast
 
 from include.common.errors import DeclarationError, ServiceError
-
-SERVER_FAULT = 500
-"""The first HTTP status that says that the fault is the service's own."""
+from include.common.lookup import look_up, refusal
 
 SOURCE_CONNECTION = "totesys"
 WAREHOUSE_CONNECTION = "warehouse"
@@ -41,10 +39,24 @@ def required_variable(name: str) -> str:
 
 
 def optional_variable(name: str) -> str | None:
-    """The value of an Airflow variable, None when there is none."""
+    """The value of an Airflow variable, None when there is none. Raises: as `look_up`."""
     from airflow.sdk import Variable
 
-    return cast("str | None", Variable.get(name, default=None))
+    return look_up("variable", name, lambda: cast("str | None", Variable.get(name, default=None)))
+
+
+def optional_connection(connection_id: str) -> Any:
+    """The connection that Airflow knows by this id, None when there is none. Raises: as `look_up`."""
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    def ask() -> Any:
+        try:
+            return BaseHook.get_connection(connection_id)
+        except AirflowNotFoundException:
+            return None
+
+    return look_up("connection", connection_id, ask)
 
 
 @contextmanager
@@ -58,18 +70,21 @@ def aws_errors(subject: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        refused = error.response["ResponseMetadata"]["HTTPStatusCode"] < SERVER_FAULT
-        raise (DeclarationError if refused else ServiceError)(f"{subject}: {error}") from error
+        raise refusal(subject, error) from error
     except BotoCoreError as error:
         raise ServiceError(f"{subject}: {error}") from error
 
 
 @cache
 def aws_client(service: str) -> Any:
-    """A boto3 client of the connection `aws_default`, one per service and process; it may be shared by threads."""
+    """A boto3 client of the connection `aws_default`, one per service and process; it may be shared by threads.
+
+    Raises: as `look_up`: where the connection could not be asked for, Airflow would go on with other credentials.
+    """
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
+    optional_connection(AWS_CONNECTION)
     if service == "s3":
         return S3Hook(aws_conn_id=AWS_CONNECTION).get_conn()
     return AwsBaseHook(aws_conn_id=AWS_CONNECTION, client_type=service).get_conn()

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from include.common.errors import DataError, DeclarationError, ServiceError
 from include.reports import metrics
-from include.reports.alerts import notify
 
 log = logging.getLogger(__name__)
 
@@ -16,12 +16,28 @@ log = logging.getLogger(__name__)
 def tell_failure(context: Mapping[str, Any]) -> None:
     """What Airflow calls when a run has failed. Each of the three is done whatever becomes of the others.
 
+    A run that failed for nothing but what alerts of its own have told, such as a table that is held back, is no mail.
+
     Raises: as `aws_errors` and `lake_errors`, the last of them.
     """
+    from include.reports.alerts import notify  # not at import: a DAG file that is parsed stays cheap
+
     with ExitStack() as after:
         after.callback(_remember, context)
         after.callback(metrics.publish_failure)
-        notify(f"{context['dag'].dag_id} failed", _message(context))
+        if not _is_told(context["run_id"]):
+            notify(f"{context['dag'].dag_id} failed", _message(context))
+
+
+def _is_told(run_id: str) -> bool:
+    from include.state.status import find_run
+
+    try:
+        found = find_run(run_id)
+    except (DeclarationError, DataError, ServiceError) as error:
+        log.warning("it is not known what the run %s told of itself: %s", run_id, error)
+        return False
+    return found is not None and found.told
 
 
 def _message(context: Mapping[str, Any]) -> str:

@@ -82,6 +82,7 @@ class RunSummary(Manifest):
 
     read: rows that were read of the source. new, changed, deleted, rejected: of all warehouse tables.
     lag_seconds: the longest of its tables. problems: a sentence each; none where all went well.
+    told: whether alerts of their own have told all of these.
     """
 
     run: RunIdentity
@@ -94,6 +95,7 @@ class RunSummary(Manifest):
     rejected: int
     lag_seconds: float | None
     problems: list[str]
+    told: bool = False
 
 
 class RunDocument(Manifest):
@@ -133,6 +135,7 @@ def _summary(run: RunIdentity, work: Work, loads: list[TableLoad], problems: lis
         rejected=sum(load.rejected for load in loads),
         lag_seconds=max((load.lag_seconds for load in loads if load.lag_seconds is not None), default=None),
         problems=[problem[:PROBLEM_CHARACTERS] for problem in problems[:PROBLEMS]],
+        told=bool(problems) and set(problems) <= set(held_back(work.reads, work.loads).values()),
     )
 
 

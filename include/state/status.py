@@ -97,9 +97,14 @@ def remember(document: RunDocument) -> None:
 
 def remember_lost(run: RunIdentity, problem: str) -> None:
     """Keep that a run ended so, unless it has told of itself what it did. Raises: as `remember`."""
-    content, _ = read_current(required_variable(STATE_BUCKET), STATUS_KEY)
-    if all(known.run.run_id != run.run_id for known in _parse(content).runs):
+    if find_run(run.run_id) is None:
         remember(describe_lost_run(run, problem))
+
+
+def find_run(run_id: str) -> RunSummary | None:
+    """What a run of the last 24 hours told of itself; None where it told nothing. Raises: as `lake_errors`."""
+    content, _ = read_current(required_variable(STATE_BUCKET), STATUS_KEY)
+    return next((known for known in _parse(content).runs if known.run.run_id == run_id), None)
 
 
 def _parse(content: bytes | None) -> Status:

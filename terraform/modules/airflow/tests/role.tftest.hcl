@@ -107,6 +107,7 @@ run "permissions" {
       "arn:aws:s3:::totesys-test-ingestion/*", "arn:aws:s3:::totesys-test-processed/*",
       "arn:aws:s3:::totesys-test-state/latest_update.json", "arn:aws:s3:::totesys-test-state/keys/*",
       "arn:aws:s3:::totesys-test-state/status.json", "arn:aws:s3:::totesys-test-state/runs/*",
+      "arn:aws:s3:::totesys-test-state/alerts.json",
     ])
     error_message = "Something beside data and state may be written: the code that runs must not be."
   }
