@@ -78,11 +78,20 @@ class SourceRead(Manifest):
     seconds: float
 
 
+class RejectedExample(Manifest):
+    """A row that was set aside: its key, why, and the file in the processed bucket that holds it."""
+
+    key: int
+    reason: str
+    file: str
+
+
 class StarFiles(Manifest):
     """What the transform made for one warehouse table.
 
     source: the reading of the table's own source; None for the calendar.
-    rejected: keys of source rows that cannot be right; rejected_files hold them with the reasons.
+    rejected: keys of source rows that cannot be right; rejected_files hold them with the reasons, and examples are the
+        first of them.
     """
 
     table: str
@@ -91,6 +100,7 @@ class StarFiles(Manifest):
     files: list[FileEntry]
     rejected: JsonKeys
     rejected_files: list[str]
+    examples: list[RejectedExample] = []
     seconds: float
 
 
@@ -108,6 +118,7 @@ class LoadResult(Manifest):
     deleted: int = 0
     rejected: JsonKeys = KeySet()
     rejected_files: list[str] = []
+    examples: list[RejectedExample] = []
     loaded_at: AwareDatetime
     seconds: float
 

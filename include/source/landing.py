@@ -1,8 +1,9 @@
 """Rows of the source into CSV files of the ingestion bucket: several at a time, all showing one snapshot."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from itertools import chain
 
 import psycopg
 from psycopg import IsolationLevel, sql
@@ -11,14 +12,18 @@ from include.common.keys import KeySet
 from include.common.manifests import FileEntry
 from include.common.postgres import connect, copy_out, identifiers
 from include.common.settings import INGESTION_BUCKET, SOURCE_CONNECTION, required_variable
+from include.lake.blocks import count_rows
 from include.lake.files import STREAMS, WriteOnceFile, new_key
 from include.source.observe import among
 from include.tables.schema import SourceTable
 
 FILE_ROWS = 32_768
-"""Rows of one CSV file. Files are what tasks work on side by side and hold in memory: 4 MB of sales orders."""
+"""The most rows of one CSV file. Files are what tasks work on side by side and hold in memory: 4 MB of sales orders."""
 
-CopySlice = Callable[[psycopg.Connection, KeySet], FileEntry]
+FILE_BYTES = 8 << 20
+"""From how many bytes on a file takes no further row, but for those of the block that is being copied."""
+
+CopySlice = Callable[[psycopg.Connection, KeySet], list[FileEntry]]
 
 
 def begin_reading(connection: psycopg.Connection) -> None:
@@ -36,12 +41,12 @@ def copy_files(
     """
     slices = list(keys.slices(FILE_ROWS))
 
-    def copy(target: psycopg.Connection, part: KeySet) -> FileEntry:
+    def copy(target: psycopg.Connection, part: KeySet) -> list[FileEntry]:
         condition = _between(table, part) if dense else among(table, part)
-        return _copy_file(target, table, condition, len(part), observed_at)
+        return list(_copy_slice(target, table, condition, observed_at))
 
     if len(slices) < STREAMS:
-        return [copy(connection, part) for part in slices]
+        return [file for part in slices for file in copy(connection, part)]
     return _copy_side_by_side(connection, copy, slices)
 
 
@@ -55,7 +60,7 @@ def _copy_side_by_side(connection: psycopg.Connection, copy: CopySlice, slices: 
     snapshot = connection.execute("SELECT pg_export_snapshot()").fetchone()
     assert snapshot is not None
 
-    def copy_some(own: list[KeySet]) -> list[FileEntry]:
+    def copy_some(own: list[KeySet]) -> list[list[FileEntry]]:
         with connect(SOURCE_CONNECTION) as helper:
             begin_reading(helper)
             helper.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot[0])))
@@ -63,17 +68,38 @@ def _copy_side_by_side(connection: psycopg.Connection, copy: CopySlice, slices: 
 
     with ThreadPoolExecutor(STREAMS) as threads:
         shares = list(threads.map(copy_some, [slices[stream::STREAMS] for stream in range(STREAMS)]))
-    return [shares[number % STREAMS][number // STREAMS] for number in range(len(slices))]
+    return [file for number in range(len(slices)) for file in shares[number % STREAMS][number // STREAMS]]
 
 
-def _copy_file(
-    connection: psycopg.Connection, table: SourceTable, condition: sql.Composable, rows: int, observed_at: datetime
-) -> FileEntry:
-    statement = sql.SQL("COPY (SELECT {columns} FROM {table} WHERE {condition}) TO STDOUT (FORMAT csv, HEADER)").format(
-        columns=identifiers(table.by_name), table=sql.Identifier(table.name), condition=condition
+def _copy_slice(
+    connection: psycopg.Connection, table: SourceTable, condition: sql.Composable, observed_at: datetime
+) -> Iterator[FileEntry]:
+    """Write the rows that fulfil a condition as one CSV file, or as several where they are long."""
+    copy = sql.SQL("COPY (SELECT {columns} FROM {table} WHERE {condition}) TO STDOUT (FORMAT csv, ENCODING {encoding})")
+    statement = copy.format(
+        columns=identifiers(table.by_name),
+        table=sql.Identifier(table.name),
+        condition=condition,
+        encoding=sql.Literal(_encoding(connection)),
     )
-    key = new_key(table.name, observed_at, "csv")
+    blocks = copy_out(connection, statement)
+    for first in blocks:
+        yield _write_file(table, observed_at, chain([first], blocks))
+
+
+def _write_file(table: SourceTable, observed_at: datetime, blocks: Iterator[bytes]) -> FileEntry:
+    """Write blocks of whole rows as a CSV file with a header, until they end or the file is large."""
+    key, rows = new_key(table.name, observed_at, "csv"), 0
     with WriteOnceFile(required_variable(INGESTION_BUCKET), key) as file:
-        for block in copy_out(connection, statement):
+        file.write(",".join(table.by_name).encode() + b"\n")
+        for block in blocks:
             file.write(block)
+            rows += count_rows(block)
+            if file.size >= FILE_BYTES:
+                break
     return FileEntry(key=key, rows=rows, size_bytes=file.size)
+
+
+def _encoding(connection: psycopg.Connection) -> str:
+    """UTF-8; of a database that has no encoding the bytes as they are: there the wrong ones are found row by row."""
+    return "SQL_ASCII" if connection.info.parameter_status("server_encoding") == "SQL_ASCII" else "UTF8"
