@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 import pendulum
 from airflow.sdk import DAG, Asset, Param, TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from include.common.errors import DataError, DeclarationError
+from include.common.errors import DataError, DeclarationError, border
 from include.reports.documents import ABOUT, GROUPS, task_document
 from include.reports.failure import tell_failure
 from include.reports.openlineage import lineage_of
@@ -28,9 +29,20 @@ Result = TypeVar("Result")
 def attempt(work: Callable[[], Result]) -> Result:
     """Do the work of a task; what no retry can help fails at once."""
     try:
-        return work()
+        with border("this task"):
+            return work()
     except (DeclarationError, DataError) as error:
         raise AirflowFailException(str(error)) from error
+
+
+def bordered(work: Callable[..., None]) -> Callable[..., None]:
+    """A task's function that raises nothing but Airflow's own signals and service errors."""
+
+    @wraps(work)
+    def within(*given: str, **named: str) -> None:
+        attempt(partial(work, *given, **named))
+
+    return within
 
 
 def leave(document: object, *, skip: str = "") -> None:
@@ -59,6 +71,7 @@ def options() -> Any:
 
 
 @task
+@bordered
 def prepare() -> None:
     """Make the warehouse as declared."""
     from include import pipeline
@@ -67,6 +80,7 @@ def prepare() -> None:
 
 
 @task(trigger_rule="all_done")
+@bordered
 def ingest(name: str) -> None:
     """Read a source table's changes."""
     from include import pipeline
@@ -82,6 +96,7 @@ def ingest(name: str) -> None:
 
 
 @task(trigger_rule="none_failed_min_one_success")
+@bordered
 def transform(name: str) -> None:
     """Build a warehouse table's Parquet."""
     from include import pipeline
@@ -99,6 +114,7 @@ def transform(name: str) -> None:
 
 
 @task(trigger_rule="none_failed_min_one_success")
+@bordered
 def load(name: str) -> None:
     """Bring a warehouse table up to date."""
     from include import pipeline
@@ -115,6 +131,7 @@ def load(name: str) -> None:
 
 
 @task(trigger_rule="all_done")
+@bordered
 def check() -> None:
     """Compare what was loaded with the source.
 
@@ -133,6 +150,7 @@ def check() -> None:
 
 
 @task(trigger_rule="all_done")
+@bordered
 def record() -> None:
     """Move latest_update.json on, and fail where something is missing."""
     from include import pipeline

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
-from include.common.errors import DataError, DeclarationError, ServiceError
+from include.common.errors import DataError, DeclarationError, ServiceError, border
 from include.reports.dictionary import data_dictionary
 from include.tables.sources import SOURCES
 from include.tables.star import STAR
@@ -23,7 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")  # Airflow is imported from here on
     warnings.simplefilter("ignore")
     try:
-        return int(options.command(options))
+        with border("the command"):
+            return int(options.command(options))
     except (DeclarationError, DataError, ServiceError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

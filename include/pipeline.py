@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from include.common.errors import DataError, DeclarationError, ServiceError
+from include.common.errors import DataError, DeclarationError, ServiceError, border
 from include.common.manifests import CheckResult, FileEntry, Inputs, LoadResult, SourceRead, StarFiles
 from include.lake.transform import calendar_inputs, transform, write_calendar
 from include.proof.audit import TableAudit, audit, named_tables
@@ -177,7 +177,8 @@ def record_run(run: RunIdentity, work: Work, tell: Callable[[RunReport], object]
     Raises: DataError that names what was not loaded, or does not equal the source; what could be recorded is.
     """
     try:
-        report = record(work.expected, work.reads, work.loads, work.checked)
+        with border("record"):
+            report = record(work.expected, work.reads, work.loads, work.checked)
     except (DeclarationError, DataError, ServiceError) as error:
         _remember(run, work, [str(error)])
         raise
@@ -193,7 +194,8 @@ def record_run(run: RunIdentity, work: Work, tell: Callable[[RunReport], object]
 def _remember(run: RunIdentity, work: Work, problems: list[str]) -> list[str]:
     """Add a run to the history; what goes wrong with that is told, and hides nothing else."""
     try:
-        status.remember(describe_run(run, work, problems))
+        with border("the history of runs"):
+            status.remember(describe_run(run, work, problems))
     except (DeclarationError, DataError, ServiceError) as error:
         log.warning("the run is not in the history: %s", error)
         return [f"the run is not in the history: {error}"]
@@ -220,7 +222,8 @@ def _announce(report: RunReport, started_at: datetime, believed: set[str]) -> li
     problems = []
     for name, publish in announcements.items():
         try:
-            publish()
+            with border(name):
+                publish()
         except (DeclarationError, DataError, ServiceError) as error:
             problems.append(f"{name} not published: {error}")
     return problems

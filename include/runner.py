@@ -1,6 +1,5 @@
 """One run without a scheduler: the steps of the plan, two at a time, each as soon as what it needs is there."""
 
-import logging
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -9,7 +8,7 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from include import pipeline
-from include.common.errors import DataError, DeclarationError, ServiceError
+from include.common.errors import DataError, DeclarationError, ServiceError, border
 from include.common.manifests import CheckResult, LoadResult, SourceRead
 from include.lake.files import STREAMS
 from include.pipeline import Options
@@ -18,8 +17,6 @@ from include.state.latest import State, read_state
 from include.state.record import RunReport, TableReport, table_report
 from include.tables.star import STAR
 from include.tables.steps import CHECK, PREPARE, Order, Step, plan
-
-log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -96,14 +93,11 @@ def identify(options: Options) -> RunIdentity:
 
 def _attempt(going: Run, step: Step, order: Order) -> None:
     """Do a step, unless one that it needs failed or was not done. Whatever goes wrong is the step's failure alone."""
-    if any(needed not in going.results for needed in order.needs):
-        return
     try:
-        going.results[step] = _do(going, step)
+        with border(str(step)):
+            if going.results.keys() >= order.needs:
+                going.results[step] = _do(going, step)
     except (DeclarationError, DataError, ServiceError) as error:
-        going.failures[step] = error
-    except Exception as error:
-        log.exception("%s failed", step)
         going.failures[step] = error
 
 

@@ -16,6 +16,10 @@ SUM_KEYS = 1 << 20
 """How many keys are unpacked at a time."""
 
 
+STATEMENT_KEYS = 1 << 16
+"""How many keys are sent to a database at a time: of millions in one statement each is an object of Python's."""
+
+
 class KeySet:
     """A set of keys that PostgreSQL's `integer` can hold, in their order."""
 

@@ -122,11 +122,20 @@ class SourceRead(Manifest):
     held: str = ""
 
 
+class RejectedExample(Manifest):
+    """A row that was set aside: its key, why, and the file in the processed bucket that holds it."""
+
+    key: int
+    reason: str
+    file: str
+
+
 class StarFiles(Manifest):
     """What the transform made for one warehouse table.
 
     source: the reading of the table's own source; None for the calendar.
-    rejected: keys of source rows that cannot be right; rejected_files hold them with the reasons.
+    rejected: keys of source rows that cannot be right; rejected_files hold them with the reasons, and examples are the
+        first of them.
     differing: in a sentence, what of the calendar was other than it is; empty where nothing was.
     """
 
@@ -136,6 +145,7 @@ class StarFiles(Manifest):
     files: list[FileEntry]
     rejected: JsonKeys
     rejected_files: list[str]
+    examples: list[RejectedExample] = []
     seconds: float
     differing: str = ""
 
@@ -156,6 +166,7 @@ class LoadResult(Manifest):
     deleted: int = 0
     rejected: JsonKeys = KeySet()
     rejected_files: list[str] = []
+    examples: list[RejectedExample] = []
     loaded_at: AwareDatetime
     seconds: float
     differing: str = ""

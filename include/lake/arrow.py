@@ -1,16 +1,13 @@
-"""Declared types as Arrow's, CSV of PostgreSQL as typed batches, and conversions that name what they refuse."""
+"""Declared types as Arrow's, CSV of PostgreSQL as batches, and conversions that name what they refuse."""
 
-from collections.abc import Iterator
-from typing import IO
+from codecs import getincrementaldecoder
+from collections.abc import Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from include.tables.schema import SourceTable, kind
-
-BLOCK_BYTES = 4 << 20
-"""How much CSV is parsed at a time, if no row is longer."""
+from include.tables.schema import kind
 
 ARROW_TYPES: dict[str, pa.DataType] = {
     "integer": pa.int32(),
@@ -22,6 +19,10 @@ ARROW_TYPES: dict[str, pa.DataType] = {
 }
 
 
+SHOWN_BYTES = 120
+"""How much of a value is shown."""
+
+
 def arrow_type(declared: str) -> pa.DataType:
     """The Arrow type of a declared one; varchar and enums are strings, numeric(p,s) is decimal128(p, s)."""
     if kind(declared) == "numeric":
@@ -30,20 +31,22 @@ def arrow_type(declared: str) -> pa.DataType:
     return ARROW_TYPES[kind(declared)]
 
 
-def read_csv(
-    stream: IO[bytes], table: SourceTable, columns: list[str], typed: bool, block_bytes: int
-) -> Iterator[pa.RecordBatch]:
-    """The named columns of a CSV file that PostgreSQL wrote, batch by batch.
+def parse_rows(block: bytes, header: list[str], types: Mapping[str, pa.DataType]) -> pa.RecordBatch:
+    """Whole rows of CSV that PostgreSQL wrote as a batch.
 
-    typed: parse each column as its declared type, all the values being right; else leave all as text.
-    block_bytes: how much is parsed at a time; no row may be longer.
+    header: the columns of the file, in its order. types: those that are wanted, each with the Arrow type to parse it
+    as; pa.binary() takes any value, byte for byte.
     An empty field is NULL, `""` is an empty text.
 
-    Raises: pyarrow.ArrowInvalid where a value is not of its declared type, or a row too long.
+    It is parsed as one block whatever its size: Arrow drops a line feed that begins a block after a carriage return
+    that ended the one before, though both be in a quoted value (apache/arrow, cpp/src/arrow/csv/reader.cc).
+
+    Raises: pyarrow.ArrowInvalid where a value is not of its type, or the rows have another number of columns.
     """
-    types = {name: arrow_type(table.by_name[name].type) if typed else pa.string() for name in columns}
+    read = csv.ReadOptions(column_names=header, block_size=len(block) + 1, use_threads=False)
+    parse = csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)
     options = csv.ConvertOptions(
-        include_columns=columns,
+        include_columns=list(types),
         column_types=types,
         null_values=[""],
         true_values=["t"],
@@ -51,9 +54,8 @@ def read_csv(
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
     )
-    parse = csv.ParseOptions(newlines_in_values=True)
-    with csv.open_csv(stream, csv.ReadOptions(block_size=block_bytes), parse, options) as reader:
-        yield from reader
+    (batch,) = csv.read_csv(pa.BufferReader(block), read, parse, options).combine_chunks().to_batches()
+    return batch
 
 
 def cast_each(values: pa.Array, target: pa.DataType) -> tuple[pa.Array, list[int]]:
@@ -64,7 +66,7 @@ def cast_each(values: pa.Array, target: pa.DataType) -> tuple[pa.Array, list[int
     try:
         return _cast(values, target), []
     except pa.ArrowInvalid:
-        if len(values) <= 1:
+        if len(values) == 1:
             return pa.nulls(1, target), [0]
     middle = len(values) // 2
     left, left_wrong = cast_each(values[:middle], target)
@@ -77,4 +79,33 @@ def _cast(values: pa.Array, target: pa.DataType) -> pa.Array:
         if not pc.all(pc.is_in(values, pa.array(["t", "f", None])), min_count=0).as_py():
             raise pa.ArrowInvalid("a boolean is t or f")
         return pc.equal(values, "t")
-    return values.cast(target)
+    converted = values.cast(target)
+    if pa.types.is_string(values.type) and pa.types.is_temporal(target) and not pa.types.is_time(target):
+        _require_years(converted)
+    return converted
+
+
+def _require_years(values: pa.Array) -> None:
+    """Refuse the year 0000, which Arrow reads and no calendar has. Raises: pyarrow.ArrowInvalid."""
+    first = pc.min(pc.year(values)).as_py()
+    if first is not None and first < 1:
+        raise pa.ArrowInvalid("there is no year 0000")
+
+
+def show(values: pa.Array, position: int) -> str:
+    """A value for people, whatever it is: short, its control characters escaped; NULL for none."""
+    part = values[position : position + 1]
+    if part.null_count:
+        return "NULL"
+    if not pa.types.is_binary(part.type):
+        part = part.cast(pa.string()).cast(pa.binary())
+    start = pc.binary_slice(part, 0, SHOWN_BYTES)[0].as_py()
+    more = pc.binary_length(part)[0].as_py() - len(start)
+    text = getincrementaldecoder("utf-8")("surrogateescape").decode(start, final=not more)
+    shown = printable(text).replace("\\udc", "\\x")  # bytes that are no UTF-8
+    return f"{shown}… ({len(start) + more:,} bytes)" if more else shown
+
+
+def printable(text: str) -> str:
+    """A text with what cannot be printed, and backslashes, escaped as Python does."""
+    return repr(text)[1:-1]

@@ -1,41 +1,52 @@
-"""Small source tables joined into one, whole with whole, as pandas does it best."""
+"""Small source tables joined into one: each row of the dimension's own source beside the rows that it refers to."""
 
-from typing import cast
+from collections.abc import Iterator
 
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from include.common.manifests import SourceRead
-from include.common.settings import INGESTION_BUCKET, required_variable
-from include.lake.arrow import read_csv
-from include.lake.files import open_file
+from include.common.manifests import FileEntry, SourceRead
+from include.lake.blocks import read_blocks
 from include.lake.rows import needed_columns
 from include.tables.schema import Dimension
 from include.tables.sources import SOURCES
 
-TEXT = pd.ArrowDtype(pa.string())
+JOINED_ROWS = 4_096
+"""Rows that are joined at a time: what they join is repeated for each."""
+
+Joined = dict[str, pa.Table]
+"""Source table → all of its rows, the needed columns alone; all values as bytes of text."""
 
 
-def join_sources(table: Dimension, reads: dict[str, SourceRead]) -> pa.RecordBatch:
-    """Every row of the dimension's own source, with the rows that it joins; all values as text.
+def read_joined(table: Dimension, reads: dict[str, SourceRead]) -> Joined:
+    """The tables that a dimension joins, whole. Raises: as `read_blocks`."""
+    return {join.table: _read_whole(table, reads[join.table]) for join in table.joins}
+
+
+def _read_whole(table: Dimension, read: SourceRead) -> pa.Table:
+    columns = needed_columns(table, read.table)
+    blocks = (block for file in read.files for block in read_blocks(table.name, file.key, columns))
+    schema = pa.schema([(name, pa.binary()) for name in columns])
+    return pa.Table.from_batches([block.as_bytes() for block in blocks], schema)
+
+
+def join_file(table: Dimension, file: FileEntry, joined: Joined) -> Iterator[pa.RecordBatch]:
+    """The rows of one file of the dimension's own source, with the rows that they join; all values as bytes of text.
 
     Columns of joined tables are named "table.column" and are NULL where there is no such row.
     """
-    joined = _read_whole(table, reads[table.source])
+    for block in read_blocks(table.name, file.key, needed_columns(table, table.source)):
+        batch = block.as_bytes()
+        for start in range(0, batch.num_rows, JOINED_ROWS):
+            yield _join(table, batch.slice(start, JOINED_ROWS), joined)
+
+
+def _join(table: Dimension, batch: pa.RecordBatch, joined: Joined) -> pa.RecordBatch:
+    names, arrays = list(batch.schema.names), list(batch.columns)
     for join in table.joins:
-        other = _read_whole(table, reads[join.table]).add_prefix(f"{join.table}.")
-        key = f"{join.table}.{SOURCES[join.table].key}"
-        joined = joined.merge(other, how="left", left_on=join.on, right_on=key, validate="many_to_one")
-    rows = pa.Table.from_pandas(joined.astype(TEXT), preserve_index=False)
-    return rows.combine_chunks().to_batches()[0] if rows.num_rows else pa.RecordBatch.from_pylist([], rows.schema)
-
-
-def _read_whole(table: Dimension, read: SourceRead) -> pd.DataFrame:
-    names = needed_columns(table, read.table)
-    batches = []
-    for file in read.files:
-        with open_file(required_variable(INGESTION_BUCKET), file.key) as stream:
-            batches += list(read_csv(stream, SOURCES[read.table], names, typed=False, block_bytes=file.size_bytes))
-    schema = pa.schema([(name, pa.string()) for name in names])
-    rows = pa.Table.from_batches(batches, schema)
-    return cast(pd.DataFrame, rows.to_pandas(types_mapper=pd.ArrowDtype))
+        other = joined[join.table]
+        keys = other.column(SOURCES[join.table].key).combine_chunks()
+        found = other.take(pc.index_in(batch.column(join.on), value_set=keys))
+        names += [f"{join.table}.{name}" for name in found.column_names]
+        arrays += [column.combine_chunks() for column in found.columns]
+    return pa.record_batch(arrays, names=names)

@@ -1,24 +1,23 @@
-"""Rejected rows for people to look at: some of each file that loads have set aside, with key and reason."""
+"""Rejected rows: set aside in files, with the reason, and the first of them told to people."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import islice
 
+import pyarrow as pa
+from pyarrow import csv
 from pydantic import AwareDatetime
 
-from include.common.manifests import LoadResult, Manifest
+from include.common.keys import KeySet
+from include.common.manifests import LoadResult, Manifest, RejectedExample
 from include.common.settings import PROCESSED_BUCKET, required_variable
-from include.lake.files import open_file
-from include.tables.schema import Calendar, StarTable
-from include.tables.sources import SOURCES
-from include.tables.star import STAR
+from include.lake.files import WriteOnceFile, new_key
+from include.lake.rows import KEY
 
-TABLE_ROWS = 25
-"""The most rows of one warehouse table that are looked at."""
+EXAMPLES = 25
+"""The most rows of one warehouse table that are told of."""
 REASON_CHARACTERS = 300
-READ_BYTES = 1 << 18
-"""How much of a file is read at most; it may be large, and a few rows are enough."""
 
 
 class RejectedRow(Manifest):
@@ -32,28 +31,45 @@ class RejectedRow(Manifest):
 
 
 def rejected_rows(loads: Iterable[LoadResult]) -> list[RejectedRow]:
-    """The first TABLE_ROWS of the rows that each of these loads set aside. Raises: as `open_file`."""
-    return [row for result in loads if not result.superseded for row in islice(_rows_of(result), TABLE_ROWS)]
+    """The first EXAMPLES of the rows that each of these loads set aside."""
+    return [
+        RejectedRow(table=result.table, at=result.loaded_at, **example.model_dump())
+        for result in loads
+        if not result.superseded
+        for example in result.examples[:EXAMPLES]
+    ]
 
 
-def _rows_of(result: LoadResult) -> Iterator[RejectedRow]:
-    return chain.from_iterable(_rows_in(file, result) for file in result.rejected_files)
+def first_examples(examples: Iterable[RejectedExample]) -> list[RejectedExample]:
+    """As many of them as are told of a table."""
+    return list(islice(examples, EXAMPLES))
 
 
-def _rows_in(file: str, result: LoadResult) -> Iterator[RejectedRow]:
-    """Rows of the beginning of a file. A row that was cut off has no reason yet, or a part of it."""
-    with open_file(required_variable(PROCESSED_BUCKET), file) as stream:
-        start = stream.read(READ_BYTES).decode(errors="replace")
-    for row in csv.DictReader(io.StringIO(start, newline="")):
-        if row.get("reason"):
-            reason = row["reason"][:REASON_CHARACTERS]
-            yield RejectedRow(
-                table=result.table, key=_key(STAR[result.table], row), reason=reason, file=file, at=result.loaded_at
-            )
+def example(key: int, reason: str, file: str) -> RejectedExample:
+    """A rejected row to tell of, its reason cut to what a page has room for."""
+    return RejectedExample(key=key, reason=reason[:REASON_CHARACTERS], file=file)
 
 
-def _key(table: StarTable, row: dict[str, str]) -> int:
-    """A row's key: it has its source's columns where the transform set it aside, the table's where the load did."""
-    assert not isinstance(table, Calendar)
-    source_key = SOURCES[table.source].key
-    return int(row[source_key if source_key in row else table.key])
+class RejectedFile:
+    """A file of rejected rows that is being written, and what is to be told of them."""
+
+    def __init__(self, key: str, writer: csv.CSVWriter) -> None:
+        self.key, self.keys, self.examples = key, KeySet(), list[RejectedExample]()
+        self._writer = writer
+
+    def write(self, rows: pa.Table) -> None:
+        """Take rows with their columns KEY and `reason`."""
+        self.keys.add(KeySet.of(rows.column(KEY).to_numpy()))
+        first = rows.slice(0, EXAMPLES - len(self.examples)).select([KEY, "reason"]).to_pylist()
+        self.examples += [example(row[KEY], row["reason"], self.key) for row in first]
+        self._writer.write_table(rows.drop_columns([KEY]))
+
+
+@contextmanager
+def rejected_file(table: str, observed_at: datetime, schema: pa.Schema) -> Iterator[RejectedFile]:
+    """A new CSV file of rejected rows of a warehouse table, which is whole at the end. Raises: as `lake_errors`."""
+    key = new_key(table, observed_at, "csv", folder="rejected/")
+    with WriteOnceFile(required_variable(PROCESSED_BUCKET), key) as file:
+        shown = schema.remove(schema.get_field_index(KEY))
+        with csv.CSVWriter(pa.PythonFile(file, mode="w"), shown) as writer:
+            yield RejectedFile(key, writer)

@@ -2,18 +2,27 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.lake.arrow import arrow_type, cast_each
-from include.tables.coherence import source_column
+from include.lake.arrow import arrow_type, cast_each, printable, show
+from include.tables.coherence import most_characters, source_column
 from include.tables.lineage import calendar
 from include.tables.schema import Column, Dimension, Fact, StarTable
 from include.tables.sources import SOURCES
 
 KEY = "key"
 """The name under which rejected rows carry their key as an integer."""
+
+REASON_CHARACTERS = 1000
+"""The longest reason: a row may have much that is wrong with it, and a value may be long."""
+
+PROBLEM_CHARACTERS = 300
+"""The longest message of a function that derives a column."""
+
+EPOCH = date(1970, 1, 1)
 
 Problems = dict[int, list[str]]
 """Position of a row in its batch → what is wrong with it."""
@@ -24,7 +33,7 @@ class Converted:
     """A batch after conversion.
 
     rows: the rows that are right, with the warehouse table's columns.
-    rejected: the others as they were read, with a column `reason`; their keys as integers in the column
+    rejected: the others as the text that was read, with a column `reason`; their keys as integers in the column
         KEY. None for no row.
     """
 
@@ -49,7 +58,7 @@ def convert(table: Dimension | Fact, batch: pa.RecordBatch) -> Converted:
     """The rows of a batch as the warehouse table has them.
 
     batch: columns of the table's own source under their names, those of joined sources as "table.column"; each of
-        its declared type, or still as text.
+        its declared type, or still as the bytes of its text.
     """
     problems: Problems = defaultdict(list)
     if isinstance(table, Dimension):
@@ -65,10 +74,27 @@ def convert(table: Dimension | Fact, batch: pa.RecordBatch) -> Converted:
 
 def _rejected(table: Dimension | Fact, batch: pa.RecordBatch, problems: Problems) -> pa.Table:
     positions = sorted(problems)
-    rows = pa.Table.from_batches([batch.take(pa.array(positions, pa.int32()))])
-    keys = rows.column(SOURCES[table.source].key).cast(pa.int64())
-    reasons = pa.array(["; ".join(problems[position]) for position in positions], pa.string())
-    return rows.append_column(KEY, keys).append_column("reason", reasons)
+    rows = batch.take(pa.array(positions, pa.int32()))
+    arrays = [_as_text(values) for values in rows.columns]
+    keys = arrays[batch.schema.get_field_index(SOURCES[table.source].key)].cast(pa.int64())
+    reasons = pa.array([_reason(problems[position]) for position in positions], pa.string())
+    return pa.table([*arrays, keys, reasons], names=[*batch.schema.names, KEY, "reason"])
+
+
+def _as_text(values: pa.Array) -> pa.Array:
+    """Any values as text; bytes that are no UTF-8 as their numbers, escaped."""
+    texts, wrong = cast_each(values, pa.string())
+    if not wrong:
+        return texts
+    told = iter([values[position].as_py().decode(errors="backslashreplace") for position in wrong])
+    broken = set(wrong)
+    return pa.array([next(told) if at in broken else text.as_py() for at, text in enumerate(texts)], pa.string())
+
+
+def _reason(found: list[str]) -> str:
+    """All that is wrong with a row, told once each."""
+    reason = "; ".join(dict.fromkeys(found))
+    return reason if len(reason) <= REASON_CHARACTERS else f"{reason[:REASON_CHARACTERS]}…"
 
 
 def _find_unjoined(table: Dimension, batch: pa.RecordBatch, problems: Problems) -> None:
@@ -79,7 +105,7 @@ def _find_unjoined(table: Dimension, batch: pa.RecordBatch, problems: Problems) 
 
 def _convert_column(table: Dimension | Fact, column: Column, batch: pa.RecordBatch, problems: Problems) -> pa.Array:
     origin = source_column(table, column, SOURCES)
-    values = batch.column(column.source)
+    values = _decode(column, batch.column(column.source), problems)
     for declared in (origin.type, column.type):
         values = _convert_values(column, values, declared, problems)
     if column.derive:
@@ -88,7 +114,19 @@ def _convert_column(table: Dimension | Fact, column: Column, batch: pa.RecordBat
         _note(problems, values, pc.is_null(batch.column(column.source)), f"{column.source} is NULL")
     if column.references == calendar().name:
         _check_calendar(column, values, problems)
+    limit = most_characters(column.type)
+    if limit is not None:
+        _check_length(column, values, limit, problems)
     return values
+
+
+def _decode(column: Column, values: pa.Array, problems: Problems) -> pa.Array:
+    if not pa.types.is_binary(values.type):
+        return values
+    decoded, wrong = cast_each(values, pa.string())
+    for position in wrong:
+        problems[position].append(f"{column.source} '{show(values, position)}' is not UTF-8")
+    return decoded
 
 
 def _convert_values(column: Column, values: pa.Array, declared: str, problems: Problems) -> pa.Array:
@@ -97,32 +135,56 @@ def _convert_values(column: Column, values: pa.Array, declared: str, problems: P
         return values
     converted, wrong = cast_each(values, target)
     for position in wrong:
-        problems[position].append(f"{column.source} {values[position].as_py()!r} is not a {declared}")
+        problems[position].append(f"{column.source} '{show(values, position)}' is not a {declared}")
     return converted
 
 
 def _derive(column: Column, values: pa.Array, problems: Problems) -> pa.Array:
-    """Each distinct value is derived once."""
-    assert column.derive is not None
+    """Each distinct value is derived once; one from which nothing can be derived is that row's problem alone."""
     derived: dict[str | None, str | None] = {None: None}
     for value in pc.unique(values).to_pylist():
-        try:
-            derived[value] = column.derive(value) if value is not None else None
-        except LookupError as error:
-            _note(problems, values, pc.equal(values, value), f"{column.source}: {error.args[0]}")
-            derived[value] = None
+        if value is not None:
+            derived[value], problem = _derive_one(column, value)
+            if problem:
+                _note(problems, values, pc.equal(values, value), f"{column.source}: {problem}")
     return pa.array([derived[value] for value in values.to_pylist()], pa.string())
 
 
+def _derive_one(column: Column, value: str) -> tuple[str | None, str]:
+    """What is derived of a value, or else why nothing is."""
+    assert column.derive is not None
+    try:
+        derived = column.derive(value)
+        derived.encode()
+    except LookupError as error:
+        return None, _short(str(error.args[0]) if error.args else "it is not known")
+    except Exception as error:  # noqa: BLE001 - whatever a declaration's function makes of a value, it is one row's
+        return None, _short(f"{column.derive.__name__} failed for it: {type(error).__name__}: {error}")
+    return derived, ""
+
+
+def _short(message: str) -> str:
+    return printable(message[:PROBLEM_CHARACTERS])
+
+
 def _check_calendar(column: Column, values: pa.Array, problems: Problems) -> None:
-    first, last = calendar().first, calendar().last
-    if all(value is None or first <= value <= last for value in pc.min_max(values).as_py().values()):
+    first, last = ((day - EPOCH).days for day in (calendar().first, calendar().last))
+    days = values.cast(pa.int32())  # Arrow has days that Python's date cannot hold
+    if all(day is None or first <= day <= last for day in pc.min_max(days).as_py().values()):
         return  # without a pa.scalar or a pa.array, either of which imports pandas: 40 MB and a second
-    outside = pc.or_(pc.less(values, pa.scalar(first)), pc.greater(values, pa.scalar(last)))
-    _note(problems, values, outside, f"{column.source} {{}} is outside the calendar, {first} to {last}")
+    outside = pc.or_(pc.less(days, first), pc.greater(days, last))
+    message = f"{column.source} {{}} is outside the calendar, {calendar().first} to {calendar().last}"
+    _note(problems, values, outside, message)
+
+
+def _check_length(column: Column, values: pa.Array, limit: int, problems: Problems) -> None:
+    lengths = pc.utf8_length(values)
+    if (pc.max(lengths).as_py() or 0) > limit:
+        _note(problems, values, pc.greater(lengths, limit), f"{column.source} '{{}}' is longer than {column.type}")
 
 
 def _note(problems: Problems, values: pa.Array, mask: pa.Array, message: str) -> None:
     """Add a message, with the value in place of {}, to each row that the mask selects."""
     for position in pc.indices_nonzero(mask).to_pylist():
-        problems[position].append(message.replace("{}", str(values[position].as_py())))
+        shown = show(values, position) if "{}" in message else ""
+        problems[position].append(message.replace("{}", shown))

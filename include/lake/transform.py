@@ -1,8 +1,9 @@
 """Transform: CSV as the source has it into Parquet as the warehouse declares it; what cannot be right is set aside."""
 
 from calendar import day_name, month_name
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from time import monotonic
@@ -10,15 +11,16 @@ from time import monotonic
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyarrow import csv
 
-from include.common.errors import DataError
 from include.common.keys import KeySet
 from include.common.manifests import FileEntry, SourceRead, StarFiles, instant_text
-from include.common.settings import INGESTION_BUCKET, PROCESSED_BUCKET, required_variable
-from include.lake.arrow import BLOCK_BYTES, read_csv
-from include.lake.files import STREAMS, WriteOnceFile, new_key, open_file
-from include.lake.rows import KEY, convert, needed_columns, star_schema
+from include.common.settings import PROCESSED_BUCKET, required_variable
+from include.lake.arrow import arrow_type
+from include.lake.blocks import read_blocks
+from include.lake.files import STREAMS, WriteOnceFile, new_key
+from include.lake.join import Joined, join_file, read_joined
+from include.lake.rejected import RejectedFile, first_examples, rejected_file
+from include.lake.rows import Converted, convert, needed_columns, star_schema
 from include.tables.schema import Calendar, Dimension, Fact
 from include.tables.sources import SOURCES
 
@@ -32,20 +34,19 @@ def transform(table: Dimension | Fact, reads: dict[str, SourceRead]) -> StarFile
     """
     started = monotonic()
     own = reads[table.source]
-    if isinstance(table, Dimension) and table.joins:
-        from include.lake.join import join_sources  # pandas takes 40 MB and a second, which no fact needs
-
-        parts = [_write_part(table, own.observed_at, [join_sources(table, reads)])]
-    else:
-        with ThreadPoolExecutor(STREAMS) as threads:
-            parts = list(threads.map(lambda file: _convert_file(table, own, file), own.files if own.read_rows else []))
+    joined = read_joined(table, reads) if isinstance(table, Dimension) else {}
+    files = own.files if own.read_rows or joined else []
+    with ThreadPoolExecutor(STREAMS) as threads:
+        parts = list(threads.map(lambda file: _convert_file(table, own.observed_at, joined, file), files))
+    rejected = [part.rejected for part in parts if part.rejected]
     return StarFiles(
         table=table.name,
         inputs={read.table: instant_text(read.read_at) for read in reads.values()},
         source=own,
         files=[file for part in parts for file in part.files],
-        rejected=_union(part.rejected for part in parts),
-        rejected_files=[key for part in parts for key in part.rejected_files],
+        rejected=_union(file.keys for file in rejected),
+        rejected_files=[file.key for file in rejected],
+        examples=first_examples(example for file in rejected for example in file.examples),
         seconds=monotonic() - started,
     )
 
@@ -56,11 +57,14 @@ def write_calendar(calendar: Calendar, differing: str = "") -> StarFiles:
     differing: what is wrong with the one that is loaded.
     """
     started = monotonic()
+    with parquet_file(calendar.name, datetime.now(UTC), star_schema(calendar)) as parquet:
+        for batch in calendar_days(calendar).to_batches():
+            parquet.write(batch)
     return StarFiles(
         table=calendar.name,
         inputs=calendar_inputs(calendar),
         source=None,
-        files=[write_parquet(calendar.name, datetime.now(UTC), calendar_days(calendar))],
+        files=[parquet.entry],
         rejected=KeySet(),
         rejected_files=[],
         seconds=monotonic() - started,
@@ -101,56 +105,74 @@ def _union(sets: Iterable[KeySet]) -> KeySet:
 
 @dataclass(frozen=True)
 class _Part:
-    """What became of one batch of source rows: a Parquet file and a file of rejected rows, each where there are any."""
+    """What became of one file of source rows: a Parquet file and a file of rejected rows, each where there are any."""
 
     files: list[FileEntry]
-    rejected: KeySet
-    rejected_files: list[str]
+    rejected: RejectedFile | None
 
 
-def _convert_file(table: Dimension | Fact, own: SourceRead, file: FileEntry) -> _Part:
-    return _write_part(table, own.observed_at, _read_batches(table, own, file))
+def _convert_file(table: Dimension | Fact, observed_at: datetime, joined: Joined, file: FileEntry) -> _Part:
+    if isinstance(table, Dimension) and table.joins:
+        batches = join_file(table, file, joined)
+        return _write_part(table, observed_at, (convert(table, batch) for batch in batches))
+    return _write_part(table, observed_at, _convert_blocks(table, file))
 
 
-def _read_batches(table: Dimension | Fact, own: SourceRead, file: FileEntry) -> list[pa.RecordBatch]:
-    """The rows of one CSV file, parsed as declared; as text where a value is not of its type, to find out which.
+def _convert_blocks(table: Dimension | Fact, file: FileEntry) -> Iterator[Converted]:
+    """The rows of one CSV file, parsed as declared, a block at a time.
 
-    A file with a row that is longer than a block is parsed in one.
+    A block with a row that cannot be right is parsed as bytes, so that all of that row is set aside as it was read.
     """
-    source, bucket = SOURCES[own.table], required_variable(INGESTION_BUCKET)
-    columns = needed_columns(table, own.table)
-    for typed, block_bytes in ((True, BLOCK_BYTES), (False, BLOCK_BYTES), (False, file.size_bytes)):
-        try:
-            with open_file(bucket, file.key) as stream:
-                return list(read_csv(stream, source, columns, typed, block_bytes))
-        except pa.ArrowInvalid as error:
-            reason = error
-    raise DataError(f"{table.name}: s3://{bucket}/{file.key} is not CSV of {own.table}'s columns: {reason}") from reason
+    source = SOURCES[table.source]
+    columns = needed_columns(table, source.name)
+    types = {name: arrow_type(source.by_name[name].type) for name in columns}
+    for block in read_blocks(table.name, file.key, columns):
+        yield _convert_typed(table, block.as_declared(types)) or convert(table, block.as_bytes())
 
 
-def _write_part(table: Dimension | Fact, observed_at: datetime, batches: list[pa.RecordBatch]) -> _Part:
-    converted = [convert(table, batch) for batch in batches if batch.num_rows]
-    rows = pa.Table.from_batches([part.rows for part in converted], star_schema(table))
-    rejected = [part.rejected for part in converted if part.rejected is not None]
-    files = [write_parquet(table.name, observed_at, rows)] if rows.num_rows else []
-    if not rejected:
-        return _Part(files, KeySet(), [])
-    wrong = pa.concat_tables(rejected)
-    keys = KeySet.of(wrong.column(KEY).to_numpy())
-    return _Part(files, keys, [write_rejected(table.name, observed_at, wrong.drop_columns([KEY]))])
+def _convert_typed(table: Dimension | Fact, batch: pa.RecordBatch | None) -> Converted | None:
+    """A batch all of whose rows are right; None for any other."""
+    converted = convert(table, batch) if batch is not None else None
+    return converted if converted and converted.rejected is None else None
 
 
-def write_parquet(table: str, observed_at: datetime, rows: pa.Table) -> FileEntry:
-    """Write rows as a new Parquet file (zstd) of a warehouse table."""
+def _write_part(table: Dimension | Fact, observed_at: datetime, converted: Iterable[Converted]) -> _Part:
+    parquet: ParquetFile | None = None
+    rejected: RejectedFile | None = None
+    with ExitStack() as written:
+        for part in converted:
+            if part.rows.num_rows:
+                parquet = parquet or written.enter_context(parquet_file(table.name, observed_at, star_schema(table)))
+                parquet.write(part.rows)
+            if part.rejected is not None:
+                opened = rejected_file(table.name, observed_at, part.rejected.schema)
+                rejected = rejected or written.enter_context(opened)
+                rejected.write(part.rejected)
+    return _Part([parquet.entry] if parquet else [], rejected)
+
+
+class ParquetFile:
+    """A Parquet file that is being written, a group of rows at a time."""
+
+    def __init__(self, file: WriteOnceFile, writer: pq.ParquetWriter) -> None:
+        self._file, self._writer, self._rows = file, writer, 0
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        """Take rows of the table's schema."""
+        self._writer.write_batch(rows)
+        self._rows += rows.num_rows
+
+    @property
+    def entry(self) -> FileEntry:
+        """The file, once it is whole."""
+        return FileEntry(key=self._file.key, rows=self._rows, size_bytes=self._file.size)
+
+
+@contextmanager
+def parquet_file(table: str, observed_at: datetime, schema: pa.Schema) -> Iterator[ParquetFile]:
+    """A new Parquet file (zstd) of a warehouse table, which is whole at the end. Raises: as `lake_errors`."""
     key = new_key(table, observed_at, "parquet")
     with WriteOnceFile(required_variable(PROCESSED_BUCKET), key) as file:
-        pq.write_table(rows, pa.PythonFile(file, mode="w"), compression="zstd", use_dictionary=False)
-    return FileEntry(key=key, rows=rows.num_rows, size_bytes=file.size)
-
-
-def write_rejected(table: str, observed_at: datetime, rows: pa.Table) -> str:
-    """Write rejected rows, with their column `reason`, as a new CSV file, and give its key."""
-    key = new_key(table, observed_at, "csv", folder="rejected/")
-    with WriteOnceFile(required_variable(PROCESSED_BUCKET), key) as file:
-        csv.write_csv(rows, pa.PythonFile(file, mode="w"))
-    return key
+        sink = pa.PythonFile(file, mode="w")
+        with pq.ParquetWriter(sink, schema, compression="zstd", use_dictionary=False) as writer:
+            yield ParquetFile(file, writer)

@@ -10,6 +10,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import structlog
 
+from include.common.errors import border
+
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
@@ -21,6 +23,8 @@ def told(
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
     """Let a function, whose first argument may be a table's name, tell in one line what it did, or that it failed.
 
+    It is the border of a step: what it raises is one of the three errors.
+
     describe: the fields of a result, beside `step`, `table`, `outcome` and `seconds`; it may say another `outcome`
         than "done". A function that failed has the outcome "failed" and an `error`.
     """
@@ -31,11 +35,13 @@ def told(
             started = monotonic()
             subject = {"step": step, "table": str(given[0])} if given and isinstance(given[0], str) else {"step": step}
             try:
-                result = work(*given, **named)
+                with border(" ".join(subject.values())):
+                    result = work(*given, **named)
+                    fields = {"outcome": "done"} | describe(result)
             except Exception as error:
                 _tell(subject, started, {"outcome": "failed", "error": str(error)})
                 raise
-            _tell(subject, started, {"outcome": "done"} | describe(result))
+            _tell(subject, started, fields)
             return result
 
         return telling

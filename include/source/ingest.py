@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from include.common.errors import DataError, ServiceError
-from include.common.keys import KeySet
+from include.common.keys import STATEMENT_KEYS, KeySet
 from include.common.manifests import Cursor, FileEntry, Inputs, Proof, SourceRead, instant_text
 from include.common.postgres import connect, postgres_errors
 from include.common.settings import SOURCE_CONNECTION
@@ -282,7 +282,10 @@ def _rejected_before(connection: psycopg.Connection, table: SourceTable, base: T
     rejected = KeySet()
     for keys in base.rejected.values() if base else ():
         rejected.add(keys)
-    return select_keys(connection, table, among(table, rejected)).keys if rejected else rejected
+    present = KeySet()
+    for part in rejected.slices(STATEMENT_KEYS):
+        present.add(select_keys(connection, table, among(table, part)).keys)
+    return present
 
 
 def _copy(connection: psycopg.Connection, reading: _Reading) -> list[FileEntry]:

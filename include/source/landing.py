@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from itertools import chain
 from threading import Timer
 
 import psycopg
@@ -17,6 +18,7 @@ from include.common.keys import KeySet
 from include.common.manifests import FileEntry
 from include.common.postgres import connect, copy_out, identifiers
 from include.common.settings import INGESTION_BUCKET, SOURCE_CONNECTION, required_variable
+from include.lake.blocks import count_rows
 from include.lake.files import STREAMS, WriteOnceFile, new_key
 from include.source.catalogue import find_kind
 from include.source.observe import among, relation
@@ -25,14 +27,17 @@ from include.source.server import find_server
 from include.tables.schema import SourceTable
 
 FILE_ROWS = 32_768
-"""Rows of one CSV file. Files are what tasks work on side by side and hold in memory: 4 MB of sales orders."""
+"""The most rows of one CSV file. Files are what tasks work on side by side and hold in memory: 4 MB of sales orders."""
+
+FILE_BYTES = 8 << 20
+"""From how many bytes on a file takes no further row, but for those of the block that is being copied."""
 
 HELPER_SECONDS = 10
 """How long a further connection is waited for; without it a reading takes longer, and is the same."""
 
 log = logging.getLogger(__name__)
 
-CopySlice = Callable[[psycopg.Connection, KeySet], FileEntry]
+CopySlice = Callable[[psycopg.Connection, KeySet], list[FileEntry]]
 
 
 def copy_files(
@@ -44,12 +49,12 @@ def copy_files(
     """
     slices = list(keys.slices(FILE_ROWS))
 
-    def copy(target: psycopg.Connection, part: KeySet) -> FileEntry:
+    def copy(target: psycopg.Connection, part: KeySet) -> list[FileEntry]:
         condition = _between(table, part) if dense else among(table, part)
-        return _copy_file(target, table, condition, len(part), observed_at)
+        return list(_copy_slice(target, table, condition, observed_at))
 
     if len(slices) < STREAMS:
-        return [copy(connection, part) for part in slices]
+        return [file for part in slices for file in copy(connection, part)]
     return _copy_side_by_side(connection, table, copy, slices)
 
 
@@ -63,7 +68,7 @@ def _copy_side_by_side(
 ) -> list[FileEntry]:
     """Copy slices on this connection and on others that share its snapshot, STREAMS in all where they can be had."""
 
-    def copy_some(target: psycopg.Connection, own: list[KeySet]) -> list[FileEntry]:
+    def copy_some(target: psycopg.Connection, own: list[KeySet]) -> list[list[FileEntry]]:
         return [copy(target, part) for part in own]
 
     with ExitStack() as helpers:
@@ -72,7 +77,7 @@ def _copy_side_by_side(
         count = len(targets)
         with ThreadPoolExecutor(count) as threads:
             shares = list(threads.map(copy_some, targets, [slices[stream::count] for stream in range(count)]))
-    return [shares[number % count][number // count] for number in range(len(slices))]
+    return [file for number in range(len(slices)) for file in shares[number % count][number // count]]
 
 
 def _join(helpers: ExitStack, connection: psycopg.Connection, table: SourceTable) -> psycopg.Connection | None:
@@ -122,14 +127,35 @@ def _hang_up(descriptor: int) -> None:
         line.shutdown(socket.SHUT_RDWR)
 
 
-def _copy_file(
-    connection: psycopg.Connection, table: SourceTable, condition: sql.Composable, rows: int, observed_at: datetime
-) -> FileEntry:
-    statement = sql.SQL("COPY (SELECT {columns} FROM {table} WHERE {condition}) TO STDOUT (FORMAT csv, HEADER)").format(
-        columns=identifiers(table.by_name), table=relation(table), condition=condition
+def _copy_slice(
+    connection: psycopg.Connection, table: SourceTable, condition: sql.Composable, observed_at: datetime
+) -> Iterator[FileEntry]:
+    """Write the rows that fulfil a condition as one CSV file, or as several where they are long."""
+    copy = sql.SQL("COPY (SELECT {columns} FROM {table} WHERE {condition}) TO STDOUT (FORMAT csv, ENCODING {encoding})")
+    statement = copy.format(
+        columns=identifiers(table.by_name),
+        table=relation(table),
+        condition=condition,
+        encoding=sql.Literal(_encoding(connection)),
     )
-    key = new_key(table.name, observed_at, "csv")
+    blocks = copy_out(connection, statement)
+    for first in blocks:
+        yield _write_file(table, observed_at, chain([first], blocks))
+
+
+def _write_file(table: SourceTable, observed_at: datetime, blocks: Iterator[bytes]) -> FileEntry:
+    """Write blocks of whole rows as a CSV file with a header, until they end or the file is large."""
+    key, rows = new_key(table.name, observed_at, "csv"), 0
     with WriteOnceFile(required_variable(INGESTION_BUCKET), key) as file:
-        for block in copy_out(connection, statement):
+        file.write(",".join(table.by_name).encode() + b"\n")
+        for block in blocks:
             file.write(block)
+            rows += count_rows(block)
+            if file.size >= FILE_BYTES:
+                break
     return FileEntry(key=key, rows=rows, size_bytes=file.size)
+
+
+def _encoding(connection: psycopg.Connection) -> str:
+    """UTF-8; of a database that has no encoding the bytes as they are: there the wrong ones are found row by row."""
+    return "SQL_ASCII" if connection.info.parameter_status("server_encoding") == "SQL_ASCII" else "UTF8"

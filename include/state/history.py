@@ -107,7 +107,7 @@ class RunDocument(Manifest):
 
 
 def describe_run(run: RunIdentity, work: Work, problems: list[str]) -> RunDocument:
-    """What a run that ends now did. Raises: as `rejected_rows`."""
+    """What a run that ends now did."""
     tables = [outcome for table in STAR.values() if (outcome := _outcome(table, work))]
     return RunDocument(
         summary=_summary(run, work, [table.load for table in tables if table.load], problems),

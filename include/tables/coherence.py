@@ -90,13 +90,14 @@ def _holds(target: str, origin: str) -> bool:
     """Whether every value of the one type is a value of the other."""
     if kind(target) != kind(origin) or kind(target) == "numeric":
         return target == origin
-    return _length(target) >= _length(origin)
+    limit = most_characters(target)
+    return limit is None or (most_characters(origin) or limit + 1) <= limit
 
 
-def _length(declared: str) -> float:
-    """The most characters that a type holds."""
+def most_characters(declared: str) -> int | None:
+    """The most characters that a type holds; None where it has no limit."""
     sized = re.fullmatch(r"varchar\((\d+)\)", declared)
-    return int(sized[1]) if sized else float("inf")
+    return int(sized[1]) if sized else None
 
 
 def _check_reference(table: Dimension | Fact, column: Column, star: Star) -> None:

@@ -3,7 +3,7 @@
 import psycopg
 from psycopg import IsolationLevel, sql
 
-from include.common.keys import KeySet
+from include.common.keys import STATEMENT_KEYS, KeySet
 from include.common.manifests import CheckResult, LoadResult, SourceRead
 from include.common.postgres import connect, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
@@ -68,9 +68,9 @@ def _count(connection: psycopg.Connection, table: Dimension | Fact, result: Load
     counted = sql.SQL("SELECT count(*), coalesce(sum(key), 0)::bigint FROM ({}) AS current (key)")
     current = counted.format(CURRENT[type(table)].format(**names))
     rows, key_sum = connection.execute(current).fetchone() or (0, 0)
-    if not result.rejected:
-        return rows, key_sum
     absent = sql.SQL("SELECT key FROM unnest(%s::integer[]) AS rejected (key) EXCEPT {}")
     missing = counted.format(absent.format(CURRENT[type(table)].format(**names)))
-    more_rows, more_sum = connection.execute(missing, [list(result.rejected)]).fetchone() or (0, 0)
-    return rows + more_rows, key_sum + more_sum
+    for part in result.rejected.slices(STATEMENT_KEYS):
+        more_rows, more_sum = connection.execute(missing, [list(part)]).fetchone() or (0, 0)
+        rows, key_sum = rows + more_rows, key_sum + more_sum
+    return rows, key_sum

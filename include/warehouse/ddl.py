@@ -2,7 +2,7 @@
 
 from psycopg import sql
 
-from include.tables.schema import Column, Fact, StarTable
+from include.tables.schema import Column, Fact, StarTable, kind
 from include.tables.star import STAR
 
 READER = "totesys_reader"
@@ -42,6 +42,17 @@ def create_table(table: StarTable) -> sql.Composed:
 def create_staging(table: StarTable, name: str) -> sql.Composed:
     """A temporary table for rows of a warehouse table that are about to be merged."""
     columns = sql.SQL(", ").join(map(_column, table.columns))
+    return sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DROP").format(sql.Identifier(name), columns)
+
+
+def create_raw(table: StarTable, name: str) -> sql.Composed:
+    """A temporary table that takes any row of a warehouse table: texts as their bytes."""
+    columns = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(
+            sql.Identifier(column.name), sql.SQL("bytea" if kind(column.type) == "text" else column.type)
+        )
+        for column in table.columns
+    )
     return sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DROP").format(sql.Identifier(name), columns)
 
 

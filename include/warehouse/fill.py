@@ -71,4 +71,4 @@ def _constrain(connection: psycopg.Connection, table: StarTable, files: StarFile
         refused = refuse_unreferenced(connection, table, table.name, observed_at)
         restore_constraints(connection, table)
         return refused
-    return Refused(KeySet(), [])
+    return Refused()

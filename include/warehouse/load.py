@@ -2,8 +2,10 @@
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 
 import psycopg
@@ -14,6 +16,7 @@ from include.common.keys import KeySet
 from include.common.manifests import Inputs, LoadResult, SourceRead, StarFiles, instant_text
 from include.common.postgres import binary_row, connect, copy_rows, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
+from include.lake.rejected import first_examples
 from include.state.latest import read_keys
 from include.tables.belief import doubt
 from include.tables.schema import Calendar, Dimension, Fact, StarTable
@@ -29,6 +32,7 @@ from include.warehouse.merge import (
     stage,
 )
 from include.warehouse.references import Refused, refuse_unreferenced
+from include.warehouse.refusals import REFUSALS, merge_each, set_aside_raw, stage_each
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +47,8 @@ reads and writes them."""
 
 KEY = binary_row(key=">i4")
 
+Merge = Callable[[psycopg.Connection, StarTable, StarFiles], "_Outcome"]
+
 
 @dataclass(frozen=True)
 class _Outcome:
@@ -51,7 +57,7 @@ class _Outcome:
     new: int = 0
     changed: int = 0
     deleted: int = 0
-    refused: Refused = field(default_factory=lambda: Refused(KeySet(), []))
+    refused: Refused = field(default_factory=Refused)
     held: str = ""
 
 
@@ -72,12 +78,8 @@ def load(table: StarTable, files: StarFiles) -> LoadResult:
         filling = empty and sum(file.rows for file in files.files) >= FILL_ROWS
         _take_turn(connection, alone=filling)
         superseded = _is_superseded(table, files.inputs, earlier)
-        if superseded:
-            outcome = _Outcome()
-        elif filling:
-            outcome = _fill(connection, table, files)
-        else:
-            outcome = _update(connection, table, files, None if empty else earlier)
+        bring = partial(_bring, connection, table, files, filling)
+        outcome = _Outcome() if superseded else bring(None if empty else earlier)
         result = _describe(connection, files, outcome, superseded, started)
         connection.commit()
     return result
@@ -127,20 +129,42 @@ def _is_superseded(table: StarTable, inputs: Inputs, earlier: Inputs) -> bool:
     return bool(older)
 
 
+def _bring(
+    connection: psycopg.Connection, table: StarTable, files: StarFiles, filling: bool, earlier: Inputs | None
+) -> _Outcome:
+    """Fill or update the table; where the warehouse refuses a row, all again with those rows set aside.
+
+    earlier: None for a table without rows.
+    """
+    connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # so that none speaks up as late as at the commit
+    try:
+        with connection.transaction():
+            return _fill(connection, table, files) if filling else _update(connection, table, files, earlier, _merge)
+    except REFUSALS as error:
+        if isinstance(table, Calendar):
+            raise
+        log.warning(
+            "%s: a row is refused, and the rows are merged in parts: %s", table.name, error.diag.message_primary
+        )
+    return _update(connection, table, files, earlier, _merge_each)
+
+
 def _fill(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> _Outcome:
     new, refused = fill(connection, table, files)
     return _Outcome(new=new, refused=refused)
 
 
-def _update(connection: psycopg.Connection, table: StarTable, files: StarFiles, earlier: Inputs | None) -> _Outcome:
+def _update(
+    connection: psycopg.Connection, table: StarTable, files: StarFiles, earlier: Inputs | None, merge: Merge
+) -> _Outcome:
     """Merge the rows, and take out what the source no longer has. earlier: None for a table without rows."""
     if not files.source or earlier is None or not _must_compare_keys(files.source, earlier):
-        return _merge(connection, table, files)
+        return merge(connection, table, files)
     gone, why = _find_gone(connection, table, files.source)
     if why:
         log.error("%s", why)
         return _Outcome(held=why)
-    outcome = _merge(connection, table, files)
+    outcome = merge(connection, table, files)
     return replace(outcome, deleted=_remove_gone(connection, table, gone, files.source.observed_at))
 
 
@@ -155,6 +179,24 @@ def _merge(connection: psycopg.Connection, table: StarTable, files: StarFiles) -
     refused = refuse_unreferenced(connection, table, STAGED, files.source.observed_at)
     new, changed = merge_versions(connection, table, files.source.observed_at)
     return _Outcome(new, changed, refused=refused)
+
+
+def _merge_each(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> _Outcome:
+    """As `_merge`, but what the warehouse refuses is set aside."""
+    assert not isinstance(table, Calendar)
+    assert files.source is not None
+    observed_at = files.source.observed_at
+    reasons = stage_each(connection, table, files.files)
+    if isinstance(table, Fact):
+        unreferenced = refuse_unreferenced(connection, table, STAGED, observed_at)
+        merge = partial(merge_versions, connection, table, observed_at)
+    else:
+        unreferenced, merge = Refused(), partial(merge_latest, connection, table)
+    (new, changed), more = merge_each(connection, table, merge)
+    refused = set_aside_raw(connection, table, observed_at, reasons | more)
+    if isinstance(table, Dimension):
+        note_present(connection, table, files.rejected | refused.keys)
+    return _Outcome(new, changed, refused=unreferenced | refused)
 
 
 def _must_compare_keys(read: SourceRead, earlier: Inputs) -> bool:
@@ -209,6 +251,7 @@ def _describe(
         deleted=outcome.deleted,
         rejected=files.rejected | outcome.refused.keys,
         rejected_files=[*files.rejected_files, *outcome.refused.files],
+        examples=first_examples([*files.examples, *outcome.refused.examples]),
         loaded_at=datetime.now(UTC),
         seconds=files.seconds + monotonic() - started,
         differing=files.differing,

@@ -5,7 +5,7 @@ from datetime import datetime
 import psycopg
 from psycopg import sql
 
-from include.common.keys import KeySet
+from include.common.keys import STATEMENT_KEYS, KeySet
 from include.common.manifests import FileEntry
 from include.common.postgres import copy_in, identifiers
 from include.tables.schema import Calendar, Dimension, Fact, StarTable
@@ -92,8 +92,6 @@ def note_present(connection: psycopg.Connection, table: Dimension, rejected: Key
     """Take staged and rejected keys off the list of those gone from the source: it has them again."""
     statement = sql.SQL("DELETE FROM pipeline.deleted d USING staged s WHERE d.table_name = %s AND d.key = s.{}")
     connection.execute(statement.format(sql.Identifier(table.key)), [table.name])
-    if rejected:
-        connection.execute(
-            "DELETE FROM pipeline.deleted WHERE table_name = %s AND key = ANY(%s)",
-            [table.name, list(rejected)],
-        )
+    present = "DELETE FROM pipeline.deleted WHERE table_name = %s AND key = ANY(%s)"
+    for part in rejected.slices(STATEMENT_KEYS):
+        connection.execute(present, [table.name, list(part)])

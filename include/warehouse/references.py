@@ -1,15 +1,17 @@
 """Rows that refer to a dimension's row that is not there: found, set aside with the reason, and taken out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import psycopg
 from psycopg import sql
 
 from include.common.keys import KeySet
+from include.common.manifests import RejectedExample
 from include.common.postgres import binary_row, copy_out, copy_rows
 from include.common.settings import PROCESSED_BUCKET, required_variable
 from include.lake.files import WriteOnceFile, new_key
+from include.lake.rejected import EXAMPLES, example
 from include.tables.lineage import calendar
 from include.tables.schema import Column, StarTable
 from include.tables.star import STAR
@@ -19,10 +21,14 @@ KEY = binary_row(key=">i4")
 
 @dataclass(frozen=True)
 class Refused:
-    """Keys of rows that were set aside, and the CSV file that holds them with the reasons (none for no row)."""
+    """Keys of rows that were set aside, the CSV files that hold them with the reasons, and the first of them."""
 
-    keys: KeySet
-    files: list[str]
+    keys: KeySet = field(default_factory=KeySet)
+    files: list[str] = field(default_factory=list)
+    examples: list[RejectedExample] = field(default_factory=list)
+
+    def __or__(self, other: "Refused") -> "Refused":
+        return Refused(self.keys | other.keys, [*self.files, *other.files], [*self.examples, *other.examples])
 
 
 def refuse_unreferenced(
@@ -34,17 +40,17 @@ def refuse_unreferenced(
     """
     columns = [column for column in table.columns if column.references and column.references != calendar().name]
     if not columns or observed_at is None:
-        return Refused(KeySet(), [])
-    refused = _find(columns, table, relation)
-    connection.execute(sql.SQL("CREATE TEMPORARY TABLE refused ON COMMIT DROP AS {}").format(refused))
+        return Refused()
+    found = _find(columns, table, relation)
+    connection.execute(sql.SQL("CREATE TEMPORARY TABLE refused ON COMMIT DROP AS {}").format(found))
     keys = KeySet()
     for rows in copy_rows(
         connection, sql.SQL("COPY (SELECT key FROM refused) TO STDOUT (FORMAT binary)").format(), KEY
     ):
         keys.add(KeySet.of(rows["key"]))
-    files = [_set_aside(connection, table, relation, observed_at)] if keys else []
+    refused = _set_aside(connection, table, relation, observed_at, keys) if keys else Refused()
     connection.execute("DROP TABLE refused")
-    return Refused(keys, files)
+    return refused
 
 
 def _find(columns: list[Column], table: StarTable, relation: str) -> sql.Composed:
@@ -75,7 +81,9 @@ def _find(columns: list[Column], table: StarTable, relation: str) -> sql.Compose
     )
 
 
-def _set_aside(connection: psycopg.Connection, table: StarTable, relation: str, observed_at: datetime) -> str:
+def _set_aside(
+    connection: psycopg.Connection, table: StarTable, relation: str, observed_at: datetime, keys: KeySet
+) -> Refused:
     names = {"relation": sql.Identifier(relation), "key": sql.Identifier("r", table.key)}
     columns = sql.SQL(", ").join(sql.Identifier("r", column.name) for column in table.columns)
     select = sql.SQL(
@@ -87,4 +95,5 @@ def _set_aside(connection: psycopg.Connection, table: StarTable, relation: str, 
         for block in copy_out(connection, statement):
             file.write(block)
     connection.execute(sql.SQL("DELETE FROM {relation} r USING refused WHERE refused.key = {key}").format(**names))
-    return key
+    first = connection.execute("SELECT key, reason FROM refused ORDER BY key LIMIT %s", [EXAMPLES]).fetchall()
+    return Refused(keys, [key], [example(number, reason, key) for number, reason in first])

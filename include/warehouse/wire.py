@@ -21,7 +21,8 @@ TRAILER = pack(">h", -1)
 
 RECORD_ID = "record_id"
 BATCH_ROWS = 8_192
-"""Rows that are encoded at a time: a megabyte of a COPY, so that it is never joined or copied whole."""
+BATCH_BYTES = 2 << 20
+"""The most rows, and about how many bytes, that are encoded at a time: a COPY is never joined or copied whole."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -46,8 +47,14 @@ def _encode(work: tuple[FileEntry, int | None]) -> list[bytes]:
     numbered = [] if first_id is None else [pa.field(RECORD_ID, pa.int32())]
     encoder = pgpq.ArrowToPostgresBinaryEncoder(pa.schema([*numbered, *parquet.schema_arrow]))
     encoder.write_header()
-    batches = _numbered(parquet.iter_batches(BATCH_ROWS, use_threads=False), first_id)
+    batches = _numbered(parquet.iter_batches(_batch_rows(parquet.metadata), use_threads=False), first_id)
     return [*map(encoder.write_batch, batches), encoder.finish().removesuffix(TRAILER)]
+
+
+def _batch_rows(metadata: pq.FileMetaData) -> int:
+    """How many rows of a file are encoded at a time: fewer where they are long."""
+    size = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    return int(max(1, min(BATCH_ROWS, BATCH_BYTES * metadata.num_rows // max(size, 1))))
 
 
 def _numbered(batches: Iterable[pa.RecordBatch], first_id: int | None) -> Iterator[pa.RecordBatch]:

@@ -1,13 +1,19 @@
 """Every value of the source arrives as it is, byte for byte."""
 
+import random
+from collections.abc import Sequence
 from typing import LiteralString
+from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from include.lake import blocks
 from include.source import landing
-from local.totesys import Player
+from local.postgres import PostgresServer
+from local.totesys import Player, create_schema
+from tests.acceptance.conftest import SMALL_SOURCE
 from tests.acceptance.oracle import all_differences
 from tests.acceptance.system import System, open_exactly
 from tests.acceptance.writes import REPAIRS
@@ -20,6 +26,10 @@ TEXTS = (
     "08841", "0081 009772", "1e5", "1.0", "-0", "+1", "0x10", "1_000", "2024-01-05", "12:30", "€", "Łódź", "東京都",
     "crate 📦🚚", "👩‍👩‍👧‍👦", "e\u0301", "é", "\u00a0", "\u200b", "\ufeff", "\u2028", "\u0001", "\x7f", "\U0010ffff",
     "x" * 100_000,
+)  # fmt: skip
+
+PIECES = (
+    "\r\n", "\r", "\n", '"', ",", "\\", "\\.", " ", "\x01", "\u2028", "\ufeff", "é", "📦", "NULL", "x", "x" * 41,
 )  # fmt: skip
 
 TEXT_COLUMNS: tuple[tuple[LiteralString, LiteralString], ...] = (
@@ -63,14 +73,15 @@ def differences(system: System) -> list[str]:
         return all_differences(source, warehouse)
 
 
-def write_texts(system: System, first: int) -> None:
+def write_texts(system: System, first: int, texts: Sequence[str] = TEXTS) -> None:
     """Put the texts into every text column, row by row, beginning with a different one in each column."""
     with psycopg.connect(system.endpoints.source_url) as connection:
         for shift, (table, column) in enumerate(TEXT_COLUMNS):
             statement = sql.SQL("UPDATE {0} SET {1} = (%s::text[])[1 + ({2} + %s) %% %s]").format(
                 *map(sql.Identifier, (table, column, f"{table}_id"))
             )
-            connection.execute(statement, [list(TEXTS), shift + first, len(TEXTS)])
+            start = 80 * shift if len(texts) > len(TEXTS) else shift
+            connection.execute(statement, [list(texts), start + first, len(texts)])
 
 
 @pytest.fixture
@@ -100,6 +111,45 @@ def test_every_text_arrives_in_every_column_when_only_changes_are_read(
         write_texts(many_rows, first)
         many_rows.run_cleanly()
         assert differences(many_rows) == []
+
+
+@pytest.mark.parametrize("block_bytes", [97, 300, 701])
+def test_every_text_arrives_wherever_a_parser_s_block_ends(
+    many_rows: System, monkeypatch: pytest.MonkeyPatch, block_bytes: int
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", block_bytes)
+    chance = random.Random(block_bytes)  # noqa: S311 - texts, no secrets
+    texts = ["".join(chance.choices(PIECES, k=chance.randrange(9))) for _ in range(3000)]
+    for run in range(2):
+        write_texts(many_rows, run, texts)
+        many_rows.run_cleanly()
+        assert differences(many_rows) == []
+
+
+def test_a_row_that_is_not_utf_8_is_set_aside_alone(
+    system: System, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"ascii_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        made = "CREATE DATABASE {} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+        connection.execute(sql.SQL(made).format(sql.Identifier(name)))
+    try:
+        with psycopg.connect(postgres.url(name)) as connection:
+            create_schema(connection)
+            connection.execute(SMALL_SOURCE)
+            connection.execute("UPDATE design SET design_name = E'caf\\xe9' WHERE design_id = 2")
+            connection.execute("UPDATE design SET design_name = E'caf\\xc3\\xa9' WHERE design_id = 3")
+            connection.execute("UPDATE department SET manager = E'\\xff', location = E'\\xff' WHERE department_id = 4")
+        monkeypatch.setenv("AIRFLOW_CONN_TOTESYS", postgres.url(name) + "?client_encoding=utf8")
+        loads = system.run_cleanly("design", "staff").of_kind("load")
+        assert set(loads["dim_design"].rejected) == {2}
+        assert loads["dim_design"].examples[0].reason == r"design_name 'caf\xe9' is not UTF-8"
+        assert set(loads["dim_staff"].rejected) == {4}
+        assert system.warehouse("SELECT design_id, design_name FROM dim_design WHERE design_id < 4") == [
+            (1, "name"), (3, "café"),
+        ]  # fmt: skip
+    finally:
+        postgres.drop_database(name)
 
 
 def test_an_empty_text_and_null_stay_different_when_one_becomes_the_other(system: System) -> None:

@@ -1,12 +1,19 @@
 """A row that cannot be right is set aside with its reason, counted and read again; the rows beside it load."""
 
 import csv
+from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from typing import Any, LiteralString
 
 import pytest
 
+from include.lake.files import read_current
+from include.lake.rejected import EXAMPLES, RejectedRow
+from include.lake.rows import REASON_CHARACTERS
 from include.runner import Run
+from include.state.status import STATUS_KEY, Status
+from include.tables.star import STAR
 from tests.acceptance.system import System
 
 SALE = 7
@@ -54,6 +61,31 @@ ON_SALES: dict[str, tuple[LiteralString, str]] = {
     "year of five digits": (
         "UPDATE sales_order SET created_at = '12024-01-01' WHERE sales_order_id = 7",
         "created_at '12024-01-01 00:00:00' is not a timestamp(3)",
+    ),
+    "year 0000": (
+        "UPDATE sales_order SET agreed_delivery_date = '0000-01-01' WHERE sales_order_id = 7",
+        "agreed_delivery_date '0000-01-01' is not a date",
+    ),
+    "first year": (
+        "UPDATE sales_order SET agreed_delivery_date = '0001-01-01' WHERE sales_order_id = 7",
+        "agreed_delivery_date 0001-01-01 is outside the calendar",
+    ),
+    "last year of the server": (
+        "UPDATE sales_order SET created_at = '294276-12-31 23:59:59.999' WHERE sales_order_id = 7",
+        "created_at '294276-12-31 23:59:59.999' is not a timestamp(3)",
+    ),
+    "huge text": (
+        "UPDATE sales_order SET agreed_delivery_date = repeat('x', 200000) WHERE sales_order_id = 7",
+        f"agreed_delivery_date '{'x' * 120}… (200,000 bytes)' is not a date",
+    ),
+    "huge text of controls and quotes": (
+        "UPDATE sales_order SET agreed_delivery_date = repeat(E'\"\\x1b\\r\\n,', 50000) WHERE sales_order_id = 7",
+        r"\x1b\r\n",
+    ),
+    "everything at once": (
+        "UPDATE sales_order SET agreed_delivery_date = repeat('x', 200000), agreed_payment_date = repeat('y', 200000),"
+        "created_at = 'infinity', last_updated = '-infinity', unit_price = 'NaN' WHERE sales_order_id = 7",
+        "unit_price 'NaN' is not a numeric(10,2)",
     ),
     "NaN": (
         "UPDATE sales_order SET unit_price = 'NaN' WHERE sales_order_id = 7",
@@ -108,6 +140,9 @@ ON_DIMENSIONS: dict[str, tuple[str, str, LiteralString, str]] = {
 }  # fmt: skip
 
 
+csv.field_size_limit(1 << 30)
+
+
 @pytest.fixture
 def rejected_rows(system: System, s3: Any) -> Any:
     """A function that gives the rows of every file under rejected/ of a warehouse table."""
@@ -119,6 +154,12 @@ def rejected_rows(system: System, s3: Any) -> Any:
         return [row for file in files for row in csv.DictReader(StringIO(file))]
 
     return rows
+
+
+def shown_rows(system: System) -> list[RejectedRow]:
+    """The rejected rows that status.json shows."""
+    content, _ = read_current(system.endpoints.buckets.state, STATUS_KEY)
+    return Status.model_validate_json(content or b"").rejected_rows
 
 
 def counts(done: Run, table: str) -> tuple[int, int, int]:
@@ -138,6 +179,11 @@ def test_a_bad_fact_row_is_set_aside_with_its_reason_while_the_others_load(
     (row,) = rejected_rows("fact_sales_order")
     assert row["sales_order_id"] == "7"
     assert reason in row["reason"]
+    assert len(row["reason"]) <= REASON_CHARACTERS
+    assert row["reason"].isprintable()
+    (shown,) = shown_rows(system)
+    assert (shown.table, shown.key) == ("fact_sales_order", 7)
+    assert row["reason"].startswith(shown.reason)
 
 
 @pytest.mark.parametrize("case", ON_DIMENSIONS.values(), ids=ON_DIMENSIONS.keys())
@@ -209,3 +255,69 @@ def test_one_huge_text_does_not_stop_the_rows_beside_it(system: System) -> None:
     system.write("UPDATE design SET file_location = repeat('x', 9000000) WHERE design_id = 2")
     system.run_cleanly("design")
     assert system.warehouse("SELECT count(*) >= 423 FROM dim_design") == [(True,)]
+
+
+def fails(error: Exception) -> Callable[[str], str]:
+    def derive(value: str) -> str:
+        if value == "USD":
+            raise error
+        return value
+
+    return derive
+
+
+DERIVES: dict[str, tuple[Callable[[str], Any], str]] = {
+    "no argument": (fails(LookupError()), "currency_code: it is not known"),
+    "no text": (fails(KeyError(7)), "currency_code: 7"),
+    "another error": (fails(ZeroDivisionError("two\nlines")), r"derive failed for it: ZeroDivisionError: two\nlines"),
+    "a long one": (fails(ValueError("x" * 200_000)), "derive failed for it: ValueError: xxx"),
+    "nothing": (lambda value: None if value == "USD" else value, "<lambda> failed for it: AttributeError"),
+    "a number": (lambda value: 5 if value == "USD" else value, "<lambda> failed for it: AttributeError"),
+    "half a character": (lambda value: "\ud800" if value == "USD" else value, "UnicodeEncodeError"),
+}
+
+
+@pytest.mark.parametrize(("derive", "reason"), DERIVES.values(), ids=DERIVES.keys())
+def test_a_function_that_fails_for_a_value_costs_its_rows_alone(
+    system: System, rejected_rows: Any, monkeypatch: pytest.MonkeyPatch, derive: Callable[[str], Any], reason: str
+) -> None:
+    table = STAR["dim_currency"]
+    columns = tuple(replace(column, derive=derive) if column.derive else column for column in table.columns)
+    monkeypatch.setitem(STAR, table.name, replace(table, columns=columns))
+    assert counts(system.run_cleanly("currency"), table.name) == (2, 0, 1)
+    (row,) = rejected_rows(table.name)
+    assert reason in row["reason"]
+    assert len(row["reason"]) < 500
+    assert "\n" not in row["reason"]
+
+
+def test_a_text_that_is_longer_than_its_column_is_set_aside_alone(
+    system: System, rejected_rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = STAR["dim_design"]
+    columns = tuple(
+        replace(column, type="varchar(5)") if column.name == "design_name" else column for column in table.columns
+    )
+    monkeypatch.setitem(STAR, table.name, replace(table, columns=columns))
+    system.write("UPDATE design SET design_name = left(design_name, 5)")
+    system.write("UPDATE design SET design_name = '東京東京東京' WHERE design_id = 2")
+    system.write("UPDATE design SET design_name = '東京東京東' WHERE design_id = 3")
+    assert counts(system.run_cleanly("design"), table.name)[2] == 1
+    assert rejected_rows(table.name)[0]["reason"] == "design_name '東京東京東京' is longer than varchar(5)"
+    assert system.warehouse("SELECT design_name FROM dim_design WHERE design_id = 3") == [("東京東京東",)]
+
+
+def test_many_rejected_rows_are_told_in_a_few_words(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    system.write("UPDATE sales_order SET agreed_delivery_date = repeat('x', 50000) || sales_order_id")
+    load = system.run_cleanly("sales_order").of_kind("load")["fact_sales_order"]
+    assert len(load.rejected) == 200
+    assert len(load.model_dump_json()) < 20_000
+    assert len(shown_rows(system)) == EXAMPLES
+
+
+def test_a_rejected_file_that_is_gone_stops_no_run(system: System, s3: Any) -> None:
+    system.write("UPDATE sales_order SET unit_price = 'NaN' WHERE sales_order_id = 7")
+    system.run_cleanly("sales_order")
+    s3.delete_object(Bucket=system.endpoints.buckets.processed, Key=shown_rows(system)[0].file)
+    system.write("UPDATE sales_order SET units_sold = 1 WHERE sales_order_id = 8")
+    system.run_cleanly("sales_order")

@@ -2,14 +2,13 @@
 
 from datetime import date, datetime, time
 from decimal import Decimal
-from io import BytesIO
 
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.lake.arrow import BLOCK_BYTES, arrow_type, cast_each, read_csv
+from include.lake.arrow import arrow_type, cast_each, parse_rows, show
 from include.tables.schema import SourceColumn, SourceTable
 from tests.unit.conftest import PROPERTY
 
@@ -27,9 +26,9 @@ TABLE = SourceTable(
 NAMES = list(TABLE.by_name)
 
 
-def rows(content: bytes, typed: bool = True) -> list[dict[str, object]]:
-    batches = read_csv(BytesIO(",".join(NAMES).encode() + b"\n" + content), TABLE, NAMES, typed, BLOCK_BYTES)
-    return [row for batch in batches for row in batch.to_pylist()]
+def rows(content: bytes) -> list[dict[str, object]]:
+    types = {name: arrow_type(column.type) for name, column in TABLE.by_name.items()}
+    return parse_rows(content, NAMES, types).to_pylist()
 
 
 @pytest.mark.parametrize(
@@ -81,22 +80,42 @@ def test_an_empty_field_is_null_and_quotes_are_an_empty_text() -> None:
     ],
 )
 def test_texts_arrive_as_they_are(written: bytes, value: str) -> None:
-    for typed in (True, False):
-        assert rows(b"1," + written + b",,,\n", typed)[0]["note"] == value
+    assert rows(b"1," + written + b",,,\n")[0]["note"] == value
 
 
-def test_a_wrong_value_is_an_error_when_typed_and_text_otherwise() -> None:
-    line = b"1,,NaN,t,infinity\n"
+def test_a_wrong_value_is_an_error_when_typed_and_its_bytes_otherwise() -> None:
+    line = b"1,\xff,NaN,t,infinity\n"
     with pytest.raises(pa.ArrowInvalid):
         rows(line)
-    assert rows(line, typed=False)[0]["last_updated"] == "infinity"
+    (row,) = parse_rows(line, NAMES, dict.fromkeys(NAMES, pa.binary())).to_pylist()
+    assert list(row.values()) == [b"1", b"\xff", b"NaN", b"t", b"infinity"]
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        (pa.array([None], pa.int32()), "NULL"),
+        (pa.array([-719528], pa.int32()).cast(pa.date32()), "0000-01-01"),
+        (pa.array([2**31 - 1], pa.int32()).cast(pa.date32()), "<value out of range: 2147483647>"),
+        (pa.array([-(2**63) + 1]).cast(pa.timestamp("ms")), "<value out of range: -9223372036854775807>"),
+        (pa.array([Decimal("1.50")]), "1.50"),
+        (pa.array([b"\xff\x00'"]), "\\xff\\x00'"),
+        (pa.array(["two\nlines\x1b[0m\u202e"]), "two\\nlines\\x1b[0m\\u202e"),
+        (pa.array(["東" * 200_000]), "東" * 40 + "… (600,000 bytes)"),
+        (pa.array(["x" + "東" * 200_000]), "x" + "東" * 39 + "… (600,001 bytes)"),
+    ],
+)
+def test_any_value_is_shown_short_and_printable(values: pa.Array, shown: str) -> None:
+    assert show(values, 0) == shown
 
 
 TEXTS = {
     pa.int32(): st.sampled_from(["1", "-2147483648", "2147483648", "1.5", "", "x", None]),
     pa.decimal128(10, 2): st.sampled_from(["1.50", "-0.01", "1.505", "99999999.99", "100000000.00", "NaN", "", None]),
     pa.bool_(): st.sampled_from(["t", "f", "true", "", None]),
-    pa.date32(): st.sampled_from(["2024-02-29", "2023-02-29", "0001-01-01", "2024-1-1", "", "12024-01-01", None]),
+    pa.date32(): st.sampled_from(
+        ["2024-02-29", "2023-02-29", "0001-01-01", "0000-01-01", "2024-1-1", "", "12024-01-01", None]
+    ),
     pa.timestamp("ms"): st.sampled_from(
         ["2024-02-29 10:00:00.5", "2024-02-29", "infinity", "0044-03-15 10:00:00 BC", None]
     ),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from include.common.errors import ServiceError
-from include.lake.rejected import REASON_CHARACTERS, TABLE_ROWS, RejectedRow
+from include.lake.rejected import EXAMPLES, REASON_CHARACTERS, RejectedRow
 from include.state import status
 from include.state.history import PROBLEM_CHARACTERS, RunDocument, RunIdentity, RunSummary, TableLoad, TableOutcome
 from include.state.latest import ATTEMPTS
@@ -123,7 +123,7 @@ def test_it_stays_small_after_a_year_of_the_worst_runs() -> None:
     for number in range(300, 0, -1):
         document = run(number / 20, *(loaded(name, number) for name in tables), problems=["p" * PROBLEM_CHARACTERS])
         for name in tables[:4]:
-            document = rejecting(document, name, TABLE_ROWS, "r" * REASON_CHARACTERS)
+            document = rejecting(document, name, EXAMPLES, "r" * REASON_CHARACTERS)
         status = advance(status, document)
     assert len(status.runs) == KEPT_RUNS
     assert len(status.rejected_rows) == KEPT_ROWS

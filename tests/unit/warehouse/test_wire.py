@@ -11,7 +11,7 @@ from psycopg import sql
 
 from include.common.manifests import FileEntry
 from include.lake.arrow import arrow_type
-from include.lake.transform import write_parquet
+from include.lake.transform import parquet_file
 from include.warehouse import wire
 
 AT = datetime(2024, 8, 22)
@@ -41,7 +41,10 @@ def warehouse(pipeline_environment: dict[str, str], warehouse_url: str) -> Any:
 
 
 def written(declared: str, values: list[Any]) -> FileEntry:
-    return write_parquet("sample", AT, pa.table({"value": pa.array(values, arrow_type(declared))}))
+    rows = pa.record_batch({"value": pa.array(values, arrow_type(declared))})
+    with parquet_file("sample", AT, rows.schema) as parquet:
+        parquet.write(rows)
+    return parquet.entry
 
 
 def copy(warehouse: psycopg.Connection[Any], files: list[FileEntry], first_id: int | None = None) -> None:

@@ -1,0 +1,114 @@
+"""CSV as PostgreSQL writes it, cut between rows: no parser sees a part of one, so none can be wrong about its edges."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO
+
+import pyarrow as pa
+
+from include.common.errors import DataError
+from include.common.settings import INGESTION_BUCKET, required_variable
+from include.lake.arrow import parse_rows
+from include.lake.files import open_file
+
+BLOCK_BYTES = 4 << 20
+"""How much of a file is read, and parsed, at a time, if no row is longer."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole rows of a CSV file.
+
+    header: the columns of the file. columns: those of them that are wanted. where: what it is, for messages.
+    """
+
+    header: list[str]
+    columns: list[str]
+    content: bytes
+    where: str
+
+    def as_declared(self, types: Mapping[str, pa.DataType]) -> pa.RecordBatch | None:
+        """The wanted columns, parsed as these types; None where a value is not of its type."""
+        try:
+            return parse_rows(self.content, self.header, {name: types[name] for name in self.columns})
+        except pa.ArrowInvalid:
+            return None
+
+    def as_bytes(self) -> pa.RecordBatch:
+        """The wanted columns, each value the bytes of its text. Raises: DataError where the rows are no CSV."""
+        try:
+            return parse_rows(self.content, self.header, dict.fromkeys(self.columns, pa.binary()))
+        except pa.ArrowInvalid as error:
+            raise DataError(f"{self.where} is not CSV of {', '.join(self.header)}: {error}; {ANEW}") from error
+
+
+ANEW = "a full refresh of its table (--tables … --full-refresh) writes it anew"
+
+
+def read_blocks(subject: str, key: str, columns: list[str]) -> Iterator[Block]:
+    """The rows of a CSV file of the ingestion bucket, block by block.
+
+    subject: the table that the rows are for. columns: those that are wanted of them.
+
+    Raises: DataError where the file has not these columns; others as `lake_errors`.
+    """
+    bucket, header = required_variable(INGESTION_BUCKET), list[str]()
+    where = f"{subject}: s3://{bucket}/{key}"
+    with open_file(bucket, key) as stream:
+        for block in cut_between_rows(stream, BLOCK_BYTES):
+            rows = block
+            if not header:
+                line, _, rows = block.partition(b"\n")
+                header = _header(line, where, columns)
+            if rows:
+                yield Block(header, columns, rows, where)
+    if not header:
+        raise DataError(f"{where} is empty; {ANEW}")
+
+
+def _header(line: bytes, where: str, columns: list[str]) -> list[str]:
+    found = next(csv.reader([line.decode(errors="backslashreplace")]), [])
+    missing = [name for name in columns if name not in found]
+    if missing:
+        raise DataError(f"{where} is not CSV with the columns {', '.join(missing)}; {ANEW}")
+    return found
+
+
+def cut_between_rows(stream: IO[bytes], block_bytes: int) -> Iterator[bytes]:
+    """The bytes of a CSV file in blocks that begin and end with a row: of about block_bytes, or one longer row.
+
+    A row ends with a line feed before which the number of quotes is even: a quote inside a value is written twice.
+    Only the last row may lack its line feed.
+    """
+    rest = b""
+    while True:
+        read = stream.read(max(block_bytes, len(rest)))
+        block = rest + read
+        end = end_of_last_row(block) if read else len(block)
+        if end:
+            yield block[:end]
+        if not read:
+            return
+        rest = block[end:]
+
+
+def end_of_last_row(block: bytes) -> int:
+    """Where the last whole row in a block that begins with a row ends; 0 where none does."""
+    end, inside = len(block), block.count(b'"') % 2 == 1
+    while end > 0:
+        line_feed = block.rfind(b"\n", 0, end)
+        if line_feed < 0:
+            return 0
+        inside ^= block.count(b'"', line_feed, end) % 2 == 1
+        if not inside:
+            return line_feed + 1
+        end = block.rfind(b'"', 0, line_feed) + 1
+    return 0
+
+
+def count_rows(block: bytes) -> int:
+    """How many rows end in a block that begins and ends with one."""
+    if b'"' not in block:
+        return block.count(b"\n")
+    return sum(outside.count(b"\n") for outside in block.split(b'"')[::2])

@@ -1,0 +1,182 @@
+"""Rows that the warehouse refuses for a reason that only it knows: found by halving, and set aside.
+
+An encoding that lacks a character, a column made shorter, a constraint, an index or a trigger that somebody added.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import psycopg
+import pyarrow as pa
+from psycopg import errors, sql
+
+from include.common.errors import DataError
+from include.common.keys import KeySet
+from include.common.manifests import FileEntry
+from include.common.postgres import binary_row, copy_in, copy_rows, identifiers
+from include.lake.arrow import printable, show
+from include.lake.rejected import rejected_file
+from include.lake.rows import KEY
+from include.tables.schema import Column, Dimension, Fact, kind
+from include.warehouse import ddl, wire
+from include.warehouse.merge import STAGED
+from include.warehouse.references import Refused
+
+REFUSALS = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    errors.RaiseException,
+    errors.ProgramLimitExceeded,
+    errors.WithCheckOptionViolation,
+)
+"""How PostgreSQL refuses a row for what is in it."""
+
+MOST_REFUSED = 1_000
+"""Rows that are refused one by one; where there are more, it is the table that is wrong."""
+
+REASON_CHARACTERS = 300
+RAW = "raw"
+ENCODED = "every_staged"
+INTEGER = binary_row(key=">i4")
+
+Counts = tuple[int, int]
+Reasons = dict[int, str]
+"""Key of a refused row → why."""
+
+
+def stage_each(connection: psycopg.Connection, table: Dimension | Fact, files: list[FileEntry]) -> Reasons:
+    """Copy the rows of Parquet files into the staging table but for those that it cannot hold.
+
+    Texts come as bytes into a table beside it, `raw`, from which they are decoded in parts.
+    """
+    columns = identifiers(column.name for column in table.columns)
+    connection.execute(ddl.create_raw(table, RAW))
+    connection.execute(ddl.create_staging(table, STAGED))
+    copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(sql.Identifier(RAW), columns)
+    copy_in(connection, copy, wire.encoded(files))
+    decoded = sql.SQL(", ").join(map(_decoded, table.columns))
+    insert = sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} WHERE {} BETWEEN %s AND %s").format(
+        sql.Identifier(STAGED), columns, decoded, sql.Identifier(RAW), sql.Identifier(table.key)
+    )
+
+    def decode(part: KeySet) -> Counts:
+        connection.execute(insert, [part.first(), part.last()])
+        return 0, 0
+
+    _, refused = in_parts(connection, table, _keys(connection, table, RAW), decode)
+    connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(STAGED)))
+    return {key: _undecodable(connection, table, key) + reason for key, reason in refused.items()}
+
+
+def _undecodable(connection: psycopg.Connection, table: Dimension | Fact, key: int) -> str:
+    """The first column whose text the warehouse cannot hold, with the text; empty where it is none."""
+    row = dict(zip((column.name for column in table.columns), _raw_row(connection, table, key), strict=True))
+    for column in table.columns:
+        statement = sql.SQL("SELECT {} FROM {} WHERE {} = %s").format(
+            _decoded(column), sql.Identifier(RAW), sql.Identifier(table.key)
+        )
+        try:
+            with connection.transaction():
+                connection.execute(statement, [key])
+        except psycopg.DataError:
+            return f"{column.name} '{show(pa.array([row[column.name]], pa.string()), 0)}': "
+    return ""
+
+
+def _decoded(column: Column) -> sql.Composed:
+    form = "convert_from({}, 'UTF8')" if kind(column.type) == "text" else "{}"
+    return sql.SQL(form).format(sql.Identifier(column.name))
+
+
+def merge_each(
+    connection: psycopg.Connection, table: Dimension | Fact, merge: Callable[[], Counts]
+) -> tuple[Counts, Reasons]:
+    """Merge the staged rows in parts, but for those that are refused; gives the numbers of new and changed keys."""
+    rename = sql.SQL("ALTER TABLE {} RENAME TO {}")
+    staged, every = sql.Identifier(STAGED), sql.Identifier(ENCODED)
+    connection.execute(rename.format(staged, every))
+    connection.execute(ddl.create_staging(table, STAGED))
+    insert = sql.SQL("INSERT INTO {} SELECT * FROM {} WHERE {} BETWEEN %s AND %s")
+    insert = insert.format(staged, every, sql.Identifier(table.key))  # type: ignore[assignment]
+
+    def merge_part(part: KeySet) -> Counts:
+        connection.execute(sql.SQL("TRUNCATE {}").format(staged))
+        connection.execute(insert, [part.first(), part.last()])
+        return merge()
+
+    done = in_parts(connection, table, _keys(connection, table, ENCODED), merge_part)
+    connection.execute(sql.SQL("DROP TABLE {}").format(staged))
+    connection.execute(rename.format(every, staged))
+    return done
+
+
+def in_parts(
+    connection: psycopg.Connection, table: Dimension | Fact, keys: KeySet, work: Callable[[KeySet], Counts]
+) -> tuple[Counts, Reasons]:
+    """Do work for all of these keys, in order and in as few parts as pass; gives the sums, and the keys refused.
+
+    Raises: DataError where more than MOST_REFUSED rows are refused.
+    """
+    new, changed, refused, waiting = 0, 0, Reasons(), [keys] if keys else []
+    while waiting:
+        part = waiting.pop()
+        try:
+            with connection.transaction():
+                counts = work(part)
+        except REFUSALS as error:
+            if len(part) > 1:
+                waiting += reversed(list(part.slices((len(part) + 1) // 2)))
+                continue
+            refused[part.first()] = _reason(error)
+            _require_few(table, refused)
+        else:
+            new, changed = new + counts[0], changed + counts[1]
+    return (new, changed), refused
+
+
+def _reason(error: psycopg.Error) -> str:
+    told = error.diag.message_primary or str(error)
+    column = f"{error.diag.column_name}: " if error.diag.column_name else ""
+    return f"{column}the warehouse refuses it: {printable(told[:REASON_CHARACTERS])}"
+
+
+def _require_few(table: Dimension | Fact, refused: Reasons) -> None:
+    if len(refused) > MOST_REFUSED:
+        raise DataError(
+            f"{table.name}: more than {MOST_REFUSED:,} rows are refused, key {min(refused)} for one: "
+            f"{refused[min(refused)]}; compare the table in the warehouse with the declarations"
+        )
+
+
+def _keys(connection: psycopg.Connection, table: Dimension | Fact, relation: str) -> KeySet:
+    statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT binary)")
+    keys = KeySet()
+    for rows in copy_rows(connection, statement.format(sql.Identifier(table.key), sql.Identifier(relation)), INTEGER):
+        keys.add(KeySet.of(rows["key"]))
+    return keys
+
+
+def set_aside_raw(
+    connection: psycopg.Connection, table: Dimension | Fact, observed_at: datetime, refused: Reasons
+) -> Refused:
+    """Write the refused rows, which `stage_each` left in `raw`, to a file of rejected rows."""
+    if not refused:
+        return Refused()
+    names = [column.name for column in table.columns]
+    schema = pa.schema([*((name, pa.string()) for name in names), (KEY, pa.int64()), ("reason", pa.string())])
+    with rejected_file(table.name, observed_at, schema) as file:
+        for key in sorted(refused):
+            row = [*_raw_row(connection, table, key), key, refused[key]]
+            file.write(pa.Table.from_pylist([dict(zip(schema.names, row, strict=True))], schema))
+    return Refused(file.keys, [file.key], file.examples)
+
+
+def _raw_row(connection: psycopg.Connection, table: Dimension | Fact, key: int) -> list[str | None]:
+    """The texts of a row: those that the server may be unable to show come as bytes."""
+    forms = ["{}" if kind(column.type) == "text" else "{}::text" for column in table.columns]
+    shown = sql.SQL(", ").join(
+        sql.SQL(form).format(sql.Identifier(column.name)) for form, column in zip(forms, table.columns, strict=True)
+    )
+    statement = sql.SQL("SELECT {} FROM {} WHERE {} = %s").format(shown, sql.Identifier(RAW), sql.Identifier(table.key))
+    row = connection.execute(statement, [key]).fetchone() or ()
+    return [value.decode() if isinstance(value, bytes) else value for value in row]
