@@ -2,9 +2,9 @@
 
 from calendar import day_name, month_name
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from time import monotonic
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from include.common.errors import DataError
 from include.common.keys import KeySet
 from include.common.manifests import FileEntry, SourceRead, StarFiles, instant_text
 from include.common.settings import INGESTION_BUCKET, PROCESSED_BUCKET, required_variable
+from include.common.threads import side_by_side
 from include.lake.arrow import BLOCK_BYTES, read_csv
 from include.lake.files import STREAMS, WriteOnceFile, new_key, open_file
 from include.lake.rows import KEY, convert, needed_columns, star_schema
@@ -37,8 +38,8 @@ def transform(table: Dimension | Fact, reads: dict[str, SourceRead]) -> StarFile
 
         parts = [_write_part(table, own.observed_at, [join_sources(table, reads)])]
     else:
-        with ThreadPoolExecutor(STREAMS) as threads:
-            parts = list(threads.map(lambda file: _convert_file(table, own, file), own.files if own.read_rows else []))
+        files = own.files if own.read_rows else []
+        parts = side_by_side(STREAMS, partial(_convert_file, table, own), files)
     return StarFiles(
         table=table.name,
         inputs={read.table: instant_text(read.read_at) for read in reads.values()},
