@@ -74,10 +74,9 @@ def load(table: StarTable, files: StarFiles) -> LoadResult:
         superseded = _is_superseded(table, files.inputs, earlier)
         if superseded:
             outcome = _Outcome()
-        elif filling:
-            outcome = _fill(connection, table, files)
         else:
-            outcome = _update(connection, table, files, None if empty else earlier)
+            filled = _fill(connection, table, files) if filling else None
+            outcome = filled or _update(connection, table, files, None if empty else earlier)
         result = _describe(connection, files, outcome, superseded, started)
         connection.commit()
     return result
@@ -127,9 +126,9 @@ def _is_superseded(table: StarTable, inputs: Inputs, earlier: Inputs) -> bool:
     return bool(older)
 
 
-def _fill(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> _Outcome:
-    new, refused = fill(connection, table, files)
-    return _Outcome(new=new, refused=refused)
+def _fill(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> _Outcome | None:
+    filled = fill(connection, table, files)
+    return _Outcome(new=filled[0], refused=filled[1]) if filled else None
 
 
 def _update(connection: psycopg.Connection, table: StarTable, files: StarFiles, earlier: Inputs | None) -> _Outcome:
