@@ -1,7 +1,7 @@
 """One run without a scheduler: the steps of the plan, two at a time, each as soon as what it needs is there."""
 
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
@@ -10,6 +10,7 @@ from typing import Any
 from include import pipeline
 from include.common.errors import DataError, DeclarationError, ServiceError, border
 from include.common.manifests import CheckResult, LoadResult, SourceRead
+from include.common.threads import Threads
 from include.lake.files import STREAMS
 from include.pipeline import Options
 from include.state.history import RunIdentity, Work
@@ -69,7 +70,7 @@ def run(options: Options, progress: Callable[[Step, int], None]) -> Run:
     going = Run(options, read_state(), identify(options))
     order = TopologicalSorter({step: order.needs | order.follows for step, order in steps.items()})
     order.prepare()
-    with ThreadPoolExecutor(STREAMS) as threads:
+    with Threads(STREAMS) as threads:
         pending: dict[Future[None], Step] = {}
         while order.is_active():
             pending |= {

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from select import select
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -11,11 +10,13 @@ import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from psycopg import errors, sql
 from psycopg.pq import ExecStatus
-from psycopg.pq.abc import PGconn
+from psycopg.pq.abc import PGresult
+from psycopg.waiting import Ready, Wait
 
 from include.common.errors import DataError, DeclarationError, ServiceError
 from include.common.session import SessionCursor, plain, prepare_session
 from include.common.settings import optional_connection
+from include.common.waiting import ANSWER_SECONDS, make_patient, wait_for
 
 BLOCK_BYTES = 1 << 20
 """How much of a COPY is gathered before it is handed on: one call a block instead of one a row."""
@@ -96,11 +97,18 @@ def connect(
     subject = f"connection {connection_id!r}"
     with postgres_errors(subject):
         connection = _open(connection_id, subject, credentials, at or {})
+    make_patient(connection, lambda: make_patient(_open(connection_id, subject, credentials, _same_server(connection))))
     try:
         prepare_session(connection, connection_id, SessionCursor)
         yield connection
     finally:
         connection.close()
+
+
+def _same_server(connection: psycopg.Connection) -> dict[str, str | int]:
+    """Parameters that lead to the server that a connection has, of which its name may have several."""
+    info = connection.info
+    return {"host": info.host, "hostaddr": info.hostaddr, "port": info.port, "connect_timeout": ANSWER_SECONDS}
 
 
 def _open(
@@ -136,32 +144,50 @@ def _look_up(connection_id: str) -> Any:
     return found
 
 
-def copy_out(connection: psycopg.Connection, statement: sql.Composed) -> Iterator[bytes]:
+def copy_out(connection: psycopg.Connection, statement: sql.Composed, sparse: bool = False) -> Iterator[bytes]:
     """The bytes that a `COPY … TO STDOUT` sends, in blocks of about BLOCK_BYTES, cut between rows.
 
     It reads with the driver's libpq call rather than its row-by-row loop, which takes over twice as long.
+    sparse: long may pass between two rows, as the server looks for them.
+
+    Raises: SilentServer where the server stops sending.
     """
     with connection.cursor() as cursor, cursor.copy(statement):
-        pgconn, block = connection.pgconn, bytearray()
+        pgconn, block, flowing = connection.pgconn, bytearray(), False
         while True:
-            size, row = pgconn.get_copy_data(0)
+            size, row = pgconn.get_copy_data(1)
+            if size == 0:
+                wait_for(connection, Wait.R, flowing)
+                pgconn.consume_input()
+                continue
             if size < 0:
                 break
+            flowing = not sparse
             block += row
             if len(block) >= BLOCK_BYTES:
                 yield bytes(block)
                 block.clear()
-        result = pgconn.get_result()
-        while pgconn.get_result():
-            pass
-        if result is None or result.status != ExecStatus.COMMAND_OK:
-            raise (
-                psycopg.errors.error_from_result(result)
-                if result
-                else psycopg.OperationalError("the server closed the COPY")
-            )
+        _end_copy(connection)
     if block:
         yield bytes(block)
+
+
+def _end_copy(connection: psycopg.Connection) -> None:
+    """Take what the server says of a COPY that it has ended."""
+    results = []
+    while result := _result(connection):
+        results.append(result)
+    if not results:
+        raise psycopg.OperationalError("the server closed the COPY")
+    if results[0].status != ExecStatus.COMMAND_OK:
+        raise errors.error_from_result(results[0])
+
+
+def _result(connection: psycopg.Connection) -> PGresult | None:
+    while connection.pgconn.is_busy():
+        wait_for(connection, Wait.R)
+        connection.pgconn.consume_input()
+    return connection.pgconn.get_result()
 
 
 def binary_row(**fields: str) -> np.dtype[np.void]:
@@ -180,7 +206,7 @@ def copy_rows(
     Source: "Binary Format" in PostgreSQL's manual on COPY.
     """
     skip = BINARY_HEADER_BYTES
-    for block in copy_out(connection, statement):
+    for block in copy_out(connection, statement, sparse=True):
         count = (len(block) - skip) // row.itemsize
         if count:
             yield np.frombuffer(block, row, count, skip)
@@ -188,19 +214,18 @@ def copy_rows(
 
 
 def copy_in(connection: psycopg.Connection, statement: sql.Composed, blocks: Iterable[bytes]) -> None:
-    """Send blocks to a `COPY … FROM STDIN`."""
+    """Send blocks to a `COPY … FROM STDIN`. Raises: SilentServer where the server stops taking them."""
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for block in blocks:
             copy.write(block)
-            _drain(connection.pgconn)
+            _drain(connection)
 
 
-def _drain(pgconn: PGconn) -> None:
+def _drain(connection: psycopg.Connection) -> None:
     """Wait until what was written is sent: of a server that is slower, libpq would hold all that it is behind."""
-    while pgconn.flush():
-        readable, _, _ = select([pgconn.socket], [pgconn.socket], [])
-        if readable:
-            pgconn.consume_input()
+    while connection.pgconn.flush():
+        if wait_for(connection, Wait.RW) & Ready.R:
+            connection.pgconn.consume_input()
 
 
 def declared_type(shown: str) -> str:

@@ -18,6 +18,7 @@ from psycopg.rows import tuple_row
 
 from include.common.errors import DeclarationError
 from include.common.settings import SOURCE_CONNECTION
+from include.common.waiting import session_name
 
 OLDEST_VERSION = 13
 """The oldest major version of PostgreSQL that is read and written: snapshots of 64 bits came with it."""
@@ -173,7 +174,7 @@ def prepare_session(connection: psycopg.Connection, connection_id: str, cursor: 
             f"connection {connection_id!r}: PostgreSQL {version} is too old; it takes {OLDEST_VERSION} or later"
         )
     own = {
-        "settings": _statements(settings(connection_id, version)),
+        "settings": _statements({**settings(connection_id, version), "application_name": session_name(connection)}),
         "guarded": connection_id != SOURCE_CONNECTION,
     }
     connection.cursor_factory = cast("type[psycopg.Cursor[Any]]", type("SessionCursor", (cursor,), own))

@@ -19,6 +19,13 @@ INGESTION_BUCKET = "ingestion_bucket"
 PROCESSED_BUCKET = "processed_bucket"
 STATE_BUCKET = "state_bucket"
 BUCKETS = (INGESTION_BUCKET, PROCESSED_BUCKET, STATE_BUCKET)
+AWS_WAITS: dict[str, Any] = {
+    "connect_timeout": 10,
+    "read_timeout": 30,
+    "retries": {"mode": "standard", "total_max_attempts": 4},
+}
+"""How long an AWS service is waited for: four times half a minute without a byte."""
+
 METRICS_NAMESPACE = "metrics_namespace"
 ALERTS_TOPIC = "alerts_topic_arn"
 WAREHOUSE_MASTER = "warehouse_master_secret"
@@ -79,12 +86,17 @@ def aws_errors(subject: str) -> Iterator[None]:
 def aws_client(service: str) -> Any:
     """A boto3 client of the connection `aws_default`, one per service and process; it may be shared by threads.
 
+    It waits as AWS_WAITS says, unless the connection's `config_kwargs` say otherwise.
+
     Raises: as `look_up`: where the connection could not be asked for, Airflow would go on with other credentials.
     """
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from botocore.config import Config
 
     optional_connection(AWS_CONNECTION)
+    own = AwsBaseHook(aws_conn_id=AWS_CONNECTION).conn_config.botocore_config
+    config = Config(**AWS_WAITS).merge(own or Config())
     if service == "s3":
-        return S3Hook(aws_conn_id=AWS_CONNECTION).get_conn()
-    return AwsBaseHook(aws_conn_id=AWS_CONNECTION, client_type=service).get_conn()
+        return S3Hook(aws_conn_id=AWS_CONNECTION, config=config).get_conn()
+    return AwsBaseHook(aws_conn_id=AWS_CONNECTION, client_type=service, config=config).get_conn()

@@ -22,6 +22,7 @@ STREAMS = 2
 """Files that a task reads, converts or loads at the same time: the smallest MWAA worker has five tasks on one core."""
 
 REFUSED = {"AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AllAccessDisabled"}
+MISSING = {"NoSuchKey", "404"}
 TAKEN = {"PreconditionFailed", "412", "ConditionalRequestConflict"}
 
 
@@ -53,7 +54,7 @@ def _named(error: ClientError, bucket: str, key: str) -> Exception:
         return ServiceError(
             f"s3://{bucket}/{key} is already written, by an attempt whose answer was lost; nothing was overwritten"
         )
-    if code in {"NoSuchKey", "404"}:
+    if code in MISSING:
         return DataError(
             f"s3://{bucket}/{key} is missing; a full refresh of its table (--tables … --full-refresh) writes it anew"
         )
@@ -200,6 +201,18 @@ def replace_file(bucket: str, key: str, content: bytes, etag: str | None) -> boo
             )
         except ClientError as error:
             if error.response["Error"]["Code"] in TAKEN:
+                return False
+            raise
+    return True
+
+
+def exists(bucket: str, key: str) -> bool:
+    """Whether a file is there. Raises: as `lake_errors`."""
+    with lake_errors(bucket, key):
+        try:
+            aws_client("s3").head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in MISSING:
                 return False
             raise
     return True

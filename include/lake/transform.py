@@ -2,10 +2,10 @@
 
 from calendar import day_name, month_name
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from time import monotonic
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from include.common.keys import KeySet
 from include.common.manifests import FileEntry, SourceRead, StarFiles, instant_text
 from include.common.settings import PROCESSED_BUCKET, required_variable
+from include.common.threads import side_by_side
 from include.lake.arrow import arrow_type
 from include.lake.blocks import read_blocks
 from include.lake.files import STREAMS, WriteOnceFile, new_key
@@ -36,8 +37,7 @@ def transform(table: Dimension | Fact, reads: dict[str, SourceRead]) -> StarFile
     own = reads[table.source]
     joined = read_joined(table, reads) if isinstance(table, Dimension) else {}
     files = own.files if own.read_rows or joined else []
-    with ThreadPoolExecutor(STREAMS) as threads:
-        parts = list(threads.map(lambda file: _convert_file(table, own.observed_at, joined, file), files))
+    parts = side_by_side(STREAMS, partial(_convert_file, table, own.observed_at, joined), files)
     rejected = [part.rejected for part in parts if part.rejected]
     return StarFiles(
         table=table.name,

@@ -4,7 +4,6 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from itertools import chain
@@ -18,6 +17,7 @@ from include.common.keys import KeySet
 from include.common.manifests import FileEntry
 from include.common.postgres import connect, copy_out, identifiers
 from include.common.settings import INGESTION_BUCKET, SOURCE_CONNECTION, required_variable
+from include.common.threads import side_by_side
 from include.lake.blocks import count_rows
 from include.lake.files import STREAMS, WriteOnceFile, new_key
 from include.source.catalogue import find_kind
@@ -68,15 +68,16 @@ def _copy_side_by_side(
 ) -> list[FileEntry]:
     """Copy slices on this connection and on others that share its snapshot, STREAMS in all where they can be had."""
 
-    def copy_some(target: psycopg.Connection, own: list[KeySet]) -> list[list[FileEntry]]:
+    def copy_some(share: tuple[psycopg.Connection, list[KeySet]]) -> list[list[FileEntry]]:
+        target, own = share
         return [copy(target, part) for part in own]
 
     with ExitStack() as helpers:
         streams = [connection, *(_join(helpers, connection, table) for _ in range(STREAMS - 1))]
         targets = [target for target in streams if target]
         count = len(targets)
-        with ThreadPoolExecutor(count) as threads:
-            shares = list(threads.map(copy_some, targets, [slices[stream::count] for stream in range(count)]))
+        work = [(target, slices[stream::count]) for stream, target in enumerate(targets)]
+        shares = side_by_side(count, copy_some, work)
     return [file for number in range(len(slices)) for file in shares[number % count][number // count]]
 
 

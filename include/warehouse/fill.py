@@ -1,6 +1,8 @@
 """The first load: an empty table takes its rows bare, and gets its indexes and constraints afterwards."""
 
+import logging
 from collections.abc import Iterator
+from time import monotonic, sleep
 
 import psycopg
 from psycopg import errors, sql
@@ -10,21 +12,48 @@ from include.common.manifests import StarFiles
 from include.common.postgres import copy_in, identifiers
 from include.tables.schema import Fact, StarTable
 from include.warehouse import wire
+from include.warehouse.ddl import foreign_keys_to
 from include.warehouse.merge import note_deleted
 from include.warehouse.references import Refused, refuse_unreferenced
 from include.warehouse.tables import drop_constraints, restore_constraints
 
+log = logging.getLogger(__name__)
 
-def fill(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> tuple[int, Refused]:
+LOCK_SECONDS = 30.0
+PAUSE_SECONDS = 0.2
+"""How long, and how often, a fill tries to have its tables to itself.
+
+It never queues for them: whoever came after it would wait as well."""
+
+HINDRANCES = (
+    errors.DependentObjectsStillExist,
+    errors.FeatureNotSupported,
+    errors.InsufficientPrivilege,
+    errors.LockNotAvailable,
+    errors.ObjectInUse,
+    errors.RaiseException,
+)
+"""How a table says that it cannot be filled bare: others' foreign keys, views, triggers or readers hang on it."""
+
+RELIED_ON = """
+    SELECT indexrelid::regclass::text FROM pg_index
+     WHERE indrelid = to_regclass(%s) AND (indisclustered OR indisreplident) LIMIT 1"""
+"""An index that was given a part that would be lost with it: dropping it says nothing."""
+
+
+def fill(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> tuple[int, Refused] | None:
     """Copy the rows of `files` into an empty table; gives their number and the rows that foreign keys refused.
 
-    All in the caller's transaction, during which nobody else can read the table.
+    None: others rely on the table as it is, or read it, or what refers to it has rows. Nothing was done then; its rows
+    can still be merged.
+
+    All in the caller's transaction, during which nobody else can read the table, nor those that it is joined with.
     FREEZE spares VACUUM the later rewriting of every row; it needs a table truncated in the same transaction.
     """
-    name = sql.Identifier(table.name)
-    connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(name))
-    drop_constraints(connection, table)
-    connection.execute(sql.SQL("TRUNCATE {}").format(name))
+    hindrance = _lay_bare(connection, table)
+    if hindrance:
+        log.warning("%s: its rows are merged, which takes longer than to fill it: %s", table.name, hindrance)
+        return None
     note_deleted(connection, table.name, KeySet())
     if isinstance(table, Fact):
         _copy_versions(connection, table, files)
@@ -32,6 +61,42 @@ def fill(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> 
         _copy(connection, table, [column.name for column in table.columns], wire.encoded(files.files))
     refused = _constrain(connection, table, files)
     return sum(file.rows for file in files.files) - len(refused.keys), refused
+
+
+def _lay_bare(connection: psycopg.Connection, table: StarTable) -> str | None:
+    """Take the indexes and constraints of an empty table away. Gives what stands against it; nothing was done then."""
+    for other in foreign_keys_to(table).values():
+        if connection.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(sql.Identifier(other.name))).fetchone():
+            return f"{other.name} refers to it and has rows"
+    relied_on = connection.execute(RELIED_ON, [table.name]).fetchone()
+    if relied_on:
+        return f"the table is clustered, or replicated, by its index {relied_on[0]}"
+    try:
+        with connection.transaction():
+            _lock_alone(connection, table)
+            drop_constraints(connection, table)
+            connection.execute(sql.SQL("TRUNCATE ONLY {}").format(sql.Identifier(table.name)))
+    except HINDRANCES as error:
+        return "; ".join(str(error).splitlines())
+    return None
+
+
+def _lock_alone(connection: psycopg.Connection, table: StarTable) -> None:
+    """Lock a table and all that its foreign keys join it with. Raises: LockNotAvailable after LOCK_SECONDS."""
+    referenced = [column.references for column in table.columns if column.references]
+    names = dict.fromkeys([table.name, *referenced, *(other.name for other in foreign_keys_to(table).values())])
+    tables = sql.SQL(", ").join(sql.SQL("ONLY {}").format(sql.Identifier(name)) for name in names)
+    statement = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT").format(tables)
+    deadline = monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            with connection.transaction():
+                connection.execute(statement)
+            return
+        except errors.LockNotAvailable:
+            if monotonic() > deadline:
+                raise
+        sleep(PAUSE_SECONDS)
 
 
 def _copy_versions(connection: psycopg.Connection, table: Fact, files: StarFiles) -> None:

@@ -139,7 +139,8 @@ def _bring(
     connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # so that none speaks up as late as at the commit
     try:
         with connection.transaction():
-            return _fill(connection, table, files) if filling else _update(connection, table, files, earlier, _merge)
+            filled = _fill(connection, table, files) if filling else None
+            return filled or _update(connection, table, files, earlier, _merge)
     except REFUSALS as error:
         if isinstance(table, Calendar):
             raise
@@ -149,9 +150,9 @@ def _bring(
     return _update(connection, table, files, earlier, _merge_each)
 
 
-def _fill(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> _Outcome:
-    new, refused = fill(connection, table, files)
-    return _Outcome(new=new, refused=refused)
+def _fill(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> _Outcome | None:
+    filled = fill(connection, table, files)
+    return _Outcome(new=filled[0], refused=filled[1]) if filled else None
 
 
 def _update(

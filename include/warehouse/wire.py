@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from itertools import accumulate
 from struct import pack
 from typing import TypeVar
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from include.common.manifests import FileEntry
 from include.common.settings import PROCESSED_BUCKET, required_variable
+from include.common.threads import Threads
 from include.lake.files import STREAMS, read_file
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + pack(">ii", 0, 0)
@@ -69,7 +70,7 @@ def _numbered(batches: Iterable[pa.RecordBatch], first_id: int | None) -> Iterat
 
 def _ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """`work` done on each item, in order, at most STREAMS items ahead of the one that is taken."""
-    with ThreadPoolExecutor(STREAMS) as threads:
+    with Threads(STREAMS) as threads:
         pending: deque[Future[Result]] = deque()
         for item in items:
             if len(pending) == STREAMS:
