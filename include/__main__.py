@@ -100,6 +100,7 @@ def _status(options: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):
         from include.console import print_status
         from include.state.latest import read_state
+        from include.state.proven import proven
 
         state = read_state()
     if options.json:
@@ -108,6 +109,7 @@ def _status(options: argparse.Namespace) -> int:
         for name, table in state.tables.items():
             document["tables"][name]["lag_seconds"] = round((now - table.observed_at).total_seconds(), 3)
             document["tables"][name]["rejected"] = {fed: len(keys) for fed, keys in table.rejected.items()}
+        document["proofs"] = {name: proven(marks).model_dump(mode="json") for name, marks in state.proofs.items()}
         _print_json(document)
     else:
         print_status(state)

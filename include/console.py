@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from math import floor
 from typing import Self
 
 from rich.box import SIMPLE
@@ -14,6 +15,8 @@ from rich.table import Table
 from include.proof.audit import TableAudit
 from include.runner import Run
 from include.state.latest import State
+from include.state.proven import proven
+from include.tables.lineage import fed_by
 from include.tables.sources import SOURCES
 from include.tables.steps import Step
 
@@ -93,10 +96,17 @@ def _differences(audit: TableAudit) -> Iterator[str]:
         yield f"{audit.table}: and {hidden:,} more"
 
 
+def _proven(source: str, state: State) -> str:
+    """The least share of what a source table feeds that was proven within a day; empty where it is only joined."""
+    own = [table.name for table in fed_by(source) if table.sources[0] == source]
+    shares = [proven(state.proofs.get(name, [])).share for name in own]
+    return f"{floor(min(shares) * 100)} %" if shares else ""
+
+
 def print_status(state: State) -> None:
     """Show what is recorded of each source table."""
     title = f"Recorded {state.recorded_at:%Y-%m-%d %H:%M:%S} UTC" if state.recorded_at else "Nothing recorded yet"
-    headings = ("source table", "read (UTC)", "lag", "rows", *COUNTS)
+    headings = ("source table", "read (UTC)", "lag", "rows", *COUNTS, "proven")
     table = Table(*headings, title=title, title_justify="left", box=SIMPLE, padding=(0, 0))
     for column in table.columns[2:]:
         column.justify = "right"
@@ -109,5 +119,5 @@ def print_status(state: State) -> None:
         counts = [f"{getattr(known.last_load, count):,}" if known.last_load else "" for count in COUNTS]
         lag = f"{(now - known.observed_at).total_seconds():,.0f} s"
         read = "to be read whole" if known.reread else f"{known.observed_at:%d %b %H:%M}"
-        table.add_row(name, read, lag, f"{known.rows:,}", *counts)
+        table.add_row(name, read, lag, f"{known.rows:,}", *counts, _proven(name, state))
     Console().print(table)

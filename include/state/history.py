@@ -12,6 +12,7 @@ from include.common.manifests import CheckResult, LoadResult, Manifest, SourceRe
 from include.common.settings import STATE_BUCKET, required_variable
 from include.lake.files import list_keys, new_key, read_file, write_file
 from include.lake.rejected import RejectedRow, rejected_rows
+from include.state.differences import healed
 from include.state.record import held_back, table_report
 from include.tables.schema import StarTable
 from include.tables.star import STAR
@@ -81,7 +82,8 @@ class RunSummary(Manifest):
     """A run in a few numbers.
 
     read: rows that were read of the source. new, changed, deleted, rejected: of all warehouse tables.
-    lag_seconds: the longest of its tables. problems: a sentence each; none where all went well.
+    healed: rows that did not equal the source's, and do now. lag_seconds: the longest of its tables.
+    problems: a sentence each; none where all went well.
     told: whether alerts of their own have told all of these.
     """
 
@@ -93,6 +95,7 @@ class RunSummary(Manifest):
     changed: int
     deleted: int
     rejected: int
+    healed: int = 0
     lag_seconds: float | None
     problems: list[str]
     told: bool = False
@@ -133,6 +136,7 @@ def _summary(run: RunIdentity, work: Work, loads: list[TableLoad], problems: lis
         changed=sum(load.changed for load in loads),
         deleted=sum(load.deleted for load in loads),
         rejected=sum(load.rejected for load in loads),
+        healed=sum(healed(work.reads, work.loads, work.checked).values()),
         lag_seconds=max((load.lag_seconds for load in loads if load.lag_seconds is not None), default=None),
         problems=[problem[:PROBLEM_CHARACTERS] for problem in problems[:PROBLEMS]],
         told=bool(problems) and set(problems) <= set(held_back(work.reads, work.loads).values()),

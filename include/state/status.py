@@ -27,6 +27,7 @@ from include.state.history import (
     write_run,
 )
 from include.state.latest import ATTEMPTS, State, TableState, read_state
+from include.state.proven import Proven, proven
 from include.tables.lineage import referenced_by
 from include.tables.schema import Calendar, Fact, StarTable
 from include.tables.star import STAR
@@ -48,6 +49,7 @@ class TableStatus(Manifest):
     rows: of its source at the last reading. observed_at: up to which instant of the source's clock it shows all.
     outcome, problem, held: of the last run that was to bring it up to date, which began at run_at.
     last_load: the last one that brought changes. rejected: rows that it cannot take now.
+    proven: how much of it was held against the source of late, value by value.
     """
 
     name: str
@@ -64,9 +66,10 @@ class TableStatus(Manifest):
     run_at: AwareDatetime | None = None
     last_load: TableLoad | None = None
     rejected: int = 0
+    proven: Proven | None = None
 
 
-FOUND = ("rows", "observed_at", "outcome", "problem", "held", "run_at", "last_load", "rejected")
+FOUND = ("rows", "observed_at", "outcome", "problem", "held", "run_at", "last_load", "rejected", "proven")
 """What of a table's status is found by runs; the rest is declared."""
 
 
@@ -182,14 +185,15 @@ def _rejected_rows(status: Status, document: RunDocument, tables: dict[str, Tabl
 
 def _with_state(status: Status, state: State) -> Status:
     """The status with what is recorded of each table's sources."""
-    tables = {name: _as_recorded(table, state) for name, table in status.tables.items()}
+    tables = {name: _as_recorded(table, status, state) for name, table in status.tables.items()}
     return status.model_copy(update={"tables": tables})
 
 
-def _as_recorded(table: TableStatus, state: State) -> TableStatus:
+def _as_recorded(table: TableStatus, status: Status, state: State) -> TableStatus:
     calendar = STAR[table.name]
     if isinstance(calendar, Calendar):
-        return table.model_copy(update={"rows": calendar.days})
+        at = status.updated_at  # each run that reads anything proves it whole
+        return table.model_copy(update={"rows": calendar.days, "proven": Proven(share=1.0, oldest_at=at)})
     known = [state.tables[name] for name in table.sources if name in state.tables]
     if len(known) < len(table.sources):
         return table
@@ -198,6 +202,7 @@ def _as_recorded(table: TableStatus, state: State) -> TableStatus:
         "observed_at": min(source.observed_at for source in known),
         "rejected": len(known[0].rejected.get(table.name, ())),
         "last_load": table.last_load or _last_load(known[0]),
+        "proven": proven(state.proofs.get(table.name, [])),
     }
     return table.model_copy(update=recorded)
 

@@ -25,6 +25,7 @@ function tableRow(table, now, run) {
     number("Read", age, table.observed_at),
     number("Lag", duration(load.lag_seconds)),
     number("Rows", count(table.rows)),
+    proven(table, now),
     cell("Last load", load.loaded_at ? time(load.loaded_at, now) : "–", { class: "number" }),
     number("New", count(load.new)),
     number("Changed", count(load.changed)),
@@ -32,6 +33,14 @@ function tableRow(table, now, run) {
     number("Rejected", table.rejected ? html("a", { href: "#rejected-title" }, count(table.rejected)) : count(table.rejected)),
     cell("", [html("button", { type: "button", "aria-label": `Run ${table.name}`, onclick: () => run(table.name) }, "Run"), accept(table, run)].flat()),
   );
+}
+
+/** How much of a table was held against the source within a day, value by value, and how old the oldest proof is. */
+function proven(table, now) {
+  if (!table.proven) return number("Proven", "–");
+  const oldest = table.proven.oldest_at;
+  const age = oldest ? `oldest proof ${ago((now - new Date(oldest)) / 1000)}` : "some rows are still to be proven";
+  return number("Proven", [`${Math.floor(table.proven.share * 100)} %`, html("small", {}, age)]);
 }
 
 /** What lets a table go on that is held back, since most rows of its sources are gone. */
@@ -63,6 +72,7 @@ function runRow(run, now, href) {
     number("Changed", count(run.changed)),
     number("Deleted", count(run.deleted)),
     number("Rejected", count(run.rejected)),
+    number("Healed", count(run.healed ?? 0)),
   );
 }
 
