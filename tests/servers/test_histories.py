@@ -1,4 +1,4 @@
-"""Standbys that lag or take over, several behind one address, and volumes that are put back: no row is lost or closed."""
+"""Standbys that lag, take over or take turns, and volumes that are put back: no row is lost or closed."""
 
 import shutil
 from collections.abc import Callable
@@ -75,10 +75,12 @@ def test_a_standby_that_takes_over_is_read_on(
         pipeline = pipeline_of(primary.url("totesys"))
         catch_up(primary, standby)
         execute(standby, "SELECT pg_wal_replay_pause()")
-        execute(primary, f"{NEW} (9001, 'lost', '/', 'f', now()); UPDATE design SET design_name = 'lost'")
+        execute(primary, f"{NEW} (9001, 'lost', '/', 'f', now())")
+        execute(primary, "UPDATE design SET design_name = 'lost'")
         pipeline.system.run_cleanly()
         primary.stop()
-        execute(standby, "SELECT pg_promote()")
+        execute(standby, "SELECT pg_promote(wait => false)")
+        wait_until(lambda: execute(standby, "SELECT pg_is_in_recovery()") == [(False,)])
         execute(standby, f"{NEW} (9001, 'kept', '/', 'f', now())")
         pipeline.lead("totesys", standby.url("totesys"))
         pipeline.system.run_cleanly()
@@ -110,13 +112,15 @@ def test_a_volume_that_is_put_back_loses_nothing_that_it_holds(
     own(folder / "copy")
     primary.start()
     pipeline = pipeline_of(primary.url("totesys"))
-    execute(primary, f"UPDATE design SET design_name = 'lost'; {NEW} (9001, 'lost', '/', 'f', now())")
+    execute(primary, "UPDATE design SET design_name = 'lost'")
+    execute(primary, f"{NEW} (9001, 'lost', '/', 'f', now())")
     pipeline.system.run_cleanly()
     primary.stop()
     with server_of(18, folder / "copy") as restored:
         for _ in range(40):  # its transactions and its log go beyond what was read
             execute(restored, "UPDATE department SET location = location")
-        execute(restored, f"{NEW} (9001, 'kept', '/', 'f', now()); SELECT pg_switch_wal()")
+        execute(restored, f"{NEW} (9001, 'kept', '/', 'f', now())")
+        execute(restored, "SELECT pg_switch_wal()")
         pipeline.lead("totesys", restored.url("totesys"))
         pipeline.system.run_cleanly()
         assert pipeline.differences(restored.url("totesys")) == []
