@@ -60,6 +60,7 @@ class SourceRead(Manifest):
     read_rows: rows that this reading wrote.
     accepted: whether deletions are believed however many they are.
     held: why the table is held back, in a sentence; the reading then is the recorded one, and nothing is to be loaded.
+    held_since: since when a transaction has been open at the source that holds the cursor back; None for none.
     """
 
     table: str
@@ -80,6 +81,7 @@ class SourceRead(Manifest):
     seconds: float
     accepted: bool = False
     held: str = ""
+    held_since: AwareDatetime | None = None
 
 
 class StarFiles(Manifest):

@@ -27,6 +27,7 @@ from include.source.observe import (
     select_keys,
     sum_keys,
 )
+from include.source.open import open_since, tell_long
 from include.state.latest import TableState, read_keys, write_keys
 from include.tables.lineage import fed_by, fingerprint, is_joined
 from include.tables.schema import SourceTable
@@ -61,10 +62,12 @@ def ingest(
         keys = _compare_keys(connection, table, base)
         if state and not accepted and (why := doubted(table, state, keys.whole, keys.current)):
             return hold_back(table, state, why, monotonic() - started)
+        held_since = open_since(connection, table, observation, state)
         reading = _Reading(table, base, observation, keys, changed=keys.changed or _is_ahead(table, base, loaded))
         files = _copy(connection, reading) if reading.changed else []
+    tell_long(table, held_since, observation.observed_at)
     read = _describe(reading, files, ignored, monotonic() - started)
-    return read.model_copy(update={"accepted": accepted})
+    return read.model_copy(update={"accepted": accepted, "held_since": held_since})
 
 
 def _seen(table: SourceTable, state: TableState | None, loaded: dict[str, Inputs]) -> datetime:

@@ -26,7 +26,7 @@ from include.state.history import (
     runs_since,
     write_run,
 )
-from include.state.latest import ATTEMPTS, State, TableState, read_state
+from include.state.latest import ATTEMPTS, State, TableState, held_seconds, read_state
 from include.tables.lineage import referenced_by
 from include.tables.schema import Calendar, Fact, StarTable
 from include.tables.star import STAR
@@ -48,6 +48,7 @@ class TableStatus(Manifest):
     rows: of its source at the last reading. observed_at: up to which instant of the source's clock it shows all.
     outcome, problem, held: of the last run that was to bring it up to date, which began at run_at.
     last_load: the last one that brought changes. rejected: rows that it cannot take now.
+    held_since: since when a transaction has been open at the source for long, so that each run reads more.
     """
 
     name: str
@@ -64,9 +65,10 @@ class TableStatus(Manifest):
     run_at: AwareDatetime | None = None
     last_load: TableLoad | None = None
     rejected: int = 0
+    held_since: AwareDatetime | None = None
 
 
-FOUND = ("rows", "observed_at", "outcome", "problem", "held", "run_at", "last_load", "rejected")
+FOUND = ("rows", "observed_at", "outcome", "problem", "held", "run_at", "last_load", "rejected", "held_since")
 """What of a table's status is found by runs; the rest is declared."""
 
 
@@ -198,8 +200,13 @@ def _as_recorded(table: TableStatus, state: State) -> TableStatus:
         "observed_at": min(source.observed_at for source in known),
         "rejected": len(known[0].rejected.get(table.name, ())),
         "last_load": table.last_load or _last_load(known[0]),
+        "held_since": min(filter(None, map(_long_held, known)), default=None),
     }
     return table.model_copy(update=recorded)
+
+
+def _long_held(source: TableState) -> datetime | None:
+    return source.held_since if held_seconds(source.held_since, source.observed_at) else None
 
 
 def _last_load(source: TableState) -> TableLoad | None:
