@@ -14,7 +14,7 @@ from rich.table import Table
 
 from include.proof.audit import TableAudit
 from include.runner import Run
-from include.state.latest import State
+from include.state.latest import State, held_seconds
 from include.state.proven import proven
 from include.tables.lineage import fed_by
 from include.tables.sources import SOURCES
@@ -121,3 +121,12 @@ def print_status(state: State) -> None:
         read = "to be read whole" if known.reread else f"{known.observed_at:%d %b %H:%M}"
         table.add_row(name, read, lag, f"{known.rows:,}", *counts, _proven(name, state))
     Console().print(table)
+    _print_held(state)
+
+
+def _print_held(state: State) -> None:
+    """Show which tables are read again from a transaction on that has been open at the source for long."""
+    for name, known in state.tables.items():
+        if seconds := held_seconds(known.held_since, known.observed_at):
+            since = f"a transaction has been open at the source for {seconds / 60:,.0f} min or more"
+            print(f"{name}: each run reads again what changed since {known.held_since:%d %b %H:%M} UTC: {since}")

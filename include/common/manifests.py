@@ -99,6 +99,7 @@ class SourceRead(Manifest):
     proofs: warehouse table → how its rows compared with this reading.
     accepted: whether deletions are believed however many they are.
     held: why the table is held back, in a sentence; the reading then is the recorded one, and nothing is to be loaded.
+    held_since: since when a transaction has been open at the source that holds the cursor back; None for none.
     """
 
     table: str
@@ -120,6 +121,7 @@ class SourceRead(Manifest):
     proofs: dict[str, Proof] = {}
     accepted: bool = False
     held: str = ""
+    held_since: AwareDatetime | None = None
 
 
 class RejectedExample(Manifest):

@@ -12,6 +12,9 @@ from include.reports import metrics
 
 log = logging.getLogger(__name__)
 
+AT_WORK = {"running", "queued", "up_for_retry", "up_for_reschedule", "deferred", "restarting"}
+"""States of a task that is at work, or was and is to be again."""
+
 
 def tell_failure(context: Mapping[str, Any]) -> None:
     """What Airflow calls when a run has failed. Each of the three is done whatever becomes of the others.
@@ -70,7 +73,22 @@ def _remember(context: Mapping[str, Any]) -> None:
         full_refresh=asked.get("full_refresh") or False,
         accept_deletions=asked.get("accept_deletions") or [],
     )
-    remember_lost(identity, f"it ended before it was recorded: {_reason(context)}")
+    at_work = _at_work(context["dag"].dag_id, context["run_id"])
+    more = f"; at work: {', '.join(at_work)}" if at_work else ""
+    remember_lost(identity, f"it ended before it was recorded: {_reason(context)}{more}")
+
+
+def _at_work(dag: str, run: str) -> list[str]:
+    """The tasks that a time-out ended, each with what it was doing: what the plugin `totesys_note` left."""
+    from airflow.sdk.execution_time.xcom import XCom
+
+    try:
+        found = XCom.get_one(key="at_work", dag_id=dag, task_id="record", run_id=run)
+        states = {} if found else _task_states(dag, run)
+    except Exception:
+        log.warning("the tasks that were at work in %s are not known", run, exc_info=True)
+        return []
+    return list(found or sorted(f"{task} ({state})" for task, state in states.items() if state in AT_WORK))
 
 
 def _failed_tasks(dag: str, run: str) -> list[str]:
@@ -84,6 +102,7 @@ def _failed_tasks(dag: str, run: str) -> list[str]:
     hung = sorted(task for task, state in states.items() if state == "upstream_failed")
     links = _links([f"/dags/{dag}/runs/{quote(run)}/tasks/{task}" for task in failed]) or [""] * len(failed)
     lines = [f"* {task} failed {link}".rstrip() for task, link in zip(failed, links, strict=True)]
+    lines += [f"* {task} when the run ended" for task in _at_work(dag, run)]
     return [*lines, *([f"* not done, as they hang on those: {', '.join(hung)}"] if hung else [])]
 
 

@@ -36,7 +36,17 @@ def _recorded_keys(table: SourceTable, state: TableState) -> KeySet:
 def hold_back(table: SourceTable, state: TableState, why: str, seconds: float) -> SourceRead:
     """The recorded reading in place of one that is not believed: nothing changed, and other tables go on with it."""
     log.error("%s", why)
-    names = ("observed_at", "read_at", "cursor", "fingerprint", "rows", "key_sum", "keys_key", "ignored_columns")
+    names = (
+        "observed_at",
+        "read_at",
+        "cursor",
+        "fingerprint",
+        "rows",
+        "key_sum",
+        "keys_key",
+        "ignored_columns",
+        "held_since",
+    )
     return SourceRead(
         table=table.name,
         changed_at=None,

@@ -28,6 +28,7 @@ from include.source.observe import (
     sum_keys,
     suspicions,
 )
+from include.source.open import open_since, tell_long
 from include.source.reading import begin_reading, end_reading, is_moved
 from include.source.server import Recorded, remembered_starts, require_not_behind
 from include.state.latest import TableState, read_keys, write_keys
@@ -112,6 +113,7 @@ def _read(connection: psycopg.Connection, table: SourceTable, known: Known) -> S
         return None
     if known.state and reading.held:
         return hold_back(table, known.state, reading.held, monotonic() - started)
+    tell_long(table, reading.held_since, reading.observation.observed_at)
     starts = remembered_starts(known.state.cursor if known.state else None, ended.server)
     ended = replace(ended, cursor=ended.cursor.model_copy(update={"starts": starts}))
     return _describe(replace(reading, observation=ended), files, ignored, monotonic() - started)
@@ -131,7 +133,8 @@ def _find_changes(
         doubts = suspicions(base.cursor, observation)
         keys = keys.disproven(known.prove(connection, Subject(table, keys.known, keys.current, doubts)))
     changed = not held and (keys.changed or _is_ahead(table, base, known.loaded))
-    reading = _Reading(table, base, observation, keys, changed, held)
+    held_since = open_since(connection, table, observation, known.state)
+    reading = _Reading(table, base, observation, keys, changed, held, held_since)
     return reading, _copy(connection, reading) if changed else [], ignored
 
 
@@ -231,6 +234,7 @@ class _Reading:
     """A table as one transaction of the source shows it, against what was recorded (`base`; None for nothing).
 
     changed: whether there is anything to load. held: why what it shows is not believed.
+    held_since: since when a transaction has been open at the source from which on each run reads.
     """
 
     table: SourceTable
@@ -239,6 +243,7 @@ class _Reading:
     keys: _Keys
     changed: bool
     held: str
+    held_since: datetime | None
 
 
 def _compare_keys(connection: psycopg.Connection, table: SourceTable, base: TableState | None) -> _Keys:
@@ -316,6 +321,7 @@ def _describe(reading: _Reading, files: list[FileEntry], ignored: list[str], sec
         ignored_columns=ignored,
         seconds=seconds,
         proofs=keys.proofs,
+        held_since=reading.held_since,
     )
 
 

@@ -18,6 +18,10 @@ ATTEMPTS = 5
 """How often a change of the state is tried again when another writer was faster; each try reads it anew."""
 
 
+LONG_SECONDS = 900
+"""From when on a transaction that stays open at the source is told."""
+
+
 class LastLoad(Manifest):
     """What the last run that loaded a source table's changes did with them, for people to look at."""
 
@@ -37,6 +41,7 @@ class TableState(Manifest):
     snapshot: the newest files of the whole table, for a table that dimensions join; else empty.
     rejected: warehouse table → keys of the rows that it could not take; they are read again by each run.
     reread: the check did not hold; the next run reads the table whole.
+    held_since: since when, at least, a transaction has been open at the source that holds the cursor back.
     """
 
     observed_at: AwareDatetime
@@ -51,6 +56,13 @@ class TableState(Manifest):
     reread: bool
     ignored_columns: list[str]
     last_load: LastLoad | None
+    held_since: AwareDatetime | None = None
+
+
+def held_seconds(held_since: datetime | None, observed_at: datetime) -> float | None:
+    """How long a transaction had been open at a reading; None where that is no longer than transactions may be."""
+    seconds = (observed_at - held_since).total_seconds() if held_since else 0.0
+    return seconds if seconds >= LONG_SECONDS else None
 
 
 class State(Manifest):

@@ -137,6 +137,7 @@ def _table_state(
         reread=bool(broken.intersection(own)),
         ignored_columns=read.ignored_columns,
         last_load=_last_load(read, own, loads) or (known.last_load if known else None),
+        held_since=read.held_since,
     )
 
 

@@ -26,7 +26,7 @@ from include.state.history import (
     runs_since,
     write_run,
 )
-from include.state.latest import ATTEMPTS, State, TableState, read_state
+from include.state.latest import ATTEMPTS, State, TableState, held_seconds, read_state
 from include.state.proven import Proven, proven
 from include.tables.lineage import referenced_by
 from include.tables.schema import Calendar, Fact, StarTable
@@ -50,6 +50,7 @@ class TableStatus(Manifest):
     outcome, problem, held: of the last run that was to bring it up to date, which began at run_at.
     last_load: the last one that brought changes. rejected: rows that it cannot take now.
     proven: how much of it was held against the source of late, value by value.
+    held_since: since when a transaction has been open at the source for long, so that each run reads more.
     """
 
     name: str
@@ -67,9 +68,10 @@ class TableStatus(Manifest):
     last_load: TableLoad | None = None
     rejected: int = 0
     proven: Proven | None = None
+    held_since: AwareDatetime | None = None
 
 
-FOUND = ("rows", "observed_at", "outcome", "problem", "held", "run_at", "last_load", "rejected", "proven")
+FOUND = ("rows", "observed_at", "outcome", "problem", "held", "run_at", "last_load", "rejected", "proven", "held_since")
 """What of a table's status is found by runs; the rest is declared."""
 
 
@@ -203,8 +205,13 @@ def _as_recorded(table: TableStatus, status: Status, state: State) -> TableStatu
         "rejected": len(known[0].rejected.get(table.name, ())),
         "last_load": table.last_load or _last_load(known[0]),
         "proven": proven(state.proofs.get(table.name, [])),
+        "held_since": min(filter(None, map(_long_held, known)), default=None),
     }
     return table.model_copy(update=recorded)
+
+
+def _long_held(source: TableState) -> datetime | None:
+    return source.held_since if held_seconds(source.held_since, source.observed_at) else None
 
 
 def _last_load(source: TableState) -> TableLoad | None:

@@ -1,9 +1,14 @@
 """`python -m include status` and `python -m include describe`."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
+import pytest
+
 from include.reports.dictionary import data_dictionary
+from include.state import latest
 from include.tables.sources import SOURCES
 from include.tables.star import STAR
 from tests.command.conftest import REPOSITORY, Command
@@ -35,6 +40,26 @@ def test_status_in_json_tells_what_was_recorded(command: Command, change: Change
     assert table["rejected"] == {"fact_sales_order": 1}
     assert 0 <= table["lag_seconds"] < 600
     assert table["observed_at"].endswith("Z")
+
+
+def test_status_tells_of_a_transaction_that_stays_open_at_the_source(
+    command: Command, totesys_url: str, monkeypatch: pytest.MonkeyPatch, s3: Any, buckets: Any
+) -> None:
+    with psycopg.connect(totesys_url) as other:
+        other.execute("CREATE TABLE held ()")
+        with psycopg.connect(totesys_url) as source:
+            source.execute("UPDATE currency SET currency_code = currency_code")
+        command("run", "--tables", "design")
+        assert "has been open" not in command("status").out
+        monkeypatch.setattr(latest, "LONG_SECONDS", 0.001)
+        command("run", "--tables", "design")
+        assert "design: each run reads again what changed since" in command("status").out
+    table = command("status", "--json").json["tables"]["design"]
+    assert table["held_since"] < table["observed_at"]
+    shown = json.loads(s3.get_object(Bucket=buckets.state, Key="status.json")["Body"].read())
+    assert shown["tables"]["dim_design"]["held_since"] == table["held_since"]
+    command("run", "--tables", "design")
+    assert "has been open" not in command("status").out
 
 
 def test_a_status_that_cannot_be_read_is_one_error(command: Command, s3: Any, buckets: Any) -> None:

@@ -8,6 +8,7 @@ from unittest import mock
 
 import pytest
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+from airflow.sdk.execution_time.xcom import XCom
 
 from include.common.errors import DeclarationError
 from include.common.settings import aws_client
@@ -66,13 +67,42 @@ def test_the_message_names_the_failed_tasks_with_links_and_what_hangs_on_them(
     asked = mock.Mock(return_value={CONTEXT["run_id"]: STATES})
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", asked)
     tell_failure(CONTEXT)
-    asked.assert_called_once_with(dag_id="totesys_warehouse", run_ids=[CONTEXT["run_id"]])
+    asked.assert_called_with(dag_id="totesys_warehouse", run_ids=[CONTEXT["run_id"]])
     message = published()[0]["Message"]
     run = "https://airflow.example/dags/totesys_warehouse/runs/scheduled__2024-08-22"
     assert f"* ingest.design failed {run}/tasks/ingest.design\n* record failed {run}/tasks/record\n" in message
     assert "hang on those: load.fact_sales_order\n" in message
     assert "dim_staff" not in message
     assert message.endswith(run)
+
+
+def test_a_run_that_timed_out_says_which_tasks_were_at_work(
+    topic: Topic, monkeypatch: pytest.MonkeyPatch, client: Callable[[str], Any], buckets: Buckets
+) -> None:
+    arn, published = topic
+    monkeypatch.setenv("AIRFLOW_VAR_ALERTS_TOPIC_ARN", arn)
+    left = ["ingest.design (running)", "ingest.payment (to be tried again)"]
+    monkeypatch.setattr(XCom, "get_one", mock.Mock(return_value=left))
+    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", mock.Mock(return_value={CONTEXT["run_id"]: {}}))
+    tell_failure(CONTEXT | {"reason": "timed_out"})
+    message = published()[0]["Message"]
+    assert "* ingest.design (running) when the run ended\n* ingest.payment (to be tried again) when" in message
+    ((_, (problem,)),) = shown_runs(client, buckets).items()
+    assert problem == f"it ended before it was recorded: timed_out; at work: {', '.join(left)}"
+
+
+def test_a_run_that_was_ended_otherwise_says_what_airflow_says_of_its_tasks(
+    topic: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn, published = topic
+    monkeypatch.setenv("AIRFLOW_VAR_ALERTS_TOPIC_ARN", arn)
+    states = STATES | {"ingest.staff": "running", "ingest.payment": "up_for_retry", "load.dim_date": None}
+    monkeypatch.setattr(XCom, "get_one", mock.Mock(return_value=None))
+    asked = mock.Mock(return_value={CONTEXT["run_id"]: states})
+    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", asked)
+    tell_failure(CONTEXT)
+    message = published()[0]["Message"]
+    assert "* ingest.payment (up_for_retry) when the run ended\n* ingest.staff (running) when the run ended" in message
 
 
 def test_a_failed_run_is_counted_even_if_it_never_came_to_record(

@@ -25,17 +25,17 @@ def run(**given: Any) -> Any:
     return SimpleNamespace(**{"dag_id": "totesys_warehouse", "run_id": "r", "dag_run_note": None, "note": None} | given)
 
 
-@pytest.mark.parametrize("ending", ["on_dag_run_success", "on_dag_run_failed"])
-def test_a_run_gets_the_line_that_record_left_however_it_ends(plugin: Any, ending: str) -> None:
-    ended = run()
-    getattr(plugin, ending)(ended)
-    assert ended.note == LINE
+def test_a_run_gets_the_line_that_record_left_however_it_ends(plugin: Any) -> None:
+    succeeded, failed = run(), run()
+    plugin.on_dag_run_success(succeeded)
+    plugin.on_dag_run_failed(failed, msg="task_failure")
+    assert succeeded.note == failed.note == LINE
 
 
 def test_a_line_is_cut_to_what_airflow_keeps(plugin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugin, "_left_by_record", lambda *_: "x" * 2000)
     ended = run()
-    plugin.on_dag_run_failed(ended)
+    plugin.on_dag_run_failed(ended, msg="task_failure")
     assert len(ended.note) == 1000
 
 

@@ -111,6 +111,11 @@ function messages() {
     const since = silent === null ? "for more than a day" : `for ${duration(silent * 60)}`;
     told.push(message("bad", `No run ended ${since}. What is shown may be old; the scheduler should run every 20 minutes.`));
   }
+  const since = status ? Object.values(status.tables).map((table) => table.held_since).filter(Boolean).sort()[0] : null;
+  if (since) {
+    const open = duration((now - new Date(since)) / 1000);
+    told.push(message("warn", `A transaction has been open at the source for ${open} or more: each run reads again what changed since it began. End it there.`));
+  }
   return told;
 }
 
