@@ -1,10 +1,10 @@
 """Which rows differ: blocks first, and only in blocks that differ the rows."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from include.common.keys import KeySet
+from include.common.threads import side_by_side
 from include.proof.sides import LEAST_KEY, KeyRange, Side
 
 BLOCK_ROWS = 4_096
@@ -29,8 +29,7 @@ def block_width(keys: KeySet) -> int:
 
 def differences(source: Side, stored: Side, within: KeyRange, width: int) -> Iterator[Difference]:
     """The rows in a range of keys that are not the same on both sides. Both sides work at the same time."""
-    with ThreadPoolExecutor(2) as threads:
-        ours, theirs = threads.map(lambda side: side.blocks(within, width), (source, stored))
+    ours, theirs = side_by_side(2, lambda side: side.blocks(within, width), (source, stored))
     for block in sorted(block for block in ours.keys() | theirs.keys() if ours.get(block) != theirs.get(block)):
         yield from _in_block(source, stored, _intersection(within, block, width))
 
