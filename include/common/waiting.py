@@ -1,8 +1,9 @@
 """Waiting for a database server: never for ever, and never longer than the work that waits for it is wanted."""
 
 import select
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from time import monotonic
 from typing import Any, TypeVar, cast
 from uuid import uuid4
@@ -26,9 +27,11 @@ TICK_SECONDS = 0.2
 CANCEL_SECONDS = 2.0
 
 ACTIVITY = """
-    SELECT state IN ('active', 'fastpath function call') AND wait_event_type IS DISTINCT FROM 'Client'
+    SELECT state IN ('active', 'fastpath function call', 'disabled') AND wait_event_type IS DISTINCT FROM 'Client'
       FROM pg_stat_activity WHERE application_name = %s"""
-"""Whether a session is at work. One that waits for its client, which is us, has been cut off from it."""
+"""Whether a session is at work, as far as the server tells (track_activities may be off).
+
+One that waits for its client, which is us, has been cut off from it."""
 
 BROKEN = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
@@ -96,10 +99,10 @@ class PatientConnection(psycopg.Connection[Any]):
         """What there is to do for the socket; 0 where there was nothing for as long as there may be."""
         deadline = monotonic() + self._silent_seconds()
         while (left := deadline - monotonic()) > 0:
-            if found := _poll_once(poll, min(left, TICK_SECONDS)):
-                return found
             if is_given_up():
                 raise KeyboardInterrupt("nobody waits for this thread any longer")
+            if found := _poll_once(poll, min(left, TICK_SECONDS)):
+                return found
         return 0
 
     def _is_at_work(self) -> bool:
@@ -113,7 +116,7 @@ class PatientConnection(psycopg.Connection[Any]):
             return True
         except psycopg.Error as error:
             return "FATAL" in str(error)  # the driver has no code for what a server answers to who would connect
-        return row is not None and row[0] is True
+        return row is not None and row[0] is not False
 
     def _give_up(self, error: BaseException) -> None:
         """Close the connection; have the server cancel what it does, unless it does not answer."""
@@ -133,7 +136,31 @@ def make_patient(
     patient = cast(PatientConnection, connection)
     patient.ask, patient.ended_by = ask, None
     patient.session_name = f"totesys warehouse {uuid4().hex[:12]}"
+    opened = _SESSIONS.get()
+    if opened is not None:
+        opened.append(patient.session_name)
     return patient
+
+
+_SESSIONS: ContextVar[list[str] | None] = ContextVar("sessions", default=None)
+
+
+@contextmanager
+def sessions(connection: psycopg.Connection[Any]) -> Iterator[list[str]]:
+    """The names of this connection's session and of all that are opened inside the block: a list that grows."""
+    names = [session_name(connection)]
+    token = _SESSIONS.set(names)
+    try:
+        yield names
+    finally:
+        _SESSIONS.reset(token)
+
+
+def ask(connection: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
+    """A second connection to the server of this one, for short questions; the caller closes it."""
+    opened = cast(PatientConnection, connection).ask
+    assert opened is not None
+    return opened()
 
 
 def session_name(connection: psycopg.Connection[Any]) -> str:

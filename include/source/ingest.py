@@ -13,7 +13,8 @@ from include.common.errors import DataError, ServiceError
 from include.common.keys import STATEMENT_KEYS, KeySet
 from include.common.manifests import Cursor, FileEntry, Inputs, Proof, SourceRead, instant_text
 from include.common.postgres import connect, postgres_errors
-from include.common.settings import SOURCE_CONNECTION
+from include.common.settings import INGESTION_BUCKET, SOURCE_CONNECTION, required_variable
+from include.lake.files import exists
 from include.source.held import doubted, hold_back
 from include.source.landing import copy_files
 from include.source.observe import (
@@ -31,7 +32,8 @@ from include.source.observe import (
 from include.source.open import open_since, tell_long
 from include.source.reading import begin_reading, end_reading, is_moved
 from include.source.server import Recorded, remembered_starts, require_not_behind
-from include.state.latest import TableState, read_keys, write_keys
+from include.source.yielding import giving_way
+from include.state.latest import TableState, recorded_keys, write_keys
 from include.tables.lineage import fed_by, fingerprint, is_joined
 from include.tables.schema import SourceTable
 
@@ -89,7 +91,11 @@ def ingest(table: SourceTable, known: Known) -> SourceRead:
         changed under every reading, or a replica has still to replay what was read before; DeclarationError and
         others as `postgres_errors` and `lake_errors`.
     """
-    with connect(SOURCE_CONNECTION) as connection, postgres_errors(table.name):
+    with (
+        connect(SOURCE_CONNECTION) as connection,
+        giving_way(connection, table.name),
+        postgres_errors(table.name),
+    ):
         for _ in range(ATTEMPTS):
             read = _read(connection, table, known)
             if read:
@@ -124,10 +130,10 @@ def _find_changes(
 ) -> tuple["_Reading", list[FileEntry], list[str]]:
     """What changed, the files that hold it, and the columns that are not declared."""
     observation = _later_than(observation, _seen(table, known.state, known.loaded))
-    base = _base(table, known, observation)
+    base, recorded = _with_keys(table, _base(table, known, observation))
     ignored = check_columns(connection, table, observation.cursor.relation)
     _tell_ignored(table, ignored, known.state)
-    keys = _compare_keys(connection, table, base)
+    keys = _compare_keys(connection, table, base, recorded)
     held = doubted(table, known.state, keys.whole, keys.current) if known.state and not known.accepted else ""
     if base and not held:
         doubts = suspicions(base.cursor, observation)
@@ -135,7 +141,8 @@ def _find_changes(
     changed = not held and (keys.changed or _is_ahead(table, base, known.loaded))
     held_since = open_since(connection, table, observation, known.state)
     reading = _Reading(table, base, observation, keys, changed, held, held_since)
-    return reading, _copy(connection, reading) if changed else [], ignored
+    needed = changed or (not held and _is_expired(table, base))
+    return reading, _copy(connection, reading) if needed else [], ignored
 
 
 def _base(table: SourceTable, known: Known, observation: Observation) -> TableState | None:
@@ -147,6 +154,28 @@ def _base(table: SourceTable, known: Known, observation: Observation) -> TableSt
     assert clock is not None
     require_not_behind(table.name, recorded, observation.server, observation.next_xid, clock)
     return state if _usable(table, state, known.loaded, observation) else None
+
+
+def _with_keys(table: SourceTable, base: TableState | None) -> tuple[TableState | None, KeySet]:
+    """What a reading goes on from, with its keys; it begins anew where the file of those is gone, expired for one."""
+    if base is None:
+        return None, KeySet()
+    keys = recorded_keys(table.name, base.keys_key)
+    if keys is None:
+        log.warning("%s is read whole: the file of its keys, %s, is gone", table.name, base.keys_key)
+        return None, KeySet()
+    return base, keys
+
+
+def _is_expired(table: SourceTable, base: TableState | None) -> bool:
+    """Whether the whole CSV of a table that dimensions join is gone, though nothing changed since it was written."""
+    if base is None or not is_joined(table.name):
+        return False
+    bucket = required_variable(INGESTION_BUCKET)
+    gone = [file.key for file in base.snapshot if not exists(bucket, file.key)]
+    if gone:
+        log.warning("%s is written anew: %s of its newest files are gone, as %s", table.name, len(gone), gone[0])
+    return bool(gone)
 
 
 def _seen(table: SourceTable, state: TableState | None, loaded: dict[str, Inputs]) -> datetime:
@@ -246,13 +275,12 @@ class _Reading:
     held_since: datetime | None
 
 
-def _compare_keys(connection: psycopg.Connection, table: SourceTable, base: TableState | None) -> _Keys:
+def _compare_keys(connection: psycopg.Connection, table: SourceTable, base: TableState | None, known: KeySet) -> _Keys:
     """Compare the source's keys with what the known ones and this run's changes predict.
 
     All keys are read only where those do not agree with what the source counts.
     """
     selected = select_keys(connection, table, changed_since(table, base.cursor) if base else sql.SQL("true"))
-    known = read_keys(table.name, base.keys_key) if base else KeySet()
     predicted = known | selected.keys
     rows = count_rows(connection, table)
     agree = _agree(connection, table, predicted, rows)
@@ -316,7 +344,7 @@ def _describe(reading: _Reading, files: list[FileEntry], ignored: list[str], sec
         rows=len(keys.current),
         key_sum=keys.key_sum,
         keys_key=keys.known_key or write_keys(table.name, observation.observed_at, keys.current),
-        files=base.snapshot if base and not reading.changed else files,
+        files=files or (base.snapshot if base and not reading.changed else []),
         read_rows=sum(file.rows for file in files),
         ignored_columns=ignored,
         seconds=seconds,

@@ -10,7 +10,7 @@ from include.common.errors import DataError, ServiceError
 from include.common.keys import JsonKeys, KeySet
 from include.common.manifests import Cursor, FileEntry, Manifest, Mark
 from include.common.settings import STATE_BUCKET, required_variable
-from include.lake.files import new_key, read_current, read_file, replace_file, write_file
+from include.lake.files import new_key, read_current, replace_file, write_file
 
 STATE_KEY = "latest_update.json"
 FORMAT = "totesys-warehouse/1"
@@ -128,17 +128,31 @@ def _write(state: State, etag: str | None) -> bool:
     return replace_file(required_variable(STATE_BUCKET), STATE_KEY, state.model_dump_json(indent=1).encode(), etag)
 
 
-def read_keys(table: str, key: str) -> KeySet:
-    """The keys that a source table was recorded with.
+def recorded_keys(table: str, key: str) -> KeySet | None:
+    """The keys that a source table was recorded with; None where their file is gone.
 
-    Raises: DataError where the file is missing or no set of keys; others as `lake_errors`.
+    Raises: DataError where it is no set of keys; others as `lake_errors`.
     """
     bucket = required_variable(STATE_BUCKET)
+    content, _ = read_current(bucket, key)
     try:
-        return KeySet.from_bytes(read_file(bucket, key))
-    except (ValueError, DataError) as error:
-        advice = f"have it written anew by a full refresh: --tables {table} --full-refresh"
-        raise DataError(f"{table}: its keys in s3://{bucket}/{key} cannot be read: {error}; {advice}") from error
+        return None if content is None else KeySet.from_bytes(content)
+    except ValueError as error:
+        raise _unreadable(table, key, str(error)) from error
+
+
+def read_keys(table: str, key: str) -> KeySet:
+    """As `recorded_keys`. Raises: DataError where the file is gone, too."""
+    keys = recorded_keys(table, key)
+    if keys is None:
+        raise _unreadable(table, key, "it is missing")
+    return keys
+
+
+def _unreadable(table: str, key: str, why: str) -> DataError:
+    where = f"s3://{required_variable(STATE_BUCKET)}/{key}"
+    advice = f"have it written anew by a full refresh: --tables {table} --full-refresh"
+    return DataError(f"{table}: its keys in {where} cannot be read: {why}; {advice}")
 
 
 def write_keys(table: str, observed_at: datetime, keys: KeySet) -> str:

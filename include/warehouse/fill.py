@@ -66,7 +66,7 @@ def fill(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> 
 def _lay_bare(connection: psycopg.Connection, table: StarTable) -> str | None:
     """Take the indexes and constraints of an empty table away. Gives what stands against it; nothing was done then."""
     for other in foreign_keys_to(table).values():
-        if connection.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(sql.Identifier(other.name))).fetchone():
+        if connection.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(sql.Identifier(other.name))).fetchone():
             return f"{other.name} refers to it and has rows"
     relied_on = connection.execute(RELIED_ON, [table.name]).fetchone()
     if relied_on:

@@ -1,7 +1,7 @@
 """A variable, a bucket or a file that is missing: the error names it and says what to do."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, LiteralString
 
 import pytest
 
@@ -63,14 +63,22 @@ def keys_file(system: System, recorded: Recorded) -> dict[str, str]:
     return {"Bucket": system.endpoints.buckets.state, "Key": recorded.table("currency")["keys_key"]}
 
 
-def test_a_deleted_keys_file_is_named_and_nothing_moves_on(system: System, recorded: Recorded, s3: Any) -> None:
-    system.run_cleanly("currency")
-    s3.delete_object(**keys_file(system, recorded))
-    known, rows = recorded.table("currency"), system.row_versions()
-    error = system.run("currency").failures[Step("ingest", "currency")]
-    assert type(error) is DataError
-    one_line(error, recorded.table("currency")["keys_key"], "missing", "full refresh")
-    assert (recorded.table("currency"), system.row_versions()) == (known, rows)
+LOSSES: dict[str, LiteralString] = {
+    "currency": "INSERT INTO currency VALUES (9, 'CHF', now(), now())",
+    "department": "UPDATE department SET location = 'Leeds'",
+}
+
+
+@pytest.mark.parametrize("table", ["currency", "department"], ids=["with a table of its own", "joined"])
+def test_a_deleted_keys_file_has_its_table_read_whole(system: System, recorded: Recorded, s3: Any, table: str) -> None:
+    system.run_cleanly(table)
+    lost = recorded.table(table)["keys_key"]
+    s3.delete_object(Bucket=system.endpoints.buckets.state, Key=lost)
+    system.write(LOSSES[table])
+    done = system.run_cleanly(table)
+    assert done.of_kind("ingest")[table].base is None
+    assert recorded.table(table)["keys_key"] != lost
+    assert system.run_cleanly(table).of_kind("ingest")[table].changed is False
 
 
 def test_a_full_refresh_mends_a_deleted_keys_file(system: System, recorded: Recorded, s3: Any) -> None:
@@ -93,16 +101,30 @@ def test_a_keys_file_with_other_content_is_named_and_nothing_moves_on(
     one_line(error, recorded.table("currency")["keys_key"])
 
 
-def test_a_deleted_snapshot_is_named_and_a_full_refresh_mends_it(system: System, recorded: Recorded, s3: Any) -> None:
+def test_a_snapshot_that_has_expired_is_written_anew(system: System, recorded: Recorded, s3: Any) -> None:
     system.run_cleanly("staff")
     snapshot = recorded.table("staff")["snapshot"][0]["key"]
     s3.delete_object(Bucket=system.endpoints.buckets.ingestion, Key=snapshot)
     system.write("UPDATE department SET location = 'Leeds'")
-    error = system.run("dim_staff").failures[Step("transform", "dim_staff")]
-    assert type(error) is DataError
-    one_line(error, snapshot, "missing", "full refresh")
-    system.run_cleanly("dim_staff", full_refresh=True)
+    rows = system.warehouse("SELECT staff_id, first_name FROM dim_staff ORDER BY 1")
+    done = system.run_cleanly("dim_staff")
+    assert done.of_kind("ingest")["staff"].changed is False
     assert system.warehouse("SELECT DISTINCT location FROM dim_staff") == [("Leeds",)]
+    assert system.warehouse("SELECT staff_id, first_name FROM dim_staff ORDER BY 1") == rows
+    assert recorded.table("staff")["snapshot"][0]["key"] != snapshot
+
+
+def test_a_joined_tables_snapshot_that_has_expired_is_written_anew_though_nothing_changed(
+    system: System, recorded: Recorded, s3: Any
+) -> None:
+    system.run_cleanly("staff")
+    for file in recorded.table("department")["snapshot"]:
+        s3.delete_object(Bucket=system.endpoints.buckets.ingestion, Key=file["key"])
+    read = system.run_cleanly("staff").of_kind("ingest")["department"]
+    assert (read.changed, read.read_rows) == (False, read.rows)
+    system.write("UPDATE staff SET first_name = 'Ada' WHERE staff_id = 1")
+    assert system.run_cleanly("staff").of_kind("ingest")["department"].read_rows == 0
+    assert system.warehouse("SELECT first_name FROM dim_staff WHERE staff_id = 1") == [("Ada",)]
 
 
 def test_an_undeclared_table_is_named_with_those_that_are(system: System, recorded: Recorded) -> None:

@@ -53,6 +53,16 @@ while messages := queue.receive_messages(MaxNumberOfMessages=10):
 """
 
 
+TOKEN_SECONDS = 120
+"""How long a task's token lives here: a fifth of Airflow's default, so that a test need not wait for ten minutes."""
+
+SETTINGS = {
+    "TOTESYS_SPEED": "600",
+    "TOTESYS_IMAGE": "totesys-airflow:test",
+    "TOTESYS_TOKEN_SECONDS": str(TOKEN_SECONDS),
+}
+
+
 def wait_until(true: Callable[[], object], what: str, seconds: float = 300, every: float = 1) -> Any:
     """The first truthy answer. Whatever cannot be reached or refuses for now is asked again."""
     deadline = time.monotonic() + seconds
@@ -86,7 +96,7 @@ class Stack:
         result = subprocess.run(
             ["docker", "compose", "--project-name", self.name, *arguments],
             cwd=ROOT,
-            env=os.environ | variables | {"TOTESYS_SPEED": "600", "TOTESYS_IMAGE": "totesys-airflow:test"},
+            env=os.environ | variables | SETTINGS,
             capture_output=True,
             text=True,
             check=False,
