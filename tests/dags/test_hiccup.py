@@ -61,6 +61,7 @@ def own_process(door: Door, migrated_home: Path, mwaa_folder: Path, tmp_path: Pa
     process.stop()
 
 
+@pytest.mark.timeout(900)
 def test_tasks_wait_for_it_and_alerts_and_metrics_are_sent(
     door: Door, own_process: AirflowProcess, totesys_url: str, topic: Topic, client: Any
 ) -> None:

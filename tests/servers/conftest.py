@@ -156,7 +156,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 def catch_up(primary: PostgresServer, standby: PostgresServer) -> None:
     """Wait until a standby has replayed all that its primary wrote."""
-    ((position,),) = execute(primary, "SELECT pg_current_wal_lsn()::text")
+    ((position,),) = execute(primary, "SELECT pg_current_wal_insert_lsn()::text")
     wait_until(lambda: execute(standby, f"SELECT pg_last_wal_replay_lsn() >= '{position}'") == [(True,)])
 
 
