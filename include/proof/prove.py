@@ -13,10 +13,11 @@ from include.proof.compare import Difference, block_width
 from include.proof.comparison import Comparison, compare
 from include.proof.sides import KeyRange
 from include.proof.sweep import advance, next_share
-from include.source.ingest import Subject
-from include.state.latest import State
+from include.source.ingest import Findings, Subject
+from include.state.latest import State, recorded_keys
 from include.tables.lineage import fed_by
 from include.tables.schema import Calendar, Dimension, Fact, SourceTable
+from include.tables.sources import SOURCES
 
 log = logging.getLogger(__name__)
 
@@ -38,18 +39,32 @@ class Prover:
     state: State
     everything: bool = False
 
-    def __call__(self, connection: psycopg.Connection, subject: Subject) -> dict[str, Proof]:
-        """Warehouse table → its proof, of those whose own source this is and whose load is recorded.
+    def __call__(self, connection: psycopg.Connection, subject: Subject) -> Findings:
+        """How the rows of the warehouse tables compare that a source table feeds, where their load is recorded.
 
         connection: in the transaction that reads the source table.
         """
-        proofs = {}
+        proofs, joined_differ = {}, False
         for table in fed_by(subject.table.name):
-            if not isinstance(table, Calendar) and table.source == subject.table.name:
-                with compare(connection, table, self.state, subject.known) as comparison:
-                    if comparison:
-                        proofs[table.name] = self._prove(comparison, subject)
-        return proofs
+            if isinstance(table, Calendar):
+                continue
+            if table.source != subject.table.name:
+                joined_differ |= self._joined_differ(connection, table)
+            elif proof := self._proof(connection, table, subject):
+                proofs[table.name] = proof
+        return Findings(proofs, joined_differ)
+
+    def _joined_differ(self, connection: psycopg.Connection, table: Dimension | Fact) -> bool:
+        """Whether rows of a dimension that joins the source table are unequal, which may be the joined row's fault."""
+        own = SOURCES[table.source]
+        known = self.state.tables.get(own.name)
+        keys = known and recorded_keys(own.name, known.keys_key)
+        proof = self._proof(connection, table, whole_table(own, keys)) if keys else None
+        return bool(proof and proof.differing)
+
+    def _proof(self, connection: psycopg.Connection, table: Dimension | Fact, subject: Subject) -> Proof | None:
+        with compare(connection, table, self.state, subject.known) as comparison:
+            return self._prove(comparison, subject) if comparison else None
 
     def _prove(self, comparison: Comparison, subject: Subject) -> Proof:
         """A share of the rows; all of them on suspicion, and a difference that nothing explains is one."""

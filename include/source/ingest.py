@@ -57,12 +57,24 @@ class Subject:
     doubts: list[str]
 
 
-Prove = Callable[[psycopg.Connection, Subject], dict[str, Proof]]
-"""Compares values in the transaction that reads them; gives warehouse table → proof."""
+@dataclass(frozen=True)
+class Findings:
+    """How the rows that a source table feeds compare.
+
+    proofs: warehouse table → its proof, of those whose own source it is. joined_differ: whether rows of others, which
+    join it, are unequal; then it is read whole, for what they joined may be what is wrong.
+    """
+
+    proofs: dict[str, Proof] = field(default_factory=dict)
+    joined_differ: bool = False
 
 
-def _unproven(_: psycopg.Connection, __: Subject) -> dict[str, Proof]:
-    return {}
+Prove = Callable[[psycopg.Connection, Subject], Findings]
+"""Compares values in the transaction that reads them."""
+
+
+def _unproven(_: psycopg.Connection, __: Subject) -> Findings:
+    return Findings()
 
 
 @dataclass(frozen=True)
@@ -242,20 +254,21 @@ class _Keys:
     whole: bool
     deletions: bool
     known_key: str | None
-    proofs: dict[str, Proof] = field(default_factory=dict)
+    findings: Findings = field(default_factory=Findings)
 
     @property
     def changed(self) -> bool:
         """Whether there are rows to read, or known ones gone."""
-        return self.whole or self.deletions or len(self.selected.keys) + len(self.again) > 0
+        unread = len(self.selected.keys) + len(self.again) > 0
+        return self.whole or self.deletions or unread or self.findings.joined_differ
 
-    def disproven(self, proofs: dict[str, Proof]) -> "_Keys":
+    def disproven(self, findings: Findings) -> "_Keys":
         """With the rows that proofs found to differ: those of the source are read, the others are to be taken out."""
         differing = KeySet()
-        for proof in proofs.values():
+        for proof in findings.proofs.values():
             differing.add(proof.differing)
         again = self.again | (differing & self.current)
-        return replace(self, again=again, deletions=self.deletions or bool(differing - self.current), proofs=proofs)
+        return replace(self, again=again, deletions=self.deletions or bool(differing - self.current), findings=findings)
 
 
 @dataclass(frozen=True)
@@ -348,7 +361,7 @@ def _describe(reading: _Reading, files: list[FileEntry], ignored: list[str], sec
         read_rows=sum(file.rows for file in files),
         ignored_columns=ignored,
         seconds=seconds,
-        proofs=keys.proofs,
+        proofs=keys.findings.proofs,
         held_since=reading.held_since,
     )
 
