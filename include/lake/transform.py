@@ -159,7 +159,7 @@ class ParquetFile:
 
     def write(self, rows: pa.RecordBatch) -> None:
         """Take rows of the table's schema."""
-        self._writer.write_batch(rows)
+        self._writer.write_table(pa.Table.from_batches([rows]))  # which holds nothing back, as write_batch does
         self._rows += rows.num_rows
 
     @property

@@ -29,7 +29,7 @@ from include.tables.schema import SourceTable
 FILE_ROWS = 32_768
 """The most rows of one CSV file. Files are what tasks work on side by side and hold in memory: 4 MB of sales orders."""
 
-FILE_BYTES = 8 << 20
+FILE_BYTES = 6 << 20
 """From how many bytes on a file takes no further row, but for those of the block that is being copied."""
 
 HELPER_SECONDS = 10

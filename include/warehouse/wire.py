@@ -22,7 +22,7 @@ TRAILER = pack(">h", -1)
 
 RECORD_ID = "record_id"
 BATCH_ROWS = 8_192
-BATCH_BYTES = 2 << 20
+BATCH_BYTES = 1 << 20
 """The most rows, and about how many bytes, that are encoded at a time: a COPY is never joined or copied whole."""
 
 Item = TypeVar("Item")

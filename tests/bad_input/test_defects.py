@@ -84,7 +84,7 @@ def first_run() -> tuple[Run, dict[CodeType, Step]]:
     return going, {code: step for code, step in called.items() if code.co_name not in OUTSIDE}
 
 
-OUTSIDE = {"_attempt", "border", "_is_signal", "_is_foreign", "<module>"}
+OUTSIDE = {"_attempt", "__str__", "border", "_is_signal", "_is_foreign", "<module>"}
 """What is called around the border, and the border itself."""
 
 
