@@ -55,10 +55,15 @@ class Prover:
         return Findings(proofs, joined_differ)
 
     def _joined_differ(self, connection: psycopg.Connection, table: Dimension | Fact) -> bool:
-        """Whether rows of a dimension that joins the source table are unequal, which may be the joined row's fault."""
+        """Whether rows of a dimension that joins the source table are unequal, which may be the joined row's fault.
+
+        It may be at fault, too, where a row was rejected.
+        """
         own = SOURCES[table.source]
         known = self.state.tables.get(own.name)
-        keys = known and recorded_keys(own.name, known.keys_key)
+        if known is None or table.name in known.rejected:
+            return known is not None
+        keys = recorded_keys(own.name, known.keys_key)
         proof = self._proof(connection, table, whole_table(own, keys)) if keys else None
         return bool(proof and proof.differing)
 

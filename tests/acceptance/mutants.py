@@ -103,19 +103,9 @@ def without_last(keys: KeySet) -> KeySet:
 
 
 def statement_changed(text: str, other: str) -> Around:
-    """A merge in whose statements one text stands for another."""
-
+    """The module `sql` as the merge knows it, where one text of a statement stands for another."""
     parts = {name: getattr(sql, name) for name in ("Composable", "Composed", "Identifier", "Literal")}
-    otherwise = SimpleNamespace(SQL=lambda statement: sql.SQL(statement.replace(text, other)), **parts)
-
-    def around(original: Callable[..., Any]) -> Callable[..., Any]:
-        def merge_otherwise(*given: Any) -> Any:
-            with mock.patch.object(merge, "sql", otherwise):
-                return original(*given)
-
-        return merge_otherwise
-
-    return around
+    return lambda _: SimpleNamespace(SQL=lambda statement: sql.SQL(statement.replace(text, other)), **parts)
 
 
 def one_fewer(keys: KeySet) -> KeySet:
@@ -139,7 +129,8 @@ MUTANTS: dict[str, Plant] = {
     "a column is shifted by a row": (transform, "convert", column("units_sold", shifted)),
     "two columns are swapped": (transform, "convert", swapped("agreed_payment_date", "agreed_delivery_date")),
     "two references are swapped": (transform, "convert", swapped("currency_id", "counterparty_id")),
-    "a day is off by one": (transform, "convert", column("created_date", lambda days: pc.add(days.cast("int32"), 1).cast("int32"))),
+    "a day is off by one": (
+        transform, "convert", column("created_date", lambda days: pc.add(days.cast("int32"), 1).cast("int32"))),
     "a time loses its milliseconds": (
         transform, "convert", column("created_time", lambda times: pc.multiply(
             pc.divide(times.cast("int32"), 1000), 1000).cast("int32"))),
@@ -158,22 +149,24 @@ MUTANTS: dict[str, Plant] = {
         join, "_join", giving(lambda batch: pa.record_batch(
             [shifted(values) if "." in name else values
              for name, values in zip(batch.schema.names, batch.columns, strict=True)], batch.schema.names))),
-    "an empty text becomes another": (
-        rows, "_derive_one", lambda _: lambda column, value: ("Money", "")),
+    "every currency has one name": (
+        rows, "_derive_one", lambda _: lambda *_: ("Money", "")),
     "the last batch is not encoded": (wire, "_numbered", giving(lambda batches: list(batches)[:-1])),
     "a batch is encoded without its first row": (
         wire, "_numbered", giving(lambda batches: (batch.slice(1) for batch in batches))),
-    "changes are found and not merged": (load, "merge_versions", statement_changed("IS DISTINCT FROM", "<>")),
-    "a version is not added": (load, "merge_versions", statement_changed("ORDER BY s.{key}", "ORDER BY s.{key} OFFSET 1")),
+    "changes are found and not merged": (
+        merge, "sql", statement_changed("ROW({current}) IS DISTINCT FROM ROW({staged})", "false")),
+    "a version is not added": (
+        merge, "sql", statement_changed("ORDER BY s.{key}", "ORDER BY s.{key} OFFSET 1")),
     "a dimension is not overwritten": (
-        load, "merge_latest", statement_changed("IS DISTINCT FROM ROW({excluded})", "IS NULL")),
+        merge, "sql", statement_changed("IS DISTINCT FROM ROW({excluded})", "IS NULL")),
     "one of the gone is not closed": (
         load, "close_versions", lambda original: lambda c, table, keys, at: original(c, table, one_fewer(keys), at)),
     "one more than the gone is closed": (
         load, "close_versions", lambda original: lambda c, table, keys, at: original(
             c, table, keys | KeySet.of([keys.first() + 1]), at)),
-    "nothing is closed": (load, "close_versions", lambda _: lambda *given: 0),
-    "a gone row of a dimension is not noted": (load, "note_deleted", lambda _: lambda *given: 0),
+    "nothing is closed": (load, "close_versions", lambda _: lambda *_: 0),
+    "a gone row of a dimension is not noted": (load, "note_deleted", lambda _: lambda *_: 0),
     "references that are right are refused": (
         load, "refuse_unreferenced", lambda original: lambda c, *given: (
             c.execute("DELETE FROM staged WHERE ctid = (SELECT min(ctid) FROM staged)"), original(c, *given))[1]),

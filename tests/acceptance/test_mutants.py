@@ -12,6 +12,7 @@ from include import pipeline
 from include.pipeline import Options, audit_tables
 from include.proof.prove import Prover
 from include.runner import run
+from include.source.ingest import Findings
 from tests.acceptance.mutants import MUTANTS, plant
 from tests.acceptance.oracle import all_differences
 from tests.acceptance.system import System, open_exactly
@@ -20,7 +21,7 @@ SHARE = int(os.environ.get("MUTANTS", "6"))
 """How many are tried; `make test-proofs` tries all."""
 SEED = int(os.environ.get("PROOF_SEED", datetime.now(UTC).toordinal()))
 """The same in every worker; CI gives a fresh one, and prints it."""
-CHOSEN = sorted(Random(SEED).sample(sorted(MUTANTS), min(SHARE, len(MUTANTS))))
+CHOSEN = sorted(Random(SEED).sample(sorted(MUTANTS), min(SHARE, len(MUTANTS))))  # noqa: S311 (a choice of tests)
 
 CHANGES: LiteralString = """
     UPDATE sales_order SET units_sold = units_sold + 1, unit_price = 2.49, agreed_payment_date = '2024-02-01'
@@ -54,8 +55,8 @@ def test_what_a_planted_defect_made_wrong_is_found_and_healed_by_the_audit_alone
     system.write(CHANGES)
     with (
         plant(name),
-        mock.patch.object(pipeline.checks, "check", lambda *_: None),
-        mock.patch.object(Prover, "__call__", lambda *_: {}),
+        mock.patch.object(pipeline.checks, "check", return_value=None),
+        mock.patch.object(Prover, "__call__", return_value=Findings()),
     ):
         system.run_cleanly()
     assert wrong(system), f"{name}: it made nothing wrong"

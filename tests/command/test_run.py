@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from include.proof.prove import Prover
+from include.source.ingest import Findings
 from include.tables.sources import SOURCES
 from include.tables.star import STAR
 from tests.command.conftest import REPOSITORY, Command
@@ -119,7 +120,7 @@ def test_a_failed_table_fails_the_run_and_the_others_load(command: Command, chan
 def test_a_check_that_does_not_hold_fails_the_run(
     command: Command, change: Change, warehouse_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Prover, "__call__", lambda *_: {})  # else it is found before anything is loaded
+    monkeypatch.setattr(Prover, "__call__", lambda *_: Findings())  # else it is found before anything is loaded
     command("run", "--tables", "design")
     with psycopg.connect(warehouse_url) as warehouse:
         warehouse.execute("DELETE FROM dim_design WHERE design_id = 3")
