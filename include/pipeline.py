@@ -15,7 +15,8 @@ from include.proof.calendar import differing_days, in_words
 from include.proof.prove import Prover
 from include.reports import alerts, metrics
 from include.reports.events import told
-from include.source.ingest import Known, ingest
+from include.source.ingest import ingest
+from include.source.known import Known
 from include.state import status
 from include.state.history import RunIdentity, Work, describe_run
 from include.state.latest import State, read_state

@@ -13,7 +13,7 @@ from include.proof.compare import Difference, block_width
 from include.proof.comparison import Comparison, compare
 from include.proof.sides import KeyRange
 from include.proof.sweep import advance, next_share
-from include.source.ingest import Findings, Subject
+from include.source.known import Findings, Subject
 from include.state.latest import State, recorded_keys
 from include.tables.lineage import fed_by
 from include.tables.schema import Calendar, Dimension, Fact, SourceTable

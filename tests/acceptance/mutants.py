@@ -14,7 +14,7 @@ from psycopg import sql
 from include.common.keys import KeySet
 from include.lake import join, rows, transform
 from include.lake.rows import Converted
-from include.source import ingest, landing
+from include.source import changes, landing
 from include.tables.schema import Fact
 from include.warehouse import load, merge, wire
 
@@ -122,9 +122,9 @@ MUTANTS: dict[str, Plant] = {
     "a letter of the CSV is lost": (landing, "copy_out", bytes_changed(lambda block: block.replace(b"e", b"", 1))),
     "the last key of a slice is not read": (
         landing, "among", taking(lambda table, keys: (table, without_last(keys)))),
-    "the cursor hides every change": (ingest, "changed_since", giving(lambda _: sql.SQL("false"))),
+    "the cursor hides every change": (changes, "changed_since", giving(lambda _: sql.SQL("false"))),
     "the cursor hides changes of odd keys": (
-        ingest, "changed_since", lambda original: lambda table, cursor: sql.SQL("{} AND {} % 2 = 0").format(
+        changes, "changed_since", lambda original: lambda table, cursor: sql.SQL("{} AND {} % 2 = 0").format(
             original(table, cursor), sql.Identifier(table.key))),
     "a column is shifted by a row": (transform, "convert", column("units_sold", shifted)),
     "two columns are swapped": (transform, "convert", swapped("agreed_payment_date", "agreed_delivery_date")),

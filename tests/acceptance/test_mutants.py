@@ -12,7 +12,7 @@ from include import pipeline
 from include.pipeline import Options, audit_tables
 from include.proof.prove import Prover
 from include.runner import run
-from include.source.ingest import Findings
+from include.source.known import Findings
 from tests.acceptance.mutants import MUTANTS, plant
 from tests.acceptance.oracle import all_differences
 from tests.acceptance.system import System, open_exactly

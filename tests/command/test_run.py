@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from include.proof.prove import Prover
-from include.source.ingest import Findings
+from include.source.known import Findings
 from include.tables.sources import SOURCES
 from include.tables.star import STAR
 from tests.command.conftest import REPOSITORY, Command

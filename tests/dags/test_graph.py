@@ -210,11 +210,11 @@ def test_an_undeclared_table_is_refused_by_the_form(dag: Any) -> None:
 def test_new_declarations_are_new_tasks(mwaa_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "dags"
     shutil.copytree(mwaa_folder, folder)
-    sources = folder / "include" / "sources.py"
+    sources = folder / "include" / "tables" / "sources.py"
     sources.write_text(
         sources.read_text().replace("_TABLES = (", '_TABLES = (\n    _table("courier", _text("courier_name")),', 1)
     )
-    (folder / "include" / "star" / "dim_courier.py").write_text(
+    (folder / "include" / "tables" / "star" / "dim_courier.py").write_text(
         "from include.tables.schema import Column, Dimension\n"
         'KEY = Column("courier_id", "integer", "courier_id")\n'
         'TABLE = Dimension("dim_courier", "courier_id", "courier", (KEY, Column("name", "text", "courier_name")))\n'

@@ -12,7 +12,8 @@ from include.common.keys import KeySet
 from include.common.manifests import Inputs, SourceRead, instant_text
 from include.common.settings import STATE_BUCKET, aws_client, required_variable
 from include.lake.files import read_file
-from include.source.ingest import Known, ingest
+from include.source.ingest import ingest
+from include.source.known import Known
 from include.state.latest import TableState
 from include.tables.lineage import fed_by
 from include.tables.sources import SOURCES

@@ -11,7 +11,8 @@ from psycopg import sql
 
 from include.common.keys import KeySet
 from include.common.manifests import Cursor
-from include.source.ingest import Known, ingest
+from include.source.ingest import ingest
+from include.source.known import Known
 from include.source.observe import MAX_CURSOR_AGE, changed_since, follows, observe
 from include.source.server import find_server
 from include.tables.sources import SOURCES
@@ -137,7 +138,7 @@ def test_a_rolled_back_subtransaction_is_not_read(read_since: Reader, source: Co
 def test_a_reading_is_one_snapshot_whatever_is_written_meanwhile(
     read_since: Reader, source: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from include.source import ingest as module
+    from include.source import changes as module
 
     real = module.select_keys
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from include.common.errors import ServiceError
-from include.source import ingest as ingesting
+from include.source import changes as ingesting
 from include.source import yielding
 from tests.unit.conftest import Reader
 

@@ -1,0 +1,98 @@
+"""Which keys a source table has, which of their rows are to be read, and whether known ones are gone."""
+
+from dataclasses import dataclass, field, replace
+
+import psycopg
+from psycopg import sql
+
+from include.common.errors import DataError
+from include.common.keys import STATEMENT_KEYS, KeySet
+from include.source.known import Base, Findings
+from include.source.observe import Selection, among, changed_since, count_rows, select_keys, sum_keys
+from include.state.latest import TableState
+from include.tables.schema import SourceTable
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Which keys the source holds, which of their rows are to be read, and whether known ones are gone.
+
+    again: rows that were rejected before, or that differ from what was loaded, and are read again whether they changed
+        or not.
+    known: the keys as they were recorded. whole: all rows are to be read.
+    known_key: the file that holds the current keys already, if there is one.
+    """
+
+    selected: Selection
+    again: KeySet
+    known: KeySet
+    current: KeySet
+    key_sum: int
+    whole: bool
+    deletions: bool
+    known_key: str | None
+    findings: Findings = field(default_factory=Findings)
+
+    @property
+    def changed(self) -> bool:
+        """Whether there are rows to read, or known ones gone."""
+        unread = len(self.selected.keys) + len(self.again) > 0
+        return self.whole or self.deletions or unread or self.findings.joined_differ
+
+    def disproven(self, findings: Findings) -> "Keys":
+        """With the rows that proofs found to differ: those of the source are read, the others are to be taken out."""
+        differing = KeySet()
+        for proof in findings.proofs.values():
+            differing.add(proof.differing)
+        again = self.again | (differing & self.current)
+        return replace(self, again=again, deletions=self.deletions or bool(differing - self.current), findings=findings)
+
+
+def compare_keys(connection: psycopg.Connection, table: SourceTable, base: Base | None) -> Keys:
+    """Compare the source's keys with what the known ones and this run's changes predict.
+
+    All keys are read only where those do not agree with what the source counts, or where there are doubts: another
+    server may have given a number of transaction twice.
+
+    Raises: DataError where the key is not unique.
+    """
+    state, known = (base.state, base.keys) if base else (None, KeySet())
+    selected = select_keys(connection, table, changed_since(table, state.cursor) if state else sql.SQL("true"))
+    predicted = known | selected.keys
+    rows = count_rows(connection, table)
+    agree = not (base and base.doubts) and _agree(connection, table, predicted, rows)
+    current = predicted if agree else select_keys(connection, table, sql.SQL("true")).keys
+    if rows != len(current):
+        advice = "declare a key that is unique and never NULL"
+        raise DataError(f"{table.name}: {rows} rows have {len(current)} different values of {table.key}; {advice}")
+    selected.keys.add(current - predicted)
+    return Keys(
+        selected=selected,
+        again=_rejected_before(connection, table, state),
+        known=known,
+        current=current,
+        key_sum=state.key_sum if state and current == known else current.sum(),
+        whole=state is None,
+        deletions=len(known - current) > 0,
+        known_key=state.keys_key if state and current == known else None,
+    )
+
+
+def _agree(connection: psycopg.Connection, table: SourceTable, predicted: KeySet, rows: int) -> bool:
+    """Whether the predicted keys are the source's, which has so many rows.
+
+    Where changes are found by xmin, every key of the snapshot is among the predicted ones, so equal numbers mean equal
+    sets. A stamp may lie further back than the overlap, so with last_updated the sums must be equal too.
+    """
+    return rows == len(predicted) and (table.follow == "xmin" or sum_keys(connection, table) == predicted.sum())
+
+
+def _rejected_before(connection: psycopg.Connection, table: SourceTable, state: TableState | None) -> KeySet:
+    """The keys of the rows that were rejected before and are still there: what they lacked may have come."""
+    rejected = KeySet()
+    for keys in state.rejected.values() if state else ():
+        rejected.add(keys)
+    present = KeySet()
+    for part in rejected.slices(STATEMENT_KEYS):
+        present.add(select_keys(connection, table, among(table, part)).keys)
+    return present

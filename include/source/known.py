@@ -1,0 +1,141 @@
+"""What a reading goes on from: what was recorded of the table, unless something says that this is not enough."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import psycopg
+
+from include.common.keys import KeySet
+from include.common.manifests import Inputs, Proof, instant_text
+from include.source.observe import Observation, follows, suspicions
+from include.source.server import Recorded, require_not_behind
+from include.state.latest import TableState, recorded_keys
+from include.tables.lineage import fed_by, fingerprint, is_joined
+from include.tables.schema import SourceTable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A source table whose rows are to be compared with what was loaded of them.
+
+    known, current: its keys as they were recorded, and as they are now. doubts: why rows may hold other values though
+    no version of them is newer.
+    """
+
+    table: SourceTable
+    known: KeySet
+    current: KeySet
+    doubts: list[str]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """How the rows that a source table feeds compare.
+
+    proofs: warehouse table → its proof, of those whose own source it is. joined_differ: whether rows of others, which
+    join it, are unequal; then it is read whole, for what they joined may be what is wrong.
+    """
+
+    proofs: dict[str, Proof] = field(default_factory=dict)
+    joined_differ: bool = False
+
+    def cover(self, table: SourceTable) -> bool:
+        """Whether all warehouse tables were compared whose own source this is."""
+        return all(fed.name in self.proofs for fed in fed_by(table.name) if fed.sources[0] == table.name)
+
+
+Prove = Callable[[psycopg.Connection, Subject], Findings]
+"""Compares values in the transaction that reads them."""
+
+
+def _unproven(_: psycopg.Connection, __: Subject) -> Findings:
+    return Findings()
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a reading begins from.
+
+    state: what was recorded of the table; None reads it whole, as `full_refresh` does.
+    loaded: what the warehouse says it was built from; where that is behind the state, the table is read whole.
+    accepted: deletions are believed, however many they are; else those of most of the table hold it back.
+    prove: compares what was loaded with what the reading shows; rows that differ are read as well.
+    """
+
+    state: TableState | None
+    loaded: dict[str, Inputs]
+    full_refresh: bool = False
+    accepted: bool = False
+    prove: Prove = _unproven
+
+
+@dataclass(frozen=True)
+class Base:
+    """What a reading goes on from: what was recorded, with the keys of then.
+
+    doubts: why rows may hold other values, or be others, though no version of them is newer than the cursor.
+    """
+
+    state: TableState
+    keys: KeySet
+    doubts: list[str]
+
+
+def find_base(table: SourceTable, known: Known, observation: Observation) -> Base | None:
+    """What a reading goes on from; None where it begins anew, also as the file of the recorded keys is gone.
+
+    Raises: ServiceError and DataError as `require_not_behind`.
+    """
+    state = known.state
+    if state is None or known.full_refresh:
+        return None
+    recorded, clock = Recorded(state.cursor, state.observed_at), observation.cursor.clock
+    assert clock is not None
+    require_not_behind(table.name, recorded, observation.server, observation.next_xid, clock)
+    if not _usable(table, state, known.loaded, observation):
+        return None
+    keys = recorded_keys(table.name, state.keys_key)
+    if keys is None:
+        log.warning("%s is read whole: the file of its keys, %s, is gone", table.name, state.keys_key)
+        return None
+    return Base(state, keys, suspicions(state.cursor, observation))
+
+
+def after_seen(table: SourceTable, known: Known, observation: Observation) -> Observation:
+    """The observation, put after all that was seen of this table even where the source's clock was set back."""
+    instants = [datetime.fromisoformat(inputs[table.name]) for inputs in known.loaded.values() if table.name in inputs]
+    seen = max([*instants, *([known.state.observed_at] if known.state else [])], default=None)
+    if seen is None or observation.observed_at > seen:
+        return observation
+    return replace(observation, observed_at=seen + timedelta(microseconds=1))
+
+
+def _usable(table: SourceTable, state: TableState, loaded: dict[str, Inputs], observation: Observation) -> bool:
+    """Whether the changes since the state are enough; says in the log why not."""
+    read_at = instant_text(state.read_at)
+    behind = [fed.name for fed in fed_by(table.name) if loaded.get(fed.name, {}).get(table.name, "") < read_at]
+    reasons = {
+        "the last check did not hold": state.reread,
+        "its declaration changed": state.fingerprint != fingerprint(table.name),
+        "the source cannot tell what changed since the last run": not follows(state.cursor, observation),
+        f"the warehouse has less than was recorded, in {', '.join(behind)}": bool(behind),
+    }
+    if is_joined(table.name):  # it is read whole with any change, and what joins it is not compared by its keys
+        reasons |= dict.fromkeys(suspicions(state.cursor, observation), True)
+    for reason, holds in reasons.items():
+        if holds:
+            log.warning("%s is read whole: %s", table.name, reason)
+    return not any(reasons.values())
+
+
+def is_ahead(table: SourceTable, base: Base | None, loaded: dict[str, Inputs]) -> bool:
+    """Whether the warehouse was loaded from a reading that was never recorded.
+
+    It may then hold what the source has taken back since: a row that came and went between two recorded readings.
+    """
+    recorded = instant_text(base.state.read_at) if base else ""
+    return any(loaded.get(fed.name, {}).get(table.name, "") > recorded for fed in fed_by(table.name))
