@@ -14,7 +14,7 @@ from include.common.settings import INGESTION_BUCKET, SOURCE_CONNECTION, require
 from include.lake.files import exists
 from include.source.changes import Keys, compare_keys
 from include.source.held import doubted, hold_back
-from include.source.known import Findings, Known, Subject, after_seen, find_base, is_ahead
+from include.source.known import Base, Known, Subject, after_seen, find_base, is_ahead
 from include.source.landing import copy_files
 from include.source.observe import Observation, check_columns
 from include.source.open import open_since, tell_long
@@ -83,20 +83,35 @@ def _find_changes(
     ignored = check_columns(connection, table, observation.cursor.relation)
     _tell_ignored(table, ignored, known.state)
     keys = compare_keys(connection, table, base)
-    held = doubted(table, known.state, keys.whole, keys.current) if known.state and not known.accepted else ""
+    held = _held(table, known, base, keys)
     if base and not held:
-        findings = known.prove(connection, Subject(table, base.keys, keys.current, base.doubts))
-        if base.doubts and not findings.cover(table):
-            log.warning("%s is read whole, as it cannot be compared now: %s", table.name, "; ".join(base.doubts))
-            base, findings = None, Findings()
-            keys = compare_keys(connection, table, base)
-        keys = keys.disproven(findings)
+        base, keys = _compare_values(
+            connection, known, base, Subject(table, base.keys, keys.current, base.doubts), keys
+        )
     changed = not held and (keys.changed or is_ahead(table, base, known.loaded))
     held_since = open_since(connection, table, observation, known.state)
     state = base.state if base else None
     reading = _Reading(table, state, observation, keys, changed, held, held_since)
     needed = changed or (not held and _is_expired(table, state))
     return reading, _copy(connection, reading) if needed else [], ignored
+
+
+def _held(table: SourceTable, known: Known, base: Base | None, keys: Keys) -> str:
+    """Why what the source holds now is not believed; empty where it is."""
+    if known.state is None or known.accepted:
+        return ""
+    return doubted(table, known.state, base.keys if base else None, keys.current)
+
+
+def _compare_values(
+    connection: psycopg.Connection, known: Known, base: Base, subject: Subject, keys: Keys
+) -> tuple[Base | None, Keys]:
+    """What to go on from and the keys, after what was loaded was compared; all anew where doubts are left."""
+    findings = known.prove(connection, subject)
+    if not base.doubts or findings.cover(subject.table):
+        return base, keys.disproven(findings)
+    log.warning("%s is read whole, as it cannot be compared now: %s", subject.table.name, "; ".join(base.doubts))
+    return None, compare_keys(connection, subject.table, None)
 
 
 def _is_expired(table: SourceTable, base: TableState | None) -> bool:
