@@ -84,8 +84,8 @@ def first_run() -> tuple[Run, dict[CodeType, Step]]:
     return going, {code: step for code, step in called.items() if code.co_name not in OUTSIDE}
 
 
-OUTSIDE = {"_attempt", "__str__", "border", "_is_signal", "_is_foreign", "<module>"}
-"""What is called around the border, and the border itself."""
+OUTSIDE = {"_attempt", "__str__", "border", "_is_signal", "_is_foreign", "<module>", "_work", "attempt"}
+"""What is called around the border, the border itself, and the loop of a thread, which hands on what its work raises."""
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_an_error_in_any_function_is_its_step_s_failure_in_one_of_the_three_kind
         assert all(isinstance(error, (DeclarationError, DataError, ServiceError)) for error in going.failures.values())
         assert all(len(str(error)) < 2000 for error in going.failures.values())
     assert met > 150
-    assert silent <= {"iso_4217_name"}  # whatever it raises costs a row
+    assert silent <= {"iso_4217_name", "_watch"}  # the one costs a row; without the other a reading gives no way
 
 
 @pytest.mark.parametrize("place", ["plan", "identify", "read_state"])

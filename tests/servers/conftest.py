@@ -117,9 +117,10 @@ class Pipeline:
         """Point one of Airflow's connections elsewhere."""
         self._patch.setenv(f"AIRFLOW_CONN_{connection.upper()}", url)
 
-    def differences(self, source_url: str) -> object:
-        """How the warehouse differs from this source."""
-        with open_exactly(source_url) as source, open_exactly(self.system.endpoints.warehouse_url) as warehouse:
+    def differences(self, source_url: str, warehouse_url: str = "") -> object:
+        """How the warehouse differs from this source. warehouse_url: where it is to be had without a pooler."""
+        direct = warehouse_url or self.system.endpoints.warehouse_url
+        with open_exactly(source_url) as source, open_exactly(direct) as warehouse:
             return all_differences(source, warehouse)
 
 

@@ -20,7 +20,7 @@ def bring_twice(pipeline: Pipeline, server: PostgresServer) -> None:
     pipeline.system.run_cleanly()
     execute(server, CHANGES)
     pipeline.system.run_cleanly()
-    assert pipeline.differences(server.url("totesys")) == []
+    assert pipeline.differences(server.url("totesys"), server.url("warehouse")) == []
 
 
 @pytest.mark.parametrize("version", [15, 16, 18])
