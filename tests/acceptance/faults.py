@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,17 +10,16 @@ from typing import Any, ClassVar
 from unittest import mock
 
 import psycopg
-from airflow.providers.postgres.hooks.postgres import PostgresHook
 from botocore.exceptions import ReadTimeoutError
 
 from include import runner
-from include.common import postgres
+from include.common import postgres, threads
 from include.common.errors import ServiceError
 from include.common.session import SessionCursor
 from include.common.settings import aws_client
-from include.lake import transform
+from include.common.threads import Threads
+from include.common.waiting import PatientConnection
 from include.runner import Run
-from include.source import landing
 from include.tables.steps import Step
 from include.warehouse import wire
 
@@ -37,7 +36,7 @@ PLACES = (
     "after a commit",
 )
 
-REAL_DO, REAL_GET_CONN = runner._do, PostgresHook.get_conn
+REAL_DO, REAL_MAKE_PATIENT = runner._do, postgres.make_patient
 
 
 class PowerCut(BaseException):
@@ -93,16 +92,17 @@ def step_failed() -> Exception:
     return ServiceError("a test's failure")
 
 
-class Inline(Executor):
+class Inline(Threads):
     """Does everything at once in the caller's thread, so that a run is the same each time."""
 
-    def __init__(self, threads: int) -> None:
-        """Take the number of threads that are not needed."""
+    def __init__(self, _: int) -> None:
+        """Take the number of threads, none of which is needed."""
+        super().__init__(0)
 
-    def submit(self, work: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
+    def submit(self, work: Callable[..., Any], *arguments: object) -> Future[Any]:
         future: Future[Any] = Future()
         try:
-            future.set_result(work(*arguments, **options))
+            future.set_result(work(*arguments))
         except BaseException as error:  # noqa: BLE001 - as the real one does, to raise it where it is asked for
             future.set_exception(error)
         return future
@@ -120,7 +120,7 @@ class _Cursor(SessionCursor):
         self.faults.reach("after a COPY", connection_lost)
 
 
-class _Connection(psycopg.Connection[Any]):
+class _Connection(PatientConnection):
     faults: ClassVar[Faults]
 
     def execute(self, *arguments: Any, **options: Any) -> psycopg.Cursor[Any]:
@@ -128,23 +128,26 @@ class _Connection(psycopg.Connection[Any]):
         return super().execute(*arguments, **options)
 
     def commit(self) -> None:
+        if self.read_only:
+            super().commit()
+            return
         self.faults.reach("before a commit", connection_lost)
         super().commit()
         self.faults.committed = True
         self.faults.reach("after a commit", connection_lost)
 
 
-def _watched(faults: Faults) -> Callable[[PostgresHook], psycopg.Connection]:
-    """`PostgresHook.get_conn` whose connections reach the places of these faults."""
+def _watched(faults: Faults) -> Callable[..., PatientConnection]:
+    """`make_patient` whose connections reach the places of these faults."""
     connection_class = type("Connection", (_Connection,), {"faults": faults})
 
-    def get_conn(hook: PostgresHook) -> psycopg.Connection:
-        connection = REAL_GET_CONN(hook)
-        assert type(connection) is psycopg.Connection
+    def make_patient(*arguments: Any) -> PatientConnection:
+        connection = REAL_MAKE_PATIENT(*arguments)
+        assert type(connection) is PatientConnection
         connection.__class__ = connection_class
         return connection
 
-    return get_conn
+    return make_patient
 
 
 @contextmanager
@@ -186,10 +189,10 @@ def watched_run(faults: Faults, around: Around = undisturbed) -> Iterator[None]:
         return result
 
     with ExitStack() as stack:
-        for module in (runner, landing, transform, wire):
-            stack.enter_context(mock.patch.object(module, "ThreadPoolExecutor", Inline))
+        for module in (runner, threads, wire):
+            stack.enter_context(mock.patch.object(module, "Threads", Inline))
         stack.enter_context(mock.patch.object(runner, "_do", do))
-        stack.enter_context(mock.patch.object(PostgresHook, "get_conn", _watched(faults)))
+        stack.enter_context(mock.patch.object(postgres, "make_patient", _watched(faults)))
         stack.enter_context(
             mock.patch.object(postgres, "SessionCursor", type("Cursor", (_Cursor,), {"faults": faults}))
         )

@@ -85,7 +85,7 @@ def first_run() -> tuple[Run, dict[CodeType, Step]]:
 
 
 OUTSIDE = {"_attempt", "__str__", "border", "_is_signal", "_is_foreign", "<module>", "_work", "attempt"}
-"""What is called around the border, the border itself, and the loop of a thread, which hands on what its work raises."""
+"""What is called around the border, the border itself, and the loop of a thread, which hands on what work raises."""
 
 
 @pytest.fixture
