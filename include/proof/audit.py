@@ -82,7 +82,10 @@ def _attempt(table: Dimension | Fact, state: State) -> TableAudit | None:
         known = read_keys(own.name, state.tables[own.name].keys_key)
         with compare(connection, table, state, known) as comparison:
             if comparison is None:
-                raise ServiceError(f"{table.name}: a run is at work on it, or was not recorded; audit it after one")
+                why = (
+                    "a run is at work on it or was not recorded, or a server's encoding is one that cannot be compared"
+                )
+                raise ServiceError(f"{table.name}: {why}")
             found = collect(comparison, whole_table(own, known))
             rows = list(_rows(comparison, found))
         if end_reading(connection, own, seen) is None:

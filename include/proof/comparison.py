@@ -12,6 +12,7 @@ from include.common.keys import KeySet
 from include.common.manifests import Inputs, instant_text
 from include.common.postgres import connect, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
+from include.proof.canonical import MANY_BYTES
 from include.proof.compare import BLOCK_ROWS, Difference, differences
 from include.proof.sides import KeyRange, Side, source_side, stored_side
 from include.source.observe import changed_since, relation
@@ -85,7 +86,7 @@ def compare(
     """A warehouse table beside the transaction of its own source that this connection is in.
 
     None where the warehouse was not loaded from the recorded readings alone: another run is at work, or one that was
-    never recorded was.
+    never recorded was; and where a server's texts cannot be hashed as UTF-8.
 
     Raises: as `postgres_errors`.
     """
@@ -95,7 +96,8 @@ def compare(
             yield None
         else:
             stored, source = stored_side(warehouse, table), source_side(connection, table)
-            yield Comparison(table, source, stored, recorded, known)
+            hashable = MANY_BYTES.isdisjoint({stored.encoding, source.encoding})
+            yield Comparison(table, source, stored, recorded, known) if hashable else None
 
 
 def _inputs(warehouse: psycopg.Connection, table: Dimension | Fact) -> Inputs | None:

@@ -62,9 +62,13 @@ class Side:
         return {key: dict(zip(self.texts.columns, row, strict=True)) for key, *row in found}
 
     @property
+    def encoding(self) -> str:
+        """The server's own encoding of texts."""
+        return (self.connection.pgconn.parameter_status(b"server_encoding") or b"").decode()
+
+    @property
     def _digest(self) -> sql.Composed:
-        encoding = self.connection.pgconn.parameter_status(b"server_encoding") or b""
-        return self.texts.digest(encoding.decode())
+        return self.texts.digest(self.encoding)
 
     @property
     def _long_key(self) -> sql.Composed:

@@ -198,6 +198,9 @@ def test_a_source_in_another_encoding_arrives_as_it_is(encoded: System) -> None:
         connection.execute("UPDATE design SET design_name = %s WHERE design_id = 1", [text])
     encoded.run_cleanly("design")
     assert encoded.warehouse("SELECT design_name FROM dim_design WHERE design_id = 1") == [(text,)]
+    proofs = encoded.run_cleanly("design").results[Step("ingest", "design")].proofs
+    proven = [(proof.rows, proof.left_out, len(proof.differing)) for proof in proofs.values()]
+    assert proven == ([] if text == "日本語" else [(1, 0, 0)])
 
 
 @pytest.fixture
