@@ -87,6 +87,11 @@ $(BROWSER)/.built: requirements/browser.txt
 test: make-build ## Run the tests on real servers: TEST_OPTIONS='-k name' selects
 	$(IN_VENV) pytest -n 2 --ignore tests/terraform --ignore tests/servers $(TEST_OPTIONS)
 
+.PHONY: test-proofs
+test-proofs: make-build ## Try every planted defect and long histories; `make test` tries some, chosen by PROOF_SEED
+	MUTANTS=1000 HYPOTHESIS_PROFILE=thorough $(IN_VENV) pytest -n 2 tests/acceptance/test_mutants.py \
+	    tests/acceptance/test_histories.py $(TEST_OPTIONS)
+
 # pgbouncer and PostgreSQL 15 as Debian has them: `apt-get install postgresql-15 pgbouncer`. What is missing is a failure.
 .PHONY: test-servers
 test-servers: make-build ## Try it through a pooler, on PostgreSQL 15, on standbys, over fail-over and restored volumes

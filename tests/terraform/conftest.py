@@ -14,6 +14,7 @@ from tests.terraform.cloud import Cloud
 from tests.terraform.databases import Databases, running_databases
 from tests.terraform.environments import Environment, apply_both
 from tests.terraform.mwaa_run import AirflowRun, run_from_bucket
+from tests.terraform.providers import FIVE, SIX
 
 APART = ("test_modules.py", "test_mutations.py")
 """Files whose tests have nothing in common, so that workers share them; the tests of any other have one worker."""
@@ -25,6 +26,13 @@ class ByFile(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         return nodeid if file.endswith(APART) else file
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the providers ready before there are workers: to set up one's may take the other's away."""
+    if not hasattr(config, "workerinput"):
+        for provider in (SIX, FIVE):
+            provider.variables()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
