@@ -48,7 +48,7 @@ def command(pipeline_environment: dict[str, str], capfd: pytest.CaptureFixture[s
     The log is silent: where another test imported Airflow first, Airflow writes it to standard output.
     """
     aws_client.cache_clear()
-    logging.disable(logging.WARNING)
+    logging.disable(logging.CRITICAL)
 
     def do(*arguments: str) -> Answer:
         capfd.readouterr()
