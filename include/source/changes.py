@@ -8,7 +8,15 @@ from psycopg import sql
 from include.common.errors import DataError
 from include.common.keys import STATEMENT_KEYS, KeySet
 from include.source.known import Base, Findings
-from include.source.observe import Selection, among, changed_since, count_rows, select_keys, sum_keys
+from include.source.observe import (
+    LISTING_VERSION,
+    Selection,
+    among,
+    changed_since,
+    count_rows,
+    select_keys,
+    sum_keys,
+)
 from include.state.latest import TableState
 from include.tables.schema import SourceTable
 
@@ -48,18 +56,21 @@ class Keys:
         return replace(self, again=again, deletions=self.deletions or bool(differing - self.current), findings=findings)
 
 
-def compare_keys(connection: psycopg.Connection, table: SourceTable, base: Base | None) -> Keys:
+def compare_keys(
+    connection: psycopg.Connection, table: SourceTable, base: Base | None, next_xid: int | None = None
+) -> Keys:
     """Compare the source's keys with what the known ones and this run's changes predict.
 
     All keys are read only where those do not agree with what the source counts, or where there are doubts: another
     server may have given a number of transaction twice.
 
+    next_xid: as `changed_since` takes it.
+
     Raises: DataError where the key is not unique.
     """
     state, known = (base.state, base.keys) if base else (None, KeySet())
-    selected = select_keys(connection, table, changed_since(table, state.cursor) if state else sql.SQL("true"))
+    rows, selected = _select_changes(connection, table, state, next_xid)
     predicted = known | selected.keys
-    rows = count_rows(connection, table)
     agree = not (base and base.doubts) and _agree(connection, table, predicted, rows)
     current = predicted if agree else select_keys(connection, table, sql.SQL("true")).keys
     if rows != len(current):
@@ -76,6 +87,16 @@ def compare_keys(connection: psycopg.Connection, table: SourceTable, base: Base 
         deletions=len(known - current) > 0,
         known_key=state.keys_key if state and current == known else None,
     )
+
+
+def _select_changes(
+    connection: psycopg.Connection, table: SourceTable, state: TableState | None, next_xid: int | None
+) -> tuple[int, Selection]:
+    """How many rows the table has, and those that changed; without a state all. A quiet table is scanned once."""
+    listing = next_xid if connection.info.server_version >= LISTING_VERSION else None
+    changed = changed_since(table, state.cursor, listing) if state else sql.SQL("true")
+    rows, some = count_rows(connection, table, changed)
+    return rows, select_keys(connection, table, changed) if some else Selection()
 
 
 def _agree(connection: psycopg.Connection, table: SourceTable, predicted: KeySet, rows: int) -> bool:

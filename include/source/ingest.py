@@ -82,7 +82,7 @@ def _find_changes(
     base = find_base(table, known, observation)
     ignored = check_columns(connection, table, observation.cursor.relation)
     _tell_ignored(table, ignored, known.state)
-    keys = compare_keys(connection, table, base)
+    keys = compare_keys(connection, table, base, observation.next_xid)
     held = _held(table, known, base, keys)
     if base and not held:
         base, keys = _compare_values(

@@ -1,7 +1,8 @@
 """What is asked of the source database: what it is, which rows changed, which keys there are."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -19,6 +20,15 @@ log = logging.getLogger(__name__)
 
 MAX_CURSOR_AGE = 1_000_000_000
 """Transactions after which a cursor is void: half of what PostgreSQL's 32-bit row versions can be told apart by."""
+
+LISTED_XIDS = 50_000
+"""How many transactions are listed one by one to find what they wrote."""
+
+FIRST_XID = 3
+"""Source: FirstNormalTransactionId of PostgreSQL's access/transam.h."""
+
+LISTING_VERSION = 140_000
+"""The first version of PostgreSQL that looks a value up in a list by its hash."""
 
 STAMPED_KEY = binary_row(key=">i4", stamp=">i8")
 POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -59,9 +69,9 @@ class Observation:
 class Selection:
     """Keys of rows, with the oldest and the newest last_updated among them (UTC; None where there is no row)."""
 
-    keys: KeySet
-    oldest: datetime | None
-    newest: datetime | None
+    keys: KeySet = field(default_factory=KeySet)
+    oldest: datetime | None = None
+    newest: datetime | None = None
 
 
 def observe(connection: psycopg.Connection, table: SourceTable, server: Server) -> Observation:
@@ -134,16 +144,28 @@ def check_columns(connection: psycopg.Connection, table: SourceTable, relation: 
     return ignored
 
 
-def changed_since(table: SourceTable, cursor: Cursor) -> sql.Composed:
+def changed_since(table: SourceTable, cursor: Cursor, next_xid: int | None = None) -> sql.Composed:
     """The condition that holds for each row that may have changed since the cursor, whatever it did to its stamps.
 
     Rows of transactions that were open at the cursor, and of their subtransactions, have that xid or a later one.
+
+    next_xid: the first transaction that had not begun in the snapshot, 64 bits. Where few lie before it, they are
+        listed: the server compares those in parallel, while `age` keeps a scan to one process.
     """
     if table.follow == "xmin":
+        if next_xid is not None and next_xid - int(cursor.xid) <= LISTED_XIDS:
+            return _written_by(range(int(cursor.xid), next_xid))
         return sql.SQL("age(xmin) <= age({}::xid8::xid)").format(sql.Literal(cursor.xid))
     newest = cursor.last_updated or datetime.min.replace(tzinfo=UTC)
     since = max(newest - timedelta(seconds=table.overlap_seconds), POSTGRES_EPOCH)
     return sql.SQL("last_updated >= {}::timestamp").format(sql.Literal(since.replace(tzinfo=None).isoformat(sep=" ")))
+
+
+def _written_by(transactions: Iterable[int]) -> sql.Composed:
+    """Row versions have the lower 32 bits of a transaction's number; the first three of those stand for none."""
+    short = [number % (1 << 32) for number in transactions]
+    listed = ",".join(str(number) for number in short if number >= FIRST_XID)
+    return sql.SQL("xmin = ANY({}::xid[])").format(sql.Literal(f"{{{listed}}}"))
 
 
 def relation(table: SourceTable) -> sql.Identifier:
@@ -179,18 +201,17 @@ def _instant(stamp: int | None) -> datetime | None:
         return (datetime.min if stamp < 0 else datetime.max).replace(tzinfo=UTC)
 
 
-def count_rows(connection: psycopg.Connection, table: SourceTable) -> int:
-    """How many rows the table has."""
-    return _number(connection, sql.SQL("SELECT count(*) FROM {}").format(relation(table)))
+def count_rows(connection: psycopg.Connection, table: SourceTable, condition: sql.Composable) -> tuple[int, int]:
+    """How many rows the table has, and how many of them fulfil a condition: one scan for both."""
+    statement = sql.SQL("SELECT count(*), count(*) FILTER (WHERE {}) FROM {}").format(condition, relation(table))
+    row = connection.execute(statement).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
 
 
 def sum_keys(connection: psycopg.Connection, table: SourceTable) -> int:
     """The sum of the table's keys."""
     statement = sql.SQL("SELECT coalesce(sum({}), 0)::bigint FROM {}")
-    return _number(connection, statement.format(sql.Identifier(table.key), relation(table)))
-
-
-def _number(connection: psycopg.Connection, statement: sql.Composed) -> int:
-    row = connection.execute(statement).fetchone()
+    row = connection.execute(statement.format(sql.Identifier(table.key), relation(table))).fetchone()
     assert row is not None
     return int(row[0])

@@ -124,8 +124,8 @@ MUTANTS: dict[str, Plant] = {
         landing, "among", taking(lambda table, keys: (table, without_last(keys)))),
     "the cursor hides every change": (changes, "changed_since", giving(lambda _: sql.SQL("false"))),
     "the cursor hides changes of odd keys": (
-        changes, "changed_since", lambda original: lambda table, cursor: sql.SQL("{} AND {} % 2 = 0").format(
-            original(table, cursor), sql.Identifier(table.key))),
+        changes, "changed_since", lambda original: lambda table, *known: sql.SQL("{} AND {} % 2 = 0").format(
+            original(table, *known), sql.Identifier(table.key))),
     "a column is shifted by a row": (transform, "convert", column("units_sold", shifted)),
     "two columns are swapped": (transform, "convert", swapped("agreed_payment_date", "agreed_delivery_date")),
     "two references are swapped": (transform, "convert", swapped("currency_id", "counterparty_id")),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC
 from typing import Any, LiteralString
+from unittest import mock
 
 import psycopg
 import pytest
@@ -11,9 +12,10 @@ from psycopg import sql
 
 from include.common.keys import KeySet
 from include.common.manifests import Cursor
+from include.source import observe as observing
 from include.source.ingest import ingest
 from include.source.known import Known
-from include.source.observe import MAX_CURSOR_AGE, changed_since, follows, observe
+from include.source.observe import LISTED_XIDS, MAX_CURSOR_AGE, changed_since, count_rows, follows, observe
 from include.source.server import find_server
 from include.tables.sources import SOURCES
 from local.environment import Buckets
@@ -140,9 +142,9 @@ def test_a_reading_is_one_snapshot_whatever_is_written_meanwhile(
 ) -> None:
     from include.source import changes as module
 
-    real = module.select_keys
+    real = module.count_rows
 
-    def select_keys(*arguments: Any) -> Any:
+    def count_rows(*arguments: Any) -> Any:
         found = real(*arguments)
         source.execute("DELETE FROM design WHERE design_id = 1 AND false OR design_id = 900")
         source.execute(NEW_DESIGN, [901])
@@ -150,7 +152,7 @@ def test_a_reading_is_one_snapshot_whatever_is_written_meanwhile(
 
     source.execute(NEW_DESIGN, [900])
     with monkeypatch.context() as patch:
-        patch.setattr(module, "select_keys", select_keys)
+        patch.setattr(module, "count_rows", count_rows)
         first = read_since()
     assert (first.rows, first.read_rows) == (425, 425)
     second = read_since(first)
@@ -158,16 +160,21 @@ def test_a_reading_is_one_snapshot_whatever_is_written_meanwhile(
 
 
 def test_a_prepared_transaction_is_read_once_it_commits() -> None:
-    with PostgresServer(settings={"max_prepared_transactions": "2"}) as server:
-        condition = "SELECT k FROM t WHERE age(xmin) <= age({}::xid8::xid)"
-        with psycopg.connect(server.url(), autocommit=True) as connection:
-            connection.execute("CREATE TABLE t (k integer)")
-            connection.execute("BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'held'")
-            connection.execute("INSERT INTO t VALUES (2)")
-            cursor = connection.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text").fetchone()
-            assert cursor is not None
-            connection.execute("COMMIT PREPARED 'held'")
-            rows = connection.execute(sql.SQL(condition).format(sql.Literal(cursor[0])))  # type: ignore[arg-type]
+    with (
+        PostgresServer(settings={"max_prepared_transactions": "2"}) as server,
+        psycopg.connect(server.url(), autocommit=True) as connection,
+    ):
+        connection.execute("CREATE TABLE t (k integer)")
+        connection.execute("BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'held'")
+        connection.execute("INSERT INTO t VALUES (2)")
+        first = connection.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text").fetchone()
+        assert first is not None
+        connection.execute("COMMIT PREPARED 'held'")
+        last = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone()
+        cursor = Cursor(xid=first[0], cluster="", relation=1, last_updated=None)
+        for next_xid in (None, last[0] if last else None):
+            condition = changed_since(DESIGN, cursor, next_xid)
+            rows = connection.execute(sql.SQL("SELECT k FROM t WHERE {}").format(condition))
             assert (1,) in rows.fetchall()
 
 
@@ -229,11 +236,32 @@ def test_the_age_of_a_cursor_is_counted_in_64_bits(source: Connection) -> None:
 def test_the_condition_holds_over_the_wraparound_of_row_versions(source: Connection) -> None:
     current = source.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()
     assert current is not None
-    wrapped = str(current[0] + 3 * 2**32)
-    condition = changed_since(DESIGN, Cursor(xid=wrapped, cluster="", relation=1, last_updated=None))
-    count = sql.SQL("SELECT count(*) FROM design WHERE {}")
+    wrapped = current[0] + 3 * 2**32
+    cursor = Cursor(xid=str(wrapped), cluster="", relation=1, last_updated=None)
     source.execute("UPDATE design SET file_name = 'x' WHERE design_id = 1")
-    assert source.execute(count.format(condition)).fetchone() == (1,)
+    for next_xid in (None, wrapped + 2, wrapped + 10, wrapped + LISTED_XIDS, wrapped + LISTED_XIDS + 1):
+        condition = changed_since(DESIGN, cursor, next_xid)
+        assert count_rows(source, DESIGN, condition) == (424, 1), next_xid
+    assert count_rows(source, DESIGN, changed_since(DESIGN, cursor, wrapped + 1)) == (424, 0)
+
+
+@pytest.mark.parametrize(("xid", "listed"), [(2**32 - 2, "4294967294,4294967295,3,4"), (5 * 2**32 + 7, "7,8")])
+def test_numbers_that_stand_for_no_transaction_are_not_listed(source: Connection, xid: int, listed: str) -> None:
+    cursor = Cursor(xid=str(xid), cluster="", relation=1, last_updated=None)
+    last = xid + 7 if listed.count(",") > 1 else xid + 2
+    assert changed_since(DESIGN, cursor, last).as_string(source) == f"xmin = ANY('{{{listed}}}'::xid[])"
+
+
+def test_changes_of_many_transactions_are_found(read_since: Reader, source: Connection) -> None:
+    first = read_since()
+    before = first.cursor.model_copy(update={"xid": str(int(first.cursor.xid) - 1)})
+    state = recorded(first).model_copy(update={"cursor": before})
+    with source.cursor() as cursor:
+        cursor.execute("UPDATE design SET file_name = 'x' WHERE design_id IN (3, 5)")
+    with mock.patch.object(observing, "LISTED_XIDS", 0):
+        by_age = ingest(DESIGN, Known(state, loaded(first)))
+    by_list = ingest(DESIGN, Known(state, loaded(first)))
+    assert by_age.read_rows == by_list.read_rows == 2
 
 
 def test_a_full_refresh_reads_everything_and_looks_for_no_keys(read_since: Reader) -> None:
