@@ -12,7 +12,7 @@ from bench.servers import running_servers
 
 FULL_ROWS, FULL_ROUNDS = 2_000_000, 5
 SHORT_ROWS, SHORT_ROUNDS = 200_000, 1
-MEASUREMENTS = ("first", "changes", "nothing", "memory")
+MEASUREMENTS = ("first", "changes", "nothing", "audit", "memory")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,7 +68,9 @@ EPILOG = """\
 first    a first load of all sales orders, through CSV and Parquet on S3, against a binary COPY from psql to psql
          into a table that ends with the same columns, primary key, unique index and foreign keys
 changes  a run that finds one row in a hundred changed, against the same by hand: COPY, temporary table, merge
-nothing  a run that finds nothing in a whole database, against SELECT count(*) of every source table
+nothing  a run that finds nothing in a whole database, against SELECT count(*) of every source table: once with its
+         share of the proofs of values, once without
+audit    every value of all sales orders compared, against the sum of the hashes of all rows, on both sides in turn
 memory   the most that the process of each task of the big table holds
 Baseline and pipeline take turns in one environment; ratios are of medians. Times never fail the command, wrong rows do.
 --memory-rows 10000000 takes about 10 GB of disk and some minutes.

@@ -10,9 +10,9 @@ from bench import report
 from bench.loads import SalesOrders
 from bench.measurement import Comparison, TaskMemory, Timed, timed_document
 from bench.memory import EVERY, MOVING, measure_memory
-from bench.nothing import compare_nothing
 from bench.peers import measure_peers
 from bench.servers import Servers
+from bench.whole import WholeDatabase
 
 
 @dataclass
@@ -41,8 +41,9 @@ def measure(servers: Servers, console: Console, options: argparse.Namespace) -> 
     for rows in sorted(memory_rows - {options.rows}):
         source_url = servers.fill_source(f"totesys_{rows}", rows, only_sales=True)
         findings.memory += measure_memory(servers, console, source_url, rows, tables)
-    if "nothing" in options.only:
-        findings.comparisons.append(compare_nothing(servers, console, options.rows, options.rounds))
+    if {"nothing", "audit"}.intersection(options.only):
+        with WholeDatabase.filled(servers, console, options.rows) as database:
+            findings.comparisons += _compare_whole(database, options)
     _print(console, findings)
     return {
         "machine": facts,
@@ -61,6 +62,12 @@ def _compare(orders: SalesOrders, options: argparse.Namespace, findings: Finding
         if "first" not in options.only:
             orders.compare_first_loads(1)
         findings.comparisons.append(orders.compare_changes(options.rounds))
+
+
+def _compare_whole(database: WholeDatabase, options: argparse.Namespace) -> list[Comparison]:
+    quiet = [database.compare_nothing, database.compare_nothing_unproven] if "nothing" in options.only else []
+    audits = [database.compare_audit] if "audit" in options.only else []
+    return [compare(options.rounds) for compare in (*quiet, *audits)]
 
 
 def _print(console: Console, findings: Findings) -> None:
