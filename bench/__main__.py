@@ -58,6 +58,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--memory-rows", type=int, nargs="+", metavar="N", help="sizes to measure memory at (default: as --rows)"
     )
+    made.add_argument(
+        "--long-texts", type=int, default=0, metavar="N", help="measure memory at so many texts of 100 kB, too"
+    )
     made.add_argument("--peers", action="store_true", help="do the same first load with dlt and ingestr too")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     return made
@@ -73,7 +76,7 @@ nothing  a run that finds nothing in a whole database, against SELECT count(*) o
 audit    every value of all sales orders compared, against the sum of the hashes of all rows, on both sides in turn
 memory   the most that the process of each task of the big table holds
 Baseline and pipeline take turns in one environment; ratios are of medians. Times never fail the command, wrong rows do.
---memory-rows 10000000 takes about 10 GB of disk and some minutes.
+--memory-rows 10000000 takes about 10 GB of disk and some minutes, --long-texts 100000 takes 10 GB of memory beside.
 """
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measurement 4: the most memory that the process of any one task of the big table holds."""
+"""Measurement 5: the most memory that the process of any one task of the big table holds, also where texts are long."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psycopg
 from rich.console import Console
 
 from bench.measurement import TaskMemory, WrongResultError
@@ -20,6 +21,23 @@ TARGET_BYTES = 300_000_000
 MOVING = frozenset({"sales_order", "fact_sales_order"})
 """The big table, at the source and in the warehouse: its steps are the ones that hold rows."""
 
+LONG = frozenset({"purchase_order", "fact_purchase_order"})
+"""The table that is given long texts."""
+
+LONG_TEXT_BYTES = 100_000
+OTHER_ROWS = 1_000
+"""How many sales orders, with the rest in proportion, are beside the rows with long texts."""
+
+FILL_LONG = """
+    INSERT INTO purchase_order (purchase_order_id, item_code, created_at, last_updated, staff_id, counterparty_id,
+           item_quantity, item_unit_price, currency_id, agreed_delivery_date, agreed_payment_date,
+           agreed_delivery_location_id)
+    SELECT last + n, repeat(md5(n::text), %s / 32), created_at, last_updated, staff_id, counterparty_id,
+           item_quantity, item_unit_price, currency_id, agreed_delivery_date, agreed_payment_date,
+           agreed_delivery_location_id
+      FROM generate_series(1, %s) AS n, (SELECT max(purchase_order_id) FROM purchase_order) AS known (last),
+           (SELECT * FROM purchase_order LIMIT 1) AS model"""
+
 EVERY = MOVING | {""}
 """The same, and the steps that concern all tables."""
 
@@ -27,7 +45,7 @@ EVERY = MOVING | {""}
 def measure_memory(
     servers: Servers, console: Console, source_url: str, rows: int, tables: frozenset[str] = EVERY
 ) -> list[TaskMemory]:
-    """Load a source of sales orders, each step of these tables in a fresh process; gives what these held."""
+    """Load a source with so many rows in its big table, each of these steps in a fresh process; gives their peaks."""
     lane = servers.new_lane(source_url)
     os.environ.update(lane.variables)
     found = []
@@ -40,10 +58,19 @@ def measure_memory(
             for step in steps:
                 console.print(f"memory at {rows:,} rows: {step}")
                 found.append(TaskMemory(str(step), rows, target_bytes=TARGET_BYTES, **_run_alone(folder, step)))
-    if count_rows(lane.warehouse_url, "current_sales_order") != rows:
+    (fact,) = (table for table in tables if table.startswith("fact_"))
+    if count_rows(lane.warehouse_url, f"current_{fact.removeprefix('fact_')}") < rows:
         raise WrongResultError(f"memory at {rows:,} rows: the warehouse has not as many")
     servers.remove_lane(lane)
     return found
+
+
+def measure_long_texts(servers: Servers, console: Console, rows: int) -> list[TaskMemory]:
+    """The same for purchase orders each of which has a text of LONG_TEXT_BYTES."""
+    source_url = servers.fill_source(f"totesys_long_{rows}", OTHER_ROWS, only_sales=False)
+    with psycopg.connect(source_url) as connection:
+        connection.execute(FILL_LONG, [LONG_TEXT_BYTES, rows])
+    return measure_memory(servers, console, source_url, rows, LONG)
 
 
 def _run_alone(folder: Path, step: Step) -> dict[str, float]:

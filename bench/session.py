@@ -9,7 +9,7 @@ from rich.console import Console
 from bench import report
 from bench.loads import SalesOrders
 from bench.measurement import Comparison, TaskMemory, Timed, timed_document
-from bench.memory import EVERY, MOVING, measure_memory
+from bench.memory import EVERY, MOVING, measure_long_texts, measure_memory
 from bench.peers import measure_peers
 from bench.servers import Servers
 from bench.whole import WholeDatabase
@@ -41,6 +41,8 @@ def measure(servers: Servers, console: Console, options: argparse.Namespace) -> 
     for rows in sorted(memory_rows - {options.rows}):
         source_url = servers.fill_source(f"totesys_{rows}", rows, only_sales=True)
         findings.memory += measure_memory(servers, console, source_url, rows, tables)
+    if options.long_texts:
+        findings.memory += measure_long_texts(servers, console, options.long_texts)
     if {"nothing", "audit"}.intersection(options.only):
         with WholeDatabase.filled(servers, console, options.rows) as database:
             findings.comparisons += _compare_whole(database, options)

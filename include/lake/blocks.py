@@ -12,7 +12,7 @@ from include.common.settings import INGESTION_BUCKET, required_variable
 from include.lake.arrow import parse_rows
 from include.lake.files import open_file
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 2 << 20
 """How much of a file is read, and parsed, at a time, if no row is longer."""
 
 
