@@ -1,0 +1,67 @@
+"""A source table that is a foreign table: another server's rows, with neither xmin nor a lock here."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from include.common.errors import DeclarationError
+from include.tables.sources import SOURCES
+from local.postgres import HOST, PostgresServer
+from tests.servers.conftest import Filled, Pipeline, execute
+
+ELSEWHERE = """
+    CREATE EXTENSION postgres_fdw;
+    CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '{host}', port '{port}', dbname 'totesys');
+    CREATE USER MAPPING FOR CURRENT_USER SERVER elsewhere OPTIONS (user 'postgres', password_required 'false');
+    CREATE SCHEMA remote;
+    ALTER TABLE design SET SCHEMA remote;
+    CREATE TABLE remote.newer (LIKE remote.design INCLUDING ALL);
+    INSERT INTO remote.newer SELECT * FROM remote.design;
+    UPDATE remote.newer SET design_name = 'Newer', last_updated = last_updated - interval '1 year' WHERE design_id = 1;
+    CREATE FOREIGN TABLE public.design (
+        design_id integer NOT NULL, created_at timestamp(3) NOT NULL, last_updated timestamp(3) NOT NULL,
+        design_name text NOT NULL, file_location text NOT NULL, file_name text NOT NULL
+    ) SERVER elsewhere OPTIONS (schema_name 'remote', table_name 'design')"""
+
+
+@pytest.fixture
+def server(filled: Filled, monkeypatch: pytest.MonkeyPatch) -> PostgresServer:
+    """A source whose designs are a foreign table, declared as one."""
+    server = filled(15)
+    execute(server, ELSEWHERE.format(host=HOST, port=server.port))
+    monkeypatch.setitem(SOURCES, "design", replace(SOURCES["design"], follow="last_updated"))
+    return server
+
+
+def test_a_foreign_table_is_followed_by_its_stamps(
+    server: PostgresServer, pipeline_of: Callable[..., Pipeline]
+) -> None:
+    url = server.url("totesys")
+    pipeline = pipeline_of(url, server.url("warehouse"))
+    pipeline.system.run_cleanly()
+    execute(server, "UPDATE remote.design SET design_name = 'Other', last_updated = now() WHERE design_id = 2")
+    execute(server, "DELETE FROM remote.design WHERE design_id = (SELECT max(design_id) FROM remote.design)")
+    pipeline.system.run_cleanly()
+    assert pipeline.differences(url) == []
+
+
+def test_a_foreign_table_that_leads_elsewhere_is_compared_whole(
+    server: PostgresServer, pipeline_of: Callable[..., Pipeline]
+) -> None:
+    url = server.url("totesys")
+    pipeline = pipeline_of(url, server.url("warehouse"))
+    pipeline.system.run_cleanly()
+    execute(server, "ALTER FOREIGN TABLE design OPTIONS (SET table_name 'newer')")
+    pipeline.system.run_cleanly()
+    assert pipeline.system.warehouse("SELECT design_name FROM dim_design WHERE design_id = 1") == [("Newer",)]
+    assert pipeline.differences(url) == []
+
+
+def test_a_foreign_table_has_no_xmin(
+    server: PostgresServer, pipeline_of: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SOURCES, "design", replace(SOURCES["design"], follow="xmin"))
+    done = pipeline_of(server.url("totesys"), server.url("warehouse")).system.run("design")
+    (told,) = {str(error) for error in done.failures.values() if isinstance(error, DeclarationError)}
+    assert 'design is a view or a foreign table, without xmin: declare follow="last_updated"' in told
