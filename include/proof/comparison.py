@@ -15,6 +15,7 @@ from include.common.settings import WAREHOUSE_CONNECTION
 from include.proof.canonical import MANY_BYTES
 from include.proof.compare import BLOCK_ROWS, Difference, differences
 from include.proof.sides import KeyRange, Side, source_side, stored_side
+from include.source.catalogue import require_full_sight
 from include.source.observe import changed_since, relation
 from include.state.latest import State, TableState
 from include.tables.schema import Dimension, Fact
@@ -88,8 +89,10 @@ def compare(
     None where the warehouse was not loaded from the recorded readings alone: another run is at work, or one that was
     never recorded was; and where a server's texts cannot be hashed as UTF-8.
 
-    Raises: as `postgres_errors`.
+    Raises: DeclarationError where the role does not see all of a joined table; others as `postgres_errors`.
     """
+    for name in table.sources[1:]:
+        require_full_sight(connection, SOURCES[name])
     recorded = {name: state.tables[name] for name in table.sources if name in state.tables}
     with connect(WAREHOUSE_CONNECTION) as warehouse, postgres_errors(table.name):
         if len(recorded) < len(table.sources) or _inputs(warehouse, table) != _recorded_inputs(recorded):

@@ -154,7 +154,7 @@ class Keep:
 
     def apply(self, connection: Connection) -> None:
         copy = f"{self.table}_kept"
-        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(copy)))
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(sql.Identifier(copy)))
         copy_table(connection, self.table, copy)
 
 

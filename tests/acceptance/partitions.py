@@ -77,7 +77,7 @@ class Spare:
         name, spare = f"{self.table}_{self.half}", f"{self.table}_{self.half}_spare"
         if not is_there(connection, self.table, "p"):
             return
-        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(spare)))
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(sql.Identifier(spare)))
         copy_table(connection, name, spare)
         key = sql.Identifier(f"{self.table}_id")
         change = sql.SQL("UPDATE {} SET last_updated = {} WHERE {} <> {}")

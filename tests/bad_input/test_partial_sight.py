@@ -95,6 +95,18 @@ def test_partial_sight_is_refused_with_what_to_grant_and_nothing_is_closed(
     lineage.fingerprint.cache_clear()
 
 
+def test_a_table_that_joins_one_with_hidden_rows_says_of_which_to_grant_more(
+    system: System, roles: dict[str, str]
+) -> None:
+    system.run_cleanly("staff")
+    system.write("ALTER TABLE department ENABLE ROW LEVEL SECURITY")
+    failures = system.run("staff").failures
+    for table in ("department", "staff"):
+        error = failures[Step("ingest", table)]
+        assert type(error) is DeclarationError
+        one_line(error, "public.department", f"ALTER ROLE {roles['role']} BYPASSRLS")
+
+
 def test_a_role_that_passes_policies_reads_on(system: System, roles: dict[str, str]) -> None:
     system.run_cleanly("design")
     with psycopg.connect(system.endpoints.source_url) as connection:
