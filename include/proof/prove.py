@@ -68,7 +68,7 @@ class Prover:
         return bool(proof and proof.differing)
 
     def _proof(self, connection: psycopg.Connection, table: Dimension | Fact, subject: Subject) -> Proof | None:
-        with compare(connection, table, self.state, subject.known) as comparison:
+        with compare(connection, table, self.state, subject.known, beyond=bool(subject.doubts)) as comparison:
             return self._prove(comparison, subject) if comparison else None
 
     def _prove(self, comparison: Comparison, subject: Subject) -> Proof:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import sleep
 from typing import Any
 
 import psycopg
@@ -28,6 +29,10 @@ from tests.acceptance.writes import REFUSED, REPAIRS, Write, write
 
 ALL = Options()
 LOCK_TIMEOUT = "-c lock_timeout=10ms -c timezone=UTC"
+
+OTHER_SESSIONS = """
+    SELECT FROM pg_stat_activity
+     WHERE backend_type = 'client backend' AND datname = ANY (%s) AND pid <> ALL (%s)"""
 
 
 @dataclass(frozen=True)
@@ -85,11 +90,19 @@ class World:
         if meanwhile is None or meanwhile.change is not None:
             maybe = hidden ^ self.hidden
             judge(done, watch.faults.fired, Circumstances(hidden - maybe, maybe, touched | self._touched()))
+        self.wait_for_sessions_to_end()
         self._save_state()
         self.verify()
         if not (touched or options.tables or meanwhile or done is None or done.failures):
             assert all_differences(self.source, self.warehouse) == []
         self.sound = True
+
+    def wait_for_sessions_to_end(self) -> None:
+        """A session ends, and gives back its locks, some time after its client has hung up."""
+        own = [connection.info.backend_pid for connection in (self.source, self.warehouse, *self.writers)]
+        names = [connection.info.dbname for connection in (self.source, self.warehouse)]
+        while self.source.execute(OTHER_SESSIONS, [names, own]).fetchone():
+            sleep(0.002)
 
     def _touched(self) -> set[str]:
         return {table for table, keys in self.touched.items() if keys}
@@ -229,6 +242,7 @@ class _Watch:
 
     def _pause(self, change: Write | None) -> None:
         if change:
+            self.world.wait_for_sessions_to_end()
             write(self.world.writers[0], change, "savepoint")
             return
         self.faults.paused = True
