@@ -12,7 +12,7 @@ from tests.acceptance.system import Servers
 
 PROFILES = {
     "ci": settings(max_examples=15, stateful_step_count=25, database=None),
-    "first": settings(max_examples=15, stateful_step_count=25, database=None, phases=[Phase.generate]),
+    "first": settings(max_examples=20, stateful_step_count=25, database=None, phases=[Phase.generate]),
     "thorough": settings(max_examples=500, stateful_step_count=60),
 }
 SEED = int(os.environ.get("PROOF_SEED", "0"))
