@@ -92,9 +92,9 @@ def compare(
     beyond: it may have been loaded from later readings. Every row that changed since the recorded ones is left out
         then as well, but rows that came and went, or were rejected, meanwhile count as unexplained.
 
-    Raises: DeclarationError where the role does not see all of a joined table; others as `postgres_errors`.
+    Raises: DeclarationError where tables are joined and the role does not see all of one; others as `postgres_errors`.
     """
-    for name in table.sources[1:]:
+    for name in table.sources if len(table.sources) > 1 else ():
         require_full_sight(connection, SOURCES[name])
     recorded = {name: state.tables[name] for name in table.sources if name in state.tables}
     with connect(WAREHOUSE_CONNECTION) as warehouse, postgres_errors(table.name):
