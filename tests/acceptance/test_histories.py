@@ -11,8 +11,8 @@ from tests.acceptance.machine import Histories
 from tests.acceptance.system import Servers
 
 PROFILES = {
-    "ci": settings(max_examples=15, stateful_step_count=25, database=None),
-    "first": settings(max_examples=20, stateful_step_count=25, database=None, phases=[Phase.generate]),
+    "ci": settings(max_examples=8, stateful_step_count=25, database=None),
+    "first": settings(max_examples=15, stateful_step_count=25, database=None, phases=[Phase.generate]),
     "thorough": settings(max_examples=500, stateful_step_count=60),
 }
 SEED = int(os.environ.get("PROOF_SEED", "0"))

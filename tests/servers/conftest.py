@@ -161,6 +161,13 @@ def catch_up(primary: PostgresServer, standby: PostgresServer) -> None:
     wait_until(lambda: execute(standby, f"SELECT pg_last_wal_replay_lsn() >= '{position}'") == [(True,)])
 
 
+def own(folder: Path, like: Path) -> None:
+    """Give a folder to the user that servers run as, who has another already."""
+    status = like.stat()
+    for path in (folder, *folder.rglob("*")):
+        shutil.chown(path, status.st_uid, status.st_gid)
+
+
 CONFIGURATION = """
 [databases]
 * = host={host} port={port}
