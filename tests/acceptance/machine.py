@@ -9,6 +9,7 @@ from uuid import uuid4
 import psycopg
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from psycopg import sql
 
 from include.pipeline import Options
 from include.source import landing
@@ -102,17 +103,23 @@ class Histories(RuleBasedStateMachine):
 
     @rule(whose=st.sampled_from(["role", "source", "warehouse"]), setting=sessions.NAMES)
     def change_a_setting(self, whose: str, setting: str | None) -> None:
-        sessions.set_for(self.world.writers[0], self.world.named(whose, self.role), setting)
+        databases = {"source": self.world.source.info.dbname, "warehouse": self.world.warehouse.info.dbname}
+        kind = sql.SQL("DATABASE {}" if whose in databases else "ROLE {}")
+        named = kind.format(sql.Identifier(databases.get(whose, self.role)))
+        sessions.set_for(self.world.writers[0], named, setting)
 
-    @precondition(lambda self: not self.world.hidden)
+    @precondition(lambda self: not sessions.hidden_tables(self.world.source))
     @rule(table=NAMES, least=KEYS, from_owner=st.booleans())
     def hide_rows(self, table: str, least: int, from_owner: bool) -> None:
-        self.world.hide(table, least, self.role if from_owner else None)
+        if from_owner:
+            sessions.hide_from_owner(self.world.writers[0], table, self.role)
+        else:
+            sessions.hide(self.world.writers[0], table, least)
 
-    @precondition(lambda self: self.world.hidden)
+    @precondition(lambda self: sessions.hidden_tables(self.world.source))
     @rule()
     def show_rows(self) -> None:
-        self.world.show_all()
+        sessions.show_all(self.world.writers[0])
 
     @rule(edits=st.lists(EDITS, min_size=1, max_size=3))
     def edit_the_warehouse_by_hand(self, edits: list[ByHand]) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from psycopg import Connection, sql
 
-from tests.acceptance.alterations import copy_table, is_there, rename, replace_table
+from tests.acceptance.replacing import copy_table, is_there, rename, replace_table
 from tests.acceptance.writes import KEYS, Write
 
 PARTED = ("payment", "sales_order", "purchase_order")

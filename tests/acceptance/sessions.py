@@ -1,12 +1,13 @@
 """What an administrator does to the pipeline's sessions: a role of its own, settings, and rows that it may not see."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from hypothesis import strategies as st
 from psycopg import Connection, sql
 
 from include.tables.sources import SOURCES
+from tests.acceptance.writes import REFUSED
 
 SETTINGS = {
     "DateStyle": "German, DMY",
@@ -57,21 +58,25 @@ def set_for(connection: Connection, whose: sql.Composable, setting: str | None) 
 
 
 def hide(connection: Connection, table: str, least: int) -> None:
-    """Let a policy show only rows with greater keys."""
+    """Let a policy show only rows with greater keys; not while somebody has the table open."""
     names = {"table": sql.Identifier(table), "key": sql.Identifier(f"{table}_id"), "least": sql.Literal(least)}
-    connection.execute(FEW.format(**names))
+    with suppress(*REFUSED), connection.transaction():
+        connection.execute(FEW.format(**names))
 
 
 def hide_from_owner(connection: Connection, table: str, owner: str) -> None:
-    """Let a table's owner, which becomes this role, see no row of it."""
+    """Let a table's owner, which becomes this role, see no row of it; not while somebody has the table open."""
     change = sql.SQL("ALTER TABLE {0} OWNER TO {1}, ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
-    connection.execute(change.format(sql.Identifier(table), sql.Identifier(owner)))
+    with suppress(*REFUSED):
+        connection.execute(change.format(sql.Identifier(table), sql.Identifier(owner)))
 
 
-def show(connection: Connection, table: str) -> None:
-    """Let everybody see all rows again."""
+def show_all(connection: Connection) -> None:
+    """Let everybody see all rows again, of tables that nobody has open."""
     change = sql.SQL("ALTER TABLE {} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY")
-    connection.execute(change.format(sql.Identifier(table)))
+    for table in sorted(hidden_tables(connection)):
+        with suppress(*REFUSED):
+            connection.execute(change.format(sql.Identifier(table)))
 
 
 def hidden_tables(connection: Connection) -> set[str]:

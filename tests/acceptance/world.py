@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from include import pipeline
 from include.common.errors import DataError
@@ -22,14 +21,15 @@ from tests.acceptance.edits import ByHand
 from tests.acceptance.faults import Fault, Faults, PowerCut, watched_run
 from tests.acceptance.history import History, States, shown_dimensions, shown_versions, snapshot
 from tests.acceptance.oracle import all_differences
-from tests.acceptance.sessions import hidden_tables, hide, hide_from_owner, show
+from tests.acceptance.sessions import hidden_tables, show_all
 from tests.acceptance.system import STATE_KEY, System, open_exactly, s3_at
 from tests.acceptance.verdict import Circumstances, judge
-from tests.acceptance.writes import REFUSED, REPAIRS, Write, write
+from tests.acceptance.writes import REPAIRS, Write, write
 
 ALL = Options()
 LOCK_TIMEOUT = "-c lock_timeout=10ms -c timezone=UTC"
 
+SESSION_SECONDS = 30
 OTHER_SESSIONS = """
     SELECT FROM pg_stat_activity
      WHERE backend_type = 'client backend' AND datname = ANY (%s) AND pid <> ALL (%s)"""
@@ -83,12 +83,12 @@ class World:
         """One run; its failures are those that were planned, and its effects those of the model."""
         self.sound = False
         watch = _Watch(self, Faults(list(faults)), meanwhile)
-        hidden, touched = self.hidden, self._touched()
+        hidden, touched = hidden_tables(self.source), self._touched()
         done = None
         with watched_run(watch.faults, watch.around), suppress(PowerCut):
             done = run(options, lambda *_: None)
         if meanwhile is None or meanwhile.change is not None:
-            maybe = hidden ^ self.hidden
+            maybe = hidden ^ hidden_tables(self.source)
             judge(done, watch.faults.fired, Circumstances(hidden - maybe, maybe, touched | self._touched()))
         self.wait_for_sessions_to_end()
         self._save_state()
@@ -101,7 +101,9 @@ class World:
         """A session ends, and gives back its locks, some time after its client has hung up."""
         own = [connection.info.backend_pid for connection in (self.source, self.warehouse, *self.writers)]
         names = [connection.info.dbname for connection in (self.source, self.warehouse)]
+        until = monotonic() + SESSION_SECONDS
         while self.source.execute(OTHER_SESSIONS, [names, own]).fetchone():
+            assert monotonic() < until, "a session was left open"
             sleep(0.002)
 
     def _touched(self) -> set[str]:
@@ -148,32 +150,6 @@ class World:
                 self.history.adopt(edit.table, key, shown.get(key))
             self.touched.setdefault(edit.table, set()).update(edit.keys)
 
-    def named(self, whose: str, role: str) -> sql.Composed:
-        """The pipeline's role at the source, or one of the two databases, as ALTER names it."""
-        if whose == "role":
-            return sql.SQL("ROLE {}").format(sql.Identifier(role))
-        database = self.source if whose == "source" else self.warehouse
-        return sql.SQL("DATABASE {}").format(sql.Identifier(database.info.dbname))
-
-    @property
-    def hidden(self) -> set[str]:
-        """The source tables some of whose rows the pipeline's role may not see."""
-        return hidden_tables(self.source)
-
-    def hide(self, table: str, least: int, owner: str | None) -> None:
-        """Let a policy show some rows only; with an owner, who is the pipeline's role, none."""
-        with suppress(*REFUSED):
-            if owner is None:
-                hide(self.writers[0], table, least)
-            else:
-                hide_from_owner(self.writers[0], table, owner)
-
-    def show_all(self) -> None:
-        """Let everybody see all rows again."""
-        for table in self.hidden:
-            with suppress(*REFUSED):
-                show(self.writers[0], table)
-
     def _shown(self, table: str) -> dict[int, Any]:
         return {**shown_dimensions(self.warehouse), **shown_versions(self.warehouse)}[table]
 
@@ -194,7 +170,7 @@ class World:
         """Everything is committed: a run brings it all; with bad rows or without, the next one changes nothing."""
         for writer in self.writers[1:]:
             writer.commit()
-        self.show_all()
+        show_all(self.writers[0])
         if self._touched():
             self._prove_all()
         self._run_twice()
