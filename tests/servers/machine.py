@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from include.pipeline import Options
 from include.runner import run
-from local.postgres import PostgresServer
+from local.postgres import HOST, PostgresServer
 from tests.acceptance.alterations import ALTERATIONS
 from tests.acceptance.faults import PLACES, Fault, Faults, PowerCut, watched_run
 from tests.acceptance.oracle import all_differences
@@ -106,6 +106,8 @@ class ServerHistories(RuleBasedStateMachine):
         self.saved += 1
         shutil.copytree(self.primary.data_dir, self.folder / f"saved-{self.saved}")
         self.primary.start()
+        if self.standby is not None and self.follows:
+            self._follow(f"host={HOST} port={self.primary.port} user=postgres")
 
     @precondition(lambda self: self.saved)
     @rule(data=st.data())
@@ -128,8 +130,7 @@ class ServerHistories(RuleBasedStateMachine):
         """It never receives what the primary writes from now on."""
         assert self.standby is not None
         catch_up(self.primary, self.standby)
-        execute(self.standby, "ALTER SYSTEM SET primary_conninfo = ''")
-        execute(self.standby, "SELECT pg_reload_conf()")
+        self._follow("")
         wait_until(lambda: execute(self.standby, "SELECT count(*) FROM pg_stat_wal_receiver") == [(0,)])
         self.follows = False
 
@@ -150,6 +151,12 @@ class ServerHistories(RuleBasedStateMachine):
     def read_the_other(self) -> None:
         """The pipeline is led to the standby, as long as one follows, or back to the primary."""
         self.read_standby = not self.read_standby
+
+    def _follow(self, primary: str) -> None:
+        """Tell the standby where its primary is, which has another port after each start, or that there is none."""
+        assert self.standby is not None
+        execute(self.standby, f"ALTER SYSTEM SET primary_conninfo = '{primary}'")
+        execute(self.standby, "SELECT pg_reload_conf()")
 
     def _leave_standby(self) -> None:
         if self.standby is not None:

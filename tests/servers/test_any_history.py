@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import seed as seeded
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -76,6 +76,11 @@ def test_the_warehouse_equals_the_server_that_is_left_after_any_history(
     machine = seeded(SEED + version)(type("ServerHistories", (ServerHistories,), places))
     examples = EXAMPLES.get(os.environ.get("HYPOTHESIS_PROFILE", "ci"), 4)
     profile = settings(
-        max_examples=examples, stateful_step_count=15, database=None, deadline=None, suppress_health_check=CHECKS
+        max_examples=examples,
+        stateful_step_count=15,
+        database=None,
+        deadline=None,
+        suppress_health_check=CHECKS,
+        phases=[Phase.generate],  # to shrink a history of servers takes too long
     )
     run_state_machine_as_test(machine, settings=profile)
