@@ -15,6 +15,7 @@ from include.common.settings import WAREHOUSE_CONNECTION
 from include.proof.canonical import MANY_BYTES
 from include.proof.compare import BLOCK_ROWS, Difference, differences
 from include.proof.sides import KeyRange, Side, source_side, stored_side
+from include.source.catalogue import require_full_sight
 from include.source.observe import changed_since, relation
 from include.state.latest import State, TableState
 from include.tables.schema import Dimension, Fact
@@ -81,18 +82,23 @@ def _batched(items: Iterable[Difference]) -> Iterator[list[Difference]]:
 
 @contextmanager
 def compare(
-    connection: psycopg.Connection, table: Dimension | Fact, state: State, known: KeySet
+    connection: psycopg.Connection, table: Dimension | Fact, state: State, known: KeySet, beyond: bool = False
 ) -> Iterator[Comparison | None]:
     """A warehouse table beside the transaction of its own source that this connection is in.
 
     None where the warehouse was not loaded from the recorded readings alone: another run is at work, or one that was
     never recorded was; and where a server's texts cannot be hashed as UTF-8.
 
-    Raises: as `postgres_errors`.
+    beyond: it may have been loaded from later readings. Every row that changed since the recorded ones is left out
+        then as well, but rows that came and went, or were rejected, meanwhile count as unexplained.
+
+    Raises: DeclarationError where tables are joined and the role does not see all of one; others as `postgres_errors`.
     """
+    for name in table.sources if len(table.sources) > 1 else ():
+        require_full_sight(connection, SOURCES[name])
     recorded = {name: state.tables[name] for name in table.sources if name in state.tables}
     with connect(WAREHOUSE_CONNECTION) as warehouse, postgres_errors(table.name):
-        if len(recorded) < len(table.sources) or _inputs(warehouse, table) != _recorded_inputs(recorded):
+        if len(recorded) < len(table.sources) or not _shows(_inputs(warehouse, table), recorded, beyond):
             yield None
         else:
             stored, source = stored_side(warehouse, table), source_side(connection, table)
@@ -108,5 +114,8 @@ def _inputs(warehouse: psycopg.Connection, table: Dimension | Fact) -> Inputs | 
     return row[0] if row else None
 
 
-def _recorded_inputs(recorded: Mapping[str, TableState]) -> Inputs:
-    return {name: instant_text(state.read_at) for name, state in recorded.items()}
+def _shows(inputs: Inputs | None, recorded: Mapping[str, TableState], beyond: bool) -> bool:
+    """Whether a table that was built from these readings shows the recorded ones. beyond: or later ones."""
+    wanted = {name: instant_text(state.read_at) for name, state in recorded.items()}
+    later = beyond and all((inputs or {}).get(name, "") >= instant for name, instant in wanted.items())
+    return inputs == wanted or later

@@ -1,7 +1,7 @@
 """What a run proves of a source table's warehouse tables, in the snapshot that it reads the changes in."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -14,6 +14,8 @@ from include.proof.comparison import Comparison, compare
 from include.proof.sides import KeyRange
 from include.proof.sweep import advance, next_share
 from include.source.known import Findings, Subject
+from include.source.observe import follows, observe, suspicions
+from include.source.server import find_server
 from include.state.latest import State, recorded_keys
 from include.tables.lineage import fed_by
 from include.tables.schema import Calendar, Dimension, Fact, SourceTable
@@ -68,7 +70,7 @@ class Prover:
         return bool(proof and proof.differing)
 
     def _proof(self, connection: psycopg.Connection, table: Dimension | Fact, subject: Subject) -> Proof | None:
-        with compare(connection, table, self.state, subject.known) as comparison:
+        with compare(connection, table, self.state, subject.known, beyond=bool(subject.doubts)) as comparison:
             return self._prove(comparison, subject) if comparison else None
 
     def _prove(self, comparison: Comparison, subject: Subject) -> Proof:
@@ -87,7 +89,7 @@ class Prover:
             left_out=found.left_out,
             differing=found.keys,
             digests=found.digests,
-            explained=_explanation(subject) if found.keys else "",
+            explained=_explanation(comparison, subject) if found.keys else "",
         )
         _tell(table, proof)
         return proof
@@ -128,9 +130,18 @@ def _rows(share: KeyRange, keys: KeySet) -> int:
     return last - (keys.rank(share.after) if share.after is not None else 0)
 
 
-def _explanation(subject: Subject) -> str:
+def _explanation(comparison: Comparison, subject: Subject) -> str:
     by_stamp = [SEEN_BY_STAMP] if subject.table.follow == "last_updated" else []
-    return "; ".join([*subject.doubts, *by_stamp])
+    return "; ".join([*subject.doubts, *by_stamp, *_joined_doubts(comparison)])
+
+
+def _joined_doubts(comparison: Comparison) -> Iterator[str]:
+    """Why the rows of joined tables may hold other values, or be others, though no version of them is newer."""
+    connection = comparison.source.connection
+    for name in comparison.table.sources[1:]:
+        cursor, now = comparison.recorded[name].cursor, observe(connection, SOURCES[name], find_server(connection))
+        doubts = suspicions(cursor, now) if follows(cursor, now) else ["it is another table or server"]
+        yield from (f"{name}: {doubt}" for doubt in doubts)
 
 
 def _tell(table: Dimension | Fact, proof: Proof) -> None:

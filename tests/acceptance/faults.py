@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from threading import current_thread, main_thread
 from typing import Any, ClassVar
 from unittest import mock
@@ -38,7 +39,8 @@ PLACES = (
     "after a commit",
 )
 
-REAL_DO, REAL_JOIN, REAL_MAKE_PATIENT = runner._do, landing._join, postgres.make_patient
+REAL_DO, REAL_FIRST = runner._do, Run.largest_first
+REAL_JOIN, REAL_MAKE_PATIENT = landing._join, postgres.make_patient
 
 
 class PowerCut(BaseException):
@@ -97,15 +99,27 @@ def step_failed() -> Exception:
     return ServiceError("a test's failure")
 
 
+class _Numbered(Future[Any]):
+    """A future that has the same place in a set each time: where several are done, the first comes first."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+    def __hash__(self) -> int:
+        return self.number
+
+
 class Inline(Threads):
     """Does everything at once in the caller's thread, so that a run is the same each time."""
 
     def __init__(self, _: int) -> None:
         """Take the number of threads, none of which is needed."""
         super().__init__(0)
+        self.numbers = count()
 
     def submit(self, work: Callable[..., Any], *arguments: object) -> Future[Any]:
-        future: Future[Any] = Future()
+        future = _Numbered(next(self.numbers))
         try:
             future.set_result(work(*arguments))
         except BaseException as error:  # noqa: BLE001 - as the real one does, to raise it where it is asked for
@@ -140,6 +154,11 @@ class _Connection(PatientConnection):
         super().commit()
         self.faults.committed = True
         self.faults.reach("after a commit", connection_lost)
+
+
+def _in_order(going: Run, steps: tuple[Step, ...]) -> list[Step]:
+    """`largest_first`, whatever order they come in: sets of texts have another in each process."""
+    return REAL_FIRST(going, tuple(sorted(steps, key=str)))
 
 
 def _watched(faults: Faults) -> Callable[..., PatientConnection]:
@@ -210,6 +229,7 @@ def watched_run(faults: Faults, around: Around = undisturbed) -> Iterator[None]:
         for module in (runner, threads, wire):
             stack.enter_context(mock.patch.object(module, "Threads", Inline))
         stack.enter_context(mock.patch.object(runner, "_do", do))
+        stack.enter_context(mock.patch.object(Run, "largest_first", _in_order))
         stack.enter_context(mock.patch.object(landing, "_join", _joined(faults)))
         stack.enter_context(mock.patch.object(postgres, "make_patient", _watched(faults)))
         stack.enter_context(

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from psycopg import Connection, sql
 
@@ -98,6 +98,20 @@ class History:
             self.dimensions[table] |= rows
         else:
             self._load_versions(table, rows, set(states[OWN_SOURCE[table]]), observed_at)
+
+    def rows(self, table: str, keys: set[int]) -> dict[int, Any]:
+        """Key → what the table has of it: a dimension's row, or a copy of a fact's versions; None for nothing."""
+        if table in DIMENSIONS:
+            return {key: self.dimensions[table].get(key) for key in keys}
+        return {key: list(self.facts[table][key]) if key in self.facts[table] else None for key in keys}
+
+    def adopt(self, table: str, key: int, found: Any) -> None:
+        """Take over what a table has of a key, as `rows` gives it."""
+        held: dict[int, Any] = self.dimensions[table] if table in DIMENSIONS else self.facts[table]
+        if found is None:
+            held.pop(key, None)
+        else:
+            held[key] = found
 
     def _load_versions(self, table: str, rows: dict[int, Row], present: set[int], observed_at: datetime) -> None:
         for key, row in rows.items():

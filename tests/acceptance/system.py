@@ -24,6 +24,19 @@ Rows = list[tuple[Any, ...]]
 STATE_KEY = "latest_update.json"
 EXACT_TYPES = ("numeric", "date", "time", "timestamp")
 """Types whose values are compared as PostgreSQL writes them, scale and milliseconds included."""
+PLAIN_SESSION = " ".join(
+    f"-c {setting}"
+    for setting in (
+        "timezone=UTC",
+        "datestyle=ISO",
+        "client_encoding=UTF8",
+        "extra_float_digits=1",
+        "search_path=public",
+        "statement_timeout=0",
+        "default_transaction_read_only=off",
+        "default_transaction_isolation=read\\ committed",
+    )
+)
 
 
 @cache
@@ -38,8 +51,11 @@ class _AsText(Loader):
 
 
 def open_exactly(url: str) -> psycopg.Connection:
-    """A connection in autocommit, in UTC, that gives numbers with a scale, days and times as their text."""
-    connection = psycopg.connect(url, autocommit=True, options="-c timezone=UTC")
+    """A connection in autocommit, in UTC, that gives numbers with a scale, days and times as their text.
+
+    Settings of the role and the database do not matter.
+    """
+    connection = psycopg.connect(url, autocommit=True, options=PLAIN_SESSION)
     for name in EXACT_TYPES:
         connection.adapters.register_loader(name, _AsText)
     return connection

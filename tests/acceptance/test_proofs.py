@@ -4,7 +4,8 @@ from typing import LiteralString
 
 import pytest
 
-from tests.acceptance.system import System
+from tests.acceptance.oracle import all_differences
+from tests.acceptance.system import System, open_exactly
 
 EDITS: dict[str, tuple[str, LiteralString, LiteralString]] = {
     "a value changed": (
@@ -77,6 +78,34 @@ def test_what_somebody_changed_in_the_warehouse_by_hand_is_healed_and_told(syste
     assert [str(step) for step in done.failures] == ["record"]
     assert table in str(*done.failures.values())
     system.run_cleanly()
+
+
+JOINED: dict[str, LiteralString] = {
+    "columns renamed": """
+        ALTER TABLE address RENAME city TO other;
+        ALTER TABLE address RENAME country TO city;
+        ALTER TABLE address RENAME other TO country""",
+    "a column added again": """
+        ALTER TABLE department DROP COLUMN location;
+        ALTER TABLE department ADD COLUMN location text DEFAULT 'Leeds'""",
+    "another table": """
+        ALTER TABLE department RENAME TO replaced;
+        ALTER TABLE department_kept RENAME TO department""",
+}
+
+
+@pytest.mark.parametrize("change", JOINED)
+def test_what_no_row_version_of_a_joined_table_tells_is_explained_and_fails_no_run(system: System, change: str) -> None:
+    system.write("CREATE TABLE department_kept (LIKE department INCLUDING ALL)")
+    system.write("INSERT INTO department_kept TABLE department")
+    system.write("UPDATE department_kept SET location = 'Hull'")
+    system.run_cleanly()
+    system.write(JOINED[change])
+    done = system.run_cleanly()
+    explained = {name for read in done.of_kind("ingest").values() for name, p in read.proofs.items() if p.explained}
+    assert explained & {"dim_staff", "dim_counterparty"}
+    with open_exactly(system.endpoints.source_url) as source, open_exactly(system.endpoints.warehouse_url) as warehouse:
+        assert all_differences(source, warehouse) == []
 
 
 def test_a_quiet_run_proves_small_tables_whole_and_changes_nothing(system: System) -> None:

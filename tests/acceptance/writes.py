@@ -1,5 +1,6 @@
 """What people do to the source: rows put, edited, deleted, renumbered, spoilt and repaired, over few keys."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import LiteralString, Protocol
 
@@ -11,8 +12,13 @@ from psycopg import Connection, sql
 from tests.acceptance.oracle import day_fits
 
 LAST_KEY = 4
-REFUSED = (psycopg.errors.IntegrityError, psycopg.errors.LockNotAvailable)
-"""What the source refuses a write with: its constraints, and rows that another open transaction holds."""
+REFUSED = (
+    psycopg.errors.IntegrityError,
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.DatatypeMismatch,
+)
+"""What the source refuses a write with: its constraints, rows that another open transaction holds, and partitions that
+lack a column by now."""
 
 KEYS = st.integers(1, LAST_KEY)
 TEXTS = st.sampled_from(["", "a", "O'Keefe's", "08841", "\\N", "NULL", 'two\n"lines"', "Łódź 📦"])
@@ -184,6 +190,12 @@ def write(connection: Connection, change: Write, nesting: str) -> None:
     except REFUSED:
         if nesting == "direct":
             connection.rollback()
+
+
+def vacuum(connection: Connection, table: str) -> None:
+    """Write a table's rows into new files, with the versions that they have; not while somebody has it open."""
+    with suppress(*REFUSED):
+        connection.execute(sql.SQL("VACUUM (FULL, FREEZE) {}").format(sql.Identifier(table)))
 
 
 # ruff: noqa: S608 - put together from what is written in this file

@@ -95,6 +95,25 @@ def test_partial_sight_is_refused_with_what_to_grant_and_nothing_is_closed(
     lineage.fingerprint.cache_clear()
 
 
+HIDE: dict[str, LiteralString] = {
+    "department": "ALTER TABLE department ENABLE ROW LEVEL SECURITY",
+    "staff": "ALTER TABLE staff ENABLE ROW LEVEL SECURITY",
+}
+
+
+@pytest.mark.parametrize("hidden", HIDE)
+def test_of_two_tables_that_are_joined_both_say_of_which_to_grant_more(
+    system: System, roles: dict[str, str], hidden: str
+) -> None:
+    system.run_cleanly("staff")
+    system.write(HIDE[hidden])
+    failures = system.run("staff").failures
+    for table in ("department", "staff"):
+        error = failures[Step("ingest", table)]
+        assert type(error) is DeclarationError
+        one_line(error, f"public.{hidden}", f"ALTER ROLE {roles['role']} BYPASSRLS")
+
+
 def test_a_role_that_passes_policies_reads_on(system: System, roles: dict[str, str]) -> None:
     system.run_cleanly("design")
     with psycopg.connect(system.endpoints.source_url) as connection:

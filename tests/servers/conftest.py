@@ -156,9 +156,20 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 def catch_up(primary: PostgresServer, standby: PostgresServer) -> None:
-    """Wait until a standby has replayed all that its primary wrote."""
+    """Wait until a standby has replayed all that its primary wrote.
+
+    A message comes last: a log that ends with a page is counted with the next page's header on the primary alone.
+    """
+    execute(primary, "SELECT pg_logical_emit_message(true, 'tests', 'the last word')")
     ((position,),) = execute(primary, "SELECT pg_current_wal_insert_lsn()::text")
     wait_until(lambda: execute(standby, f"SELECT pg_last_wal_replay_lsn() >= '{position}'") == [(True,)])
+
+
+def own(folder: Path, like: Path) -> None:
+    """Give a folder to the user that servers run as, who has another already."""
+    status = like.stat()
+    for path in (folder, *folder.rglob("*")):
+        shutil.chown(path, status.st_uid, status.st_gid)
 
 
 CONFIGURATION = """

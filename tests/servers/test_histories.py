@@ -6,7 +6,7 @@ from pathlib import Path
 
 from include.common.errors import ServiceError
 from include.tables.steps import Step
-from tests.servers.conftest import Filled, Pipeline, catch_up, execute, server_of, standby_of, wait_until
+from tests.servers.conftest import Filled, Pipeline, catch_up, execute, own, server_of, standby_of, wait_until
 
 DESIGN = Step("ingest", "design")
 NEW = "INSERT INTO design (design_id, design_name, file_location, file_name, last_updated) VALUES"
@@ -111,7 +111,7 @@ def test_a_volume_that_is_put_back_loses_nothing_that_it_holds(
     primary = filled(18)
     primary.stop()
     shutil.copytree(folder / "primary", folder / "copy")
-    own(folder / "copy")
+    own(folder / "copy", folder / "primary")
     primary.start()
     pipeline = pipeline_of(primary.url("totesys"))
     execute(primary, "UPDATE design SET design_name = 'lost'")
@@ -126,10 +126,3 @@ def test_a_volume_that_is_put_back_loses_nothing_that_it_holds(
         pipeline.lead("totesys", restored.url("totesys"))
         pipeline.system.run_cleanly()
         assert pipeline.differences(restored.url("totesys")) == []
-
-
-def own(folder: Path) -> None:
-    """Give a folder to the user that servers run as."""
-    status = (folder.parent / "primary").stat()
-    for path in (folder, *folder.rglob("*")):
-        shutil.chown(path, status.st_uid, status.st_gid)
