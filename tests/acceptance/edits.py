@@ -17,6 +17,7 @@ from tests.acceptance.writes import KEYS
 
 VALUES: dict[str, SearchStrategy[object]] = {
     "text": st.sampled_from(["", "edited"]),
+    "varchar": st.sampled_from(["", "CHF"]),
     "integer": st.integers(1, 5),
     "numeric": st.sampled_from(["2.51", "7.00"]),
     "date": st.sampled_from(["2024-01-07", "2024-01-08"]),

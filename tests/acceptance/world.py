@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from include import pipeline
-from include.common.errors import DataError
+from include.common.errors import DataError, ServiceError
 from include.common.manifests import StarFiles
 from include.pipeline import Options
 from include.runner import Run, run
@@ -85,7 +85,7 @@ class World:
         watch = _Watch(self, Faults(list(faults)), meanwhile)
         hidden, touched = hidden_tables(self.source), self._touched()
         done = None
-        with watched_run(watch.faults, watch.around), suppress(PowerCut):
+        with watched_run(watch.faults, watch.around), suppress(PowerCut, ServiceError):  # of the state, before any step
             done = run(options, lambda *_: None)
         if meanwhile is None or meanwhile.change is not None:
             maybe = hidden ^ hidden_tables(self.source)
