@@ -58,9 +58,9 @@ def measure_memory(
             for step in steps:
                 console.print(f"memory at {rows:,} rows: {step}")
                 found.append(TaskMemory(str(step), rows, target_bytes=TARGET_BYTES, **_run_alone(folder, step)))
-    (fact,) = (table for table in tables if table.startswith("fact_"))
-    if count_rows(lane.warehouse_url, f"current_{fact.removeprefix('fact_')}") < rows:
-        raise WrongResultError(f"memory at {rows:,} rows: the warehouse has not as many")
+    (source,) = tables & SOURCES.keys()
+    if count_rows(lane.warehouse_url, f"current_{source}") != count_rows(source_url, source):
+        raise WrongResultError(f"memory at {rows:,} rows: the warehouse has not as many as the source")
     servers.remove_lane(lane)
     return found
 

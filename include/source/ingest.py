@@ -88,9 +88,9 @@ def _find_changes(
         base, keys = _compare_values(
             connection, known, base, Subject(table, base.keys, keys.current, base.doubts), keys
         )
-    changed = not held and (keys.changed or is_ahead(table, base, known.loaded))
-    held_since = open_since(connection, table, observation, known.state)
     state = base.state if base else None
+    changed = not held and (keys.changed or is_ahead(table, state, known.loaded))
+    held_since = open_since(connection, table, observation, known.state)
     reading = _Reading(table, state, observation, keys, changed, held, held_since)
     needed = changed or (not held and _is_expired(table, state))
     return reading, _copy(connection, reading) if needed else [], ignored

@@ -18,6 +18,7 @@ from include.tables.schema import SourceTable
 log = logging.getLogger(__name__)
 
 NEVER_RECORDED = "the warehouse was loaded from a reading that was never recorded"
+"""Then what no row version told of may have been taken back since."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,8 @@ def find_base(table: SourceTable, known: Known, observation: Observation) -> Bas
     if keys is None:
         log.warning("%s is read whole: the file of its keys, %s, is gone", table.name, state.keys_key)
         return None
-    return Base(state, keys, [*suspicions(state.cursor, observation), *_taken_back(table, state, known.loaded)])
-
-
-def _taken_back(table: SourceTable, state: TableState, loaded: dict[str, Inputs]) -> list[str]:
-    """Why what a run loaded and never recorded is doubted: what no row version told of may be as before by now."""
-    return [NEVER_RECORDED] if _is_beyond(table, state, loaded) else []
+    ahead = [NEVER_RECORDED] if is_ahead(table, state, known.loaded) else []
+    return Base(state, keys, [*suspicions(state.cursor, observation), *ahead])
 
 
 def after_seen(table: SourceTable, known: Known, observation: Observation) -> Observation:
@@ -139,14 +136,10 @@ def _usable(table: SourceTable, state: TableState, loaded: dict[str, Inputs], ob
     return not any(reasons.values())
 
 
-def is_ahead(table: SourceTable, base: Base | None, loaded: dict[str, Inputs]) -> bool:
-    """Whether the warehouse was loaded from a reading that was never recorded.
+def is_ahead(table: SourceTable, state: TableState | None, loaded: dict[str, Inputs]) -> bool:
+    """Whether the warehouse was loaded from a reading that was never recorded. state: what was, None for nothing.
 
     It may then hold what the source has taken back since: a row that came and went between two recorded readings.
     """
-    return _is_beyond(table, base.state if base else None, loaded)
-
-
-def _is_beyond(table: SourceTable, state: TableState | None, loaded: dict[str, Inputs]) -> bool:
     recorded = instant_text(state.read_at) if state else ""
     return any(loaded.get(fed.name, {}).get(table.name, "") > recorded for fed in fed_by(table.name))

@@ -10,7 +10,7 @@ from hypothesis.strategies import SearchStrategy
 from psycopg import Connection, sql
 
 from local.totesys.schema import ENUMS, TABLE, TABLES
-from tests.acceptance.replacing import copy_table, is_there, replace_table
+from tests.acceptance.replacing import copy_table, is_there, replace_table, swapped
 from tests.acceptance.writes import COLUMNS, KEYS, STAMP_COLUMNS, Write
 
 LEAVES = """
@@ -60,8 +60,7 @@ class SwapColumns:
     columns: tuple[str, str]
 
     def apply(self, connection: Connection) -> None:
-        one, other = self.columns
-        for old, new in ((one, "swapped"), (other, one), ("swapped", other)):
+        for old, new in swapped(*self.columns):
             statement = sql.SQL("ALTER TABLE {} RENAME COLUMN {} TO {}")
             connection.execute(statement.format(*map(sql.Identifier, (self.table, old, new))))
 
@@ -73,8 +72,7 @@ class SwapLabels:
     enum: str
 
     def apply(self, connection: Connection) -> None:
-        one, other = ENUMS[self.enum][:2]  # type: ignore[index]
-        for old, new in ((one, "swapped"), (other, one), ("swapped", other)):
+        for old, new in swapped(*ENUMS[self.enum][:2]):  # type: ignore[index]
             statement = sql.SQL("ALTER TYPE {} RENAME VALUE {} TO {}")
             connection.execute(statement.format(sql.Identifier(self.enum), sql.Literal(old), sql.Literal(new)))
 

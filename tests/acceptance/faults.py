@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -21,6 +21,7 @@ from include.common.session import SessionCursor
 from include.common.settings import aws_client
 from include.common.threads import Threads
 from include.common.waiting import PatientConnection
+from include.pipeline import Options
 from include.runner import Run
 from include.source import landing
 from include.tables.steps import Step
@@ -237,3 +238,10 @@ def watched_run(faults: Faults, around: Around = undisturbed) -> Iterator[None]:
         )
         stack.enter_context(_s3_watched(faults))
         yield
+
+
+def attempt_run(faults: Faults, options: Options, around: Around = undisturbed) -> Run | None:
+    """A run that meets these faults. None: one of them ended it, or let it read no state, before any step."""
+    with watched_run(faults, around), suppress(PowerCut, ServiceError):
+        return runner.run(options, lambda *_: None)
+    return None

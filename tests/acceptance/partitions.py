@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from psycopg import Connection, sql
 
-from tests.acceptance.replacing import copy_table, is_there, rename, replace_table
+from tests.acceptance.replacing import copy_table, is_there, rename, replace_table, swapped
 from tests.acceptance.writes import KEYS, Write
 
 PARTED = ("payment", "sales_order", "purchase_order")
@@ -98,7 +98,7 @@ class Exchange:
         if not (_is_attached(connection, name) and is_there(connection, spare)):
             return
         _detach(connection, self.table, self.half)
-        for old, new in ((name, "exchanged"), (spare, name), ("exchanged", spare)):
+        for old, new in swapped(name, spare):
             rename(connection, old, new)
         _attach(connection, self.table, self.half)
 

@@ -10,6 +10,11 @@ FOREIGN_KEYS = """
 """The foreign keys of a table and to it: the statements that take each away and make it again."""
 
 
+def swapped(one: str, other: str) -> tuple[tuple[str, str], ...]:
+    """The renamings, old name and new, after which each of two has the other's name."""
+    return (one, "swapped"), (other, one), ("swapped", other)
+
+
 def rename(connection: Connection, old: str, new: str) -> None:
     """Give a table another name."""
     statement = sql.SQL("ALTER TABLE {} RENAME TO {}")

@@ -15,7 +15,7 @@ PROFILES = {
     "first": settings(max_examples=15, stateful_step_count=25, database=None, phases=[Phase.generate]),
     "thorough": settings(max_examples=500, stateful_step_count=60),
 }
-SEED = int(os.environ.get("HISTORY_SEED", "0"))
+SEED = int(os.environ.get("PROOF_SEED", "0"))
 """CI draws one and prints it, so that it tries other histories each time; without one they are always the same."""
 
 CHECKS = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]

@@ -10,15 +10,15 @@ from typing import Any
 import psycopg
 
 from include import pipeline
-from include.common.errors import DataError, ServiceError
+from include.common.errors import DataError
 from include.common.manifests import StarFiles
 from include.pipeline import Options
-from include.runner import Run, run
+from include.runner import Run
 from include.state.history import Work
 from include.tables.star import STAR
 from include.tables.steps import CHECK, RECORD, Step
 from tests.acceptance.edits import ByHand
-from tests.acceptance.faults import Fault, Faults, PowerCut, watched_run
+from tests.acceptance.faults import Fault, Faults, attempt_run
 from tests.acceptance.history import History, States, shown_dimensions, shown_versions, snapshot
 from tests.acceptance.oracle import all_differences
 from tests.acceptance.sessions import hidden_tables, show_all
@@ -84,9 +84,7 @@ class World:
         self.sound = False
         watch = _Watch(self, Faults(list(faults)), meanwhile)
         hidden, touched = hidden_tables(self.source), self._touched()
-        done = None
-        with watched_run(watch.faults, watch.around), suppress(PowerCut, ServiceError):  # of the state, before any step
-            done = run(options, lambda *_: None)
+        done = attempt_run(watch.faults, options, watch.around)
         if meanwhile is None or meanwhile.change is not None:
             maybe = hidden ^ hidden_tables(self.source)
             judge(done, watch.faults.fired, Circumstances(hidden - maybe, maybe, touched | self._touched()))

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import ClassVar
 from unittest import mock
@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from include.pipeline import Options
-from include.runner import run
 from local.postgres import HOST, PostgresServer
 from tests.acceptance.alterations import ALTERATIONS
-from tests.acceptance.faults import PLACES, Fault, Faults, PowerCut, watched_run
+from tests.acceptance.faults import PLACES, Fault, Faults, attempt_run
 from tests.acceptance.oracle import all_differences
 from tests.acceptance.system import System, open_exactly
 from tests.acceptance.writes import WRITES, Write, write
@@ -93,10 +92,9 @@ class ServerHistories(RuleBasedStateMachine):
         if self.read_standby and self.standby and self.follows:
             catch_up(self.primary, self.standby)
             source = self.standby
-        met, done = Faults(faults), None
-        led = mock.patch.dict(os.environ, {"AIRFLOW_CONN_TOTESYS": source.url("totesys")})
-        with led, watched_run(met), suppress(PowerCut):
-            done = run(Options(), lambda *_: None)
+        met = Faults(faults)
+        with mock.patch.dict(os.environ, {"AIRFLOW_CONN_TOTESYS": source.url("totesys")}):
+            done = attempt_run(met, Options())
         assert (done is None or bool(done.failures)) == bool(met.fired), (met.fired, done and done.failures)
         self.sound = True
 

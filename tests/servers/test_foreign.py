@@ -34,34 +34,30 @@ def server(filled: Filled, monkeypatch: pytest.MonkeyPatch) -> PostgresServer:
     return server
 
 
-def test_a_foreign_table_is_followed_by_its_stamps(
-    server: PostgresServer, pipeline_of: Callable[..., Pipeline]
-) -> None:
-    url = server.url("totesys")
-    pipeline = pipeline_of(url, server.url("warehouse"))
-    pipeline.system.run_cleanly()
+@pytest.fixture
+def pipeline(server: PostgresServer, pipeline_of: Callable[..., Pipeline]) -> Pipeline:
+    """A pipeline of that source, after its first run."""
+    made = pipeline_of(server.url("totesys"), server.url("warehouse"))
+    made.system.run_cleanly()
+    return made
+
+
+def test_a_foreign_table_is_followed_by_its_stamps(server: PostgresServer, pipeline: Pipeline) -> None:
     execute(server, "UPDATE remote.design SET design_name = 'Other', last_updated = now() WHERE design_id = 2")
     execute(server, "DELETE FROM remote.design WHERE design_id = (SELECT max(design_id) FROM remote.design)")
     pipeline.system.run_cleanly()
-    assert pipeline.differences(url) == []
+    assert pipeline.differences(server.url("totesys")) == []
 
 
-def test_a_foreign_table_that_leads_elsewhere_is_compared_whole(
-    server: PostgresServer, pipeline_of: Callable[..., Pipeline]
-) -> None:
-    url = server.url("totesys")
-    pipeline = pipeline_of(url, server.url("warehouse"))
-    pipeline.system.run_cleanly()
+def test_a_foreign_table_that_leads_elsewhere_is_compared_whole(server: PostgresServer, pipeline: Pipeline) -> None:
     execute(server, "ALTER FOREIGN TABLE design OPTIONS (SET table_name 'newer')")
     pipeline.system.run_cleanly()
     assert pipeline.system.warehouse("SELECT design_name FROM dim_design WHERE design_id = 1") == [("Newer",)]
-    assert pipeline.differences(url) == []
+    assert pipeline.differences(server.url("totesys")) == []
 
 
-def test_a_foreign_table_has_no_xmin(
-    server: PostgresServer, pipeline_of: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_foreign_table_has_no_xmin(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SOURCES, "design", replace(SOURCES["design"], follow="xmin"))
-    done = pipeline_of(server.url("totesys"), server.url("warehouse")).system.run("design")
+    done = pipeline.system.run("design")
     (told,) = {str(error) for error in done.failures.values() if isinstance(error, DeclarationError)}
     assert 'design is a view or a foreign table, without xmin: declare follow="last_updated"' in told
