@@ -7,11 +7,11 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from include.tables.star import STAR
+from include.totesys import DECLARED
 from include.warehouse import ddl
 from include.warehouse.merge import STAGED
 
-FACT = STAR["fact_sales_order"]
+FACT = DECLARED.star["fact_sales_order"]
 SOURCE = "sales_order"
 EVERY_ROW = "true"
 

@@ -6,8 +6,8 @@ The parameter `skip` names the tasks that skip themselves.
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.tables.sources import SOURCES
 from include.tables.steps import plan
+from include.totesys import DECLARED
 
 SOME = "none_failed_min_one_success"
 RULES = {"prepare": "all_success", "ingest": "all_done", "transform": SOME, "load": SOME, "check": "all_done"}
@@ -22,7 +22,7 @@ def nothing() -> None:
 
 
 with DAG(dag_id="empty", schedule=None, max_active_runs=1, params={"skip": Param([], type="array")}):
-    steps = plan(set(SOURCES))
+    steps = plan(DECLARED, set(DECLARED.sources))
     tasks = {
         step: task(task_id=step.task_id, trigger_rule=RULES.get(step.kind, "all_done"))(nothing)() for step in steps
     }

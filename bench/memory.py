@@ -14,8 +14,8 @@ from rich.console import Console
 from bench.measurement import TaskMemory, WrongResultError
 from bench.servers import Servers, count_rows
 from bench.task import do_steps
-from include.tables.sources import SOURCES
 from include.tables.steps import Step, plan
+from include.totesys import DECLARED
 
 TARGET_BYTES = 300_000_000
 MOVING = frozenset({"sales_order", "fact_sales_order"})
@@ -51,14 +51,14 @@ def measure_memory(
     found = []
     with TemporaryDirectory(prefix="totesys-bench-") as name:
         folder = Path(name)
-        for measured, steps in groupby(plan(set(SOURCES)), lambda step: step.table in tables):
+        for measured, steps in groupby(plan(DECLARED, set(DECLARED.sources)), lambda step: step.table in tables):
             if not measured:
                 do_steps(folder, list(map(str, steps)))
                 continue
             for step in steps:
                 console.print(f"memory at {rows:,} rows: {step}")
                 found.append(TaskMemory(str(step), rows, target_bytes=TARGET_BYTES, **_run_alone(folder, step)))
-    (source,) = tables & SOURCES.keys()
+    (source,) = tables & DECLARED.sources.keys()
     if count_rows(lane.warehouse_url, f"current_{source}") != count_rows(source_url, source):
         raise WrongResultError(f"memory at {rows:,} rows: the warehouse has not as many as the source")
     servers.remove_lane(lane)

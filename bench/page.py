@@ -77,18 +77,19 @@ def seed(runs: int) -> int:
     from include.common.settings import STATE_BUCKET, aws_client, required_variable
     from include.state.history import write_run
     from include.state.status import STATUS_KEY, remember
+    from include.totesys import DECLARED
 
     with ThreadPoolExecutor(4) as threads:
         for _ in threads.map(lambda number: write_run(document(number)), range(runs - 1, 0, -1)):
             pass
-    remember(document(0))
+    remember(DECLARED, document(0))
     return int(aws_client("s3").head_object(Bucket=required_variable(STATE_BUCKET), Key=STATUS_KEY)["ContentLength"])
 
 
 def document(number: int) -> "RunDocument":
     """The run that began so many times 20 minutes ago. It loaded every table, and on the last day rejected rows."""
     from include.state.history import RunDocument, RunIdentity, RunSummary, TableLoad, TableOutcome
-    from include.tables.star import STAR
+    from include.totesys import DECLARED
 
     began = datetime.now(UTC) - number * EVERY
     counts: dict[str, Any] = {
@@ -103,8 +104,10 @@ def document(number: int) -> "RunDocument":
     identity = RunIdentity(run_id=f"scheduled__{began:%Y-%m-%dT%H:%M:%S}+00:00", started_at=began)
     return RunDocument(
         summary=RunSummary(run=identity, ended_at=began, read=600, problems=[], **counts),
-        tables=[TableOutcome(table=name, outcome="loaded", problem="", load=load) for name in STAR],
-        rejected_rows=[row for name in list(STAR)[: 4 if number < DAY else 0] for row in rejected(name, began)],
+        tables=[TableOutcome(table=name, outcome="loaded", problem="", load=load) for name in DECLARED.star],
+        rejected_rows=[
+            row for name in list(DECLARED.star)[: 4 if number < DAY else 0] for row in rejected(name, began)
+        ],
     )
 
 

@@ -12,6 +12,7 @@ from bench.servers import Lane
 from include import pipeline
 from include.pipeline import Options
 from include.runner import Run, run
+from include.totesys import DECLARED
 
 STEPS = ("prepare", "ingest_table", "transform_table", "load_table", "check_tables", "record_run")
 """The functions of include.pipeline, one for each kind of step."""
@@ -24,7 +25,7 @@ def run_pipeline(lane: Lane) -> tuple[Run, dict[str, float]]:
     """
     os.environ.update(lane.variables)
     with _timed_steps() as seconds:
-        done = run(Options(), lambda *_: None)
+        done = run(DECLARED, Options(), lambda *_: None)
     for step, error in done.failures.items():
         raise WrongResultError(f"{step} failed: {error}") from error
     return done, dict(seconds)

@@ -16,6 +16,7 @@ from include import runner
 from include.pipeline import Options
 from include.state.latest import read_state
 from include.tables.steps import Step, plan
+from include.totesys import DECLARED
 
 RESULTS = "results.pickle"
 
@@ -31,8 +32,8 @@ def do_steps(folder: Path, names: list[str]) -> None:
     """Do the steps, with the results of those before, and add theirs."""
     file = folder / RESULTS
     results = pickle.loads(file.read_bytes()) if file.exists() else {}  # noqa: S301 - written below
-    going = runner.Run(Options(), read_state(), runner.identify(Options()), results)
-    steps = plan(going.options.sources)
+    going = runner.Run(DECLARED, Options(), read_state(), runner.identify(Options()), results)
+    steps = plan(DECLARED, going.options.sources(DECLARED))
     for name in names:
         kind, _, table = name.partition(" ")
         step = Step(kind, table)

@@ -15,7 +15,7 @@ from bench.pipeline_run import run_pipeline
 from bench.servers import Lane, Servers
 from include import pipeline
 from include.source.known import Findings
-from include.tables.sources import SOURCES
+from include.totesys import DECLARED
 
 Work = Callable[[], dict[str, float]]
 """What is timed; gives its seconds by step."""
@@ -81,12 +81,12 @@ class WholeDatabase:
 
     def _count(self) -> dict[str, float]:
         with psycopg.connect(self.source_url) as connection:
-            for name in SOURCES:
+            for name in DECLARED.sources:
                 connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(name))).fetchone()
         return {}
 
     def _audit(self) -> dict[str, float]:
-        (found,) = pipeline.audit_tables(AUDITED[1:])
+        (found,) = pipeline.audit_tables(DECLARED, AUDITED[1:])
         if found.differing or found.left_out or found.rows != self.rows:
             raise WrongResultError(f"{found.table}: the audit found {found}")
         return {}

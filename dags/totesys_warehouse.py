@@ -1,6 +1,7 @@
 """The one DAG: what changed in ToteSys, every 20 minutes, into the warehouse. Drawn from the declarations."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial, wraps
 from typing import Any, TypeVar
@@ -10,12 +11,11 @@ from airflow.sdk import DAG, Asset, Param, TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.common.errors import DataError, DeclarationError, border
+from include.declared import DECLARED
 from include.reports.documents import ABOUT, GROUPS, task_document
 from include.reports.failure import tell_failure
 from include.reports.openlineage import lineage_of
-from include.tables.sources import SOURCES
-from include.tables.star import STAR
-from include.tables.steps import CHECK, PREPARE, Step, plan
+from include.tables.steps import CHECK, PREPARE, Step, group_of, plan, task_id
 
 MANIFEST = "manifest"
 """The XCom key under which a task leaves what it did, also when it is skipped afterwards."""
@@ -54,7 +54,7 @@ def leave(document: object, *, skip: str = "") -> None:
 
 def found(step: Step) -> Any:
     """What the task of a step left in this run; None where it left nothing."""
-    return get_current_context()["ti"].xcom_pull(task_ids=step.task_id, key=MANIFEST)
+    return get_current_context()["ti"].xcom_pull(task_ids=task_id(step, DECLARED), key=MANIFEST)
 
 
 def asset_of(name: str) -> Asset:
@@ -76,7 +76,7 @@ def prepare() -> None:
     """Make the warehouse as declared."""
     from include import pipeline
 
-    leave(attempt(pipeline.prepare))
+    leave(attempt(lambda: pipeline.prepare(DECLARED)))
 
 
 @task(trigger_rule="all_done")
@@ -89,9 +89,9 @@ def ingest(name: str) -> None:
     asked, loaded = attempt(options), found(PREPARE)
     if loaded is None:
         raise AirflowFailException("the warehouse could not be prepared: see the task prepare")
-    if name not in attempt(lambda: asked.sources):
+    if name not in attempt(lambda: asked.sources(DECLARED)):
         raise AirflowSkipException(f"{name} was not asked for")
-    read = attempt(lambda: pipeline.ingest_table(name, read_state(), loaded, asked))
+    read = attempt(lambda: pipeline.ingest_table(DECLARED, name, read_state(), loaded, asked))
     leave(read.model_dump(mode="json"), skip=read.held or ("" if read.changed else f"{name} did not change"))
 
 
@@ -102,12 +102,12 @@ def transform(name: str) -> None:
     from include import pipeline
     from include.common.manifests import SourceRead
 
-    documents = {source: found(Step("ingest", source)) for source in STAR[name].sources}
+    documents = {source: found(Step("ingest", source)) for source in DECLARED.star[name].source_names}
     missing = [source for source, document in documents.items() if document is None]
     if missing:
         raise AirflowSkipException(f"{', '.join(missing)} was not asked for")
     reads = {source: SourceRead.model_validate(document) for source, document in documents.items()}
-    files = attempt(lambda: pipeline.transform_table(name, reads, found(PREPARE)))
+    files = attempt(lambda: pipeline.transform_table(DECLARED, name, reads, found(PREPARE)))
     if files is None:
         raise AirflowSkipException(f"{name} is complete")
     leave(files.model_dump(mode="json"))
@@ -123,7 +123,7 @@ def load(name: str) -> None:
     document = found(Step("transform", name))
     if document is None:
         raise AirflowSkipException(f"{name} did not change")
-    result = attempt(lambda: pipeline.load_table(name, StarFiles.model_validate(document)))
+    result = attempt(lambda: pipeline.load_table(DECLARED, name, StarFiles.model_validate(document)))
     counts = {"new": result.new, "changed": result.changed, "deleted": result.deleted}
     get_current_context()["outlet_events"][asset_of(name)].extra = {**counts, "rejected": len(result.rejected)}
     skip = result.held or ("a later reading is loaded already" if result.superseded else "")
@@ -139,14 +139,12 @@ def check() -> None:
     which waits for it, waits for them all.
     """
     from include import pipeline
-    from include.state.record import left_behind
 
-    reads, loads = _reads(), _loads()
-    results = attempt(lambda: pipeline.check_tables(reads, loads))
+    work = _work()
+    results = attempt(lambda: pipeline.check_tables(DECLARED, work.reads, work.loads))
     leave({name: result.model_dump(mode="json") for name, result in results.items()})
-    problems = left_behind(options().sources, reads, loads)
-    if problems:
-        raise AirflowFailException(f"what was loaded is checked; {'; '.join(problems)}")
+    if work.left_behind:
+        raise AirflowFailException(f"what was loaded is checked; {'; '.join(work.left_behind)}")
 
 
 @task(trigger_rule="all_done")
@@ -155,12 +153,10 @@ def record() -> None:
     """Move latest_update.json on, and fail where something is missing."""
     from include import pipeline
     from include.common.manifests import CheckResult
-    from include.state.history import Work
 
     documents = found(CHECK)
     checked = documents and {name: CheckResult.model_validate(document) for name, document in documents.items()}
-    work = Work(options().sources, _reads(), _loads(), checked)
-    attempt(lambda: pipeline.record_run(_identity(), work, _note))
+    attempt(lambda: pipeline.record_run(_identity(), replace(_work(), checked=checked), _note))
 
 
 def _note(report: Any) -> None:
@@ -174,23 +170,24 @@ def _identity() -> Any:
     return options().identity(run.run_id, run.start_date or run.run_after)
 
 
-def _reads() -> dict[str, Any]:
-    from include.common.manifests import SourceRead
+def _work() -> Any:
+    """What the run was to do and has done so far."""
+    from include.common.manifests import LoadResult, SourceRead
+    from include.state.work import Work
 
-    documents = {name: found(Step("ingest", name)) for name in SOURCES}
-    return {name: SourceRead.model_validate(document) for name, document in documents.items() if document}
-
-
-def _loads() -> dict[str, Any]:
-    from include.common.manifests import LoadResult
-
-    documents = {name: found(Step("load", name)) for name in STAR}
-    return {name: LoadResult.model_validate(document) for name, document in documents.items() if document}
+    reads = {name: found(Step("ingest", name)) for name in DECLARED.sources}
+    loads = {name: found(Step("load", name)) for name in DECLARED.star}
+    return Work(
+        DECLARED,
+        options().sources(DECLARED),
+        {name: SourceRead.model_validate(document) for name, document in reads.items() if document},
+        {name: LoadResult.model_validate(document) for name, document in loads.items() if document},
+    )
 
 
 def names_param(title: str, description: str) -> Param:
     """A parameter of a run that names source or warehouse tables."""
-    names = [*SOURCES, *STAR]
+    names = [*DECLARED.sources, *DECLARED.star]
     items = {"type": "string", "enum": names}
     return Param([], type="array", items=items, examples=names, title=title, description=description)
 
@@ -230,14 +227,14 @@ WORK: dict[str, Any] = {
 
 def draw(step: Step, groups: dict[str, TaskGroup]) -> Any:
     """The task of a step, in its group."""
-    work, document = WORK[step.kind], task_document(step)
+    work, document = WORK[step.kind], task_document(DECLARED, step)
     if not step.table:
         return work.override(doc_md=document)()
     outlets = [asset_of(step.table)] if step.kind == "load" else []
-    with groups[step.group]:
+    with groups[group_of(step, DECLARED)]:
         drawn = work.override(task_id=step.table, doc_md=document, outlets=outlets)(step.table)
     if step.kind == "load":  # what the OpenLineage provider calls, where it is in use
-        drawn.operator.get_openlineage_facets_on_complete = lambda _: lineage_of(STAR[step.table])
+        drawn.operator.get_openlineage_facets_on_complete = lambda _: lineage_of(DECLARED.star[step.table])
     return drawn
 
 
@@ -253,9 +250,9 @@ with DAG(
     default_args=RETRIES,
     params=PARAMS,
     tags=["totesys", "warehouse"],
-    on_failure_callback=tell_failure,
+    on_failure_callback=partial(tell_failure, DECLARED),
 ) as dag:
-    steps = plan(set(SOURCES))
+    steps = plan(DECLARED, set(DECLARED.sources))
     groups = {name: TaskGroup(name, tooltip=tip, ui_color=colour) for name, (tip, colour) in GROUPS.items()}
     tasks = {step: draw(step, groups) for step in steps}
     for step, order in steps.items():

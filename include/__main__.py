@@ -13,24 +13,25 @@ from typing import Any
 
 from include.common.errors import DataError, DeclarationError, ServiceError, border
 from include.reports.dictionary import data_dictionary
-from include.tables.sources import SOURCES
-from include.tables.star import STAR
+from include.tables.declarations import Declarations
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the arguments ask for; gives the process's exit status."""
-    options = _parser().parse_args(arguments)
     os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")  # Airflow is imported from here on
     warnings.simplefilter("ignore")
     try:
         with border("the command"):
-            return int(options.command(options))
+            from include.declared import DECLARED
+
+            options = _parser(DECLARED).parse_args(arguments)
+            return int(options.command(DECLARED, options))
     except (DeclarationError, DataError, ServiceError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(declared: Declarations) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m include",
         description="Move what changed in ToteSys into the warehouse. Connections and variables come from Airflow: "
@@ -39,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="command")
     run = commands.add_parser("run", help="do one run, without a scheduler")
-    _add_tables(run, "source or warehouse tables, with all that they refer to")
+    _add_tables(run, declared, "source or warehouse tables, with all that they refer to")
     run.add_argument("--full-refresh", action="store_true", help="read the named tables (or all) whole")
     run.add_argument(
         "--accept-deletions",
@@ -54,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="print it as JSON")
     status.set_defaults(command=_status)
     audit = commands.add_parser("audit", help="compare every value of the warehouse with the source, now")
-    _add_tables(audit, "warehouse tables, or source tables for those that they feed")
+    _add_tables(audit, declared, "warehouse tables, or source tables for those that they feed")
     audit.add_argument("--heal", action="store_true", help="read rows that differ again, and compare once more")
     audit.add_argument("--json", action="store_true", help="print the result as JSON")
     audit.set_defaults(command=_audit)
@@ -63,8 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_tables(command: argparse.ArgumentParser, meaning: str) -> None:
-    everything = ", ".join([*SOURCES, *STAR])
+def _add_tables(command: argparse.ArgumentParser, declared: Declarations, meaning: str) -> None:
+    everything = ", ".join([*declared.sources, *declared.star])
     told = f"{meaning}; default: all of {everything}"
     command.add_argument("--tables", type=_table_names, default=(), metavar="a,b", help=told)
 
@@ -76,7 +77,7 @@ def _table_names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(declared: Declarations, options: argparse.Namespace) -> int:
     """0 only where every table loaded and the check held; rejected rows alone do not fail a run."""
     with redirect_stdout(sys.stderr):  # where Airflow then writes its log: standard output is for the result
         from include.console import Progress, print_failures, print_run
@@ -86,7 +87,7 @@ def _run(options: argparse.Namespace) -> int:
     started = monotonic()
     with redirect_stdout(sys.stderr), Progress() as progress:
         asked = Options(options.tables, options.full_refresh, options.accept_deletions)
-        done = run(asked, progress.advance)
+        done = run(declared, asked, progress.advance)
     seconds = monotonic() - started
     if options.json:
         _print_json({**done.summary(), "seconds": round(seconds, 3)})
@@ -96,7 +97,7 @@ def _run(options: argparse.Namespace) -> int:
     return 1 if done.failures else 0
 
 
-def _status(options: argparse.Namespace) -> int:
+def _status(declared: Declarations, options: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):
         from include.console import print_status
         from include.state.latest import read_state
@@ -112,19 +113,19 @@ def _status(options: argparse.Namespace) -> int:
         document["proofs"] = {name: proven(marks).model_dump(mode="json") for name, marks in state.proofs.items()}
         _print_json(document)
     else:
-        print_status(state)
+        print_status(declared, state)
     return 0
 
 
-def _audit(options: argparse.Namespace) -> int:
+def _audit(declared: Declarations, options: argparse.Namespace) -> int:
     """0 only where every value is equal; with `--heal`, in the end."""
     with redirect_stdout(sys.stderr):
         from include.pipeline import audit_tables
 
-        found = audits = audit_tables(options.tables)
+        found = audits = audit_tables(declared, options.tables)
         if options.heal and not all(audit.equal for audit in found):
-            _heal(options.tables)
-            audits = audit_tables(options.tables)
+            _heal(declared, options.tables)
+            audits = audit_tables(declared, options.tables)
     equal = all(audit.equal for audit in audits)
     if options.json:
         told = {"equal": equal, "tables": _audit_documents(audits)}
@@ -134,14 +135,14 @@ def _audit(options: argparse.Namespace) -> int:
     return 0 if equal else 1
 
 
-def _heal(tables: tuple[str, ...]) -> None:
+def _heal(declared: Declarations, tables: tuple[str, ...]) -> None:
     """A run that reads again what differs, and nothing else that did not change."""
     from include.console import Progress, print_failures
     from include.pipeline import Options
     from include.runner import run
 
     with Progress() as progress:
-        print_failures(run(Options(tables, prove_all=True), progress.advance))
+        print_failures(run(declared, Options(tables, prove_all=True), progress.advance))
 
 
 def _audit_documents(audits: Sequence[Any]) -> list[dict[str, Any]]:
@@ -156,8 +157,8 @@ def _print_audits(found: Sequence[Any], audits: Sequence[Any]) -> None:
         print_audits(audits, "Compared again, after rows that differed were read and loaded anew")
 
 
-def _describe(_: argparse.Namespace) -> int:
-    print(data_dictionary(), end="")
+def _describe(declared: Declarations, _: argparse.Namespace) -> int:
+    print(data_dictionary(declared), end="")
     return 0
 
 

@@ -16,8 +16,7 @@ from include.proof.audit import TableAudit
 from include.runner import Run
 from include.state.latest import State, held_seconds
 from include.state.proven import proven
-from include.tables.lineage import fed_by
-from include.tables.sources import SOURCES
+from include.tables.declarations import Declarations
 from include.tables.steps import Step
 
 COUNTS = ("new", "changed", "deleted", "rejected")
@@ -96,14 +95,13 @@ def _differences(audit: TableAudit) -> Iterator[str]:
         yield f"{audit.table}: and {hidden:,} more"
 
 
-def _proven(source: str, state: State) -> str:
+def _proven(declared: Declarations, source: str, state: State) -> str:
     """The least share of what a source table feeds that was proven within a day; empty where it is only joined."""
-    own = [table.name for table in fed_by(source) if table.sources[0] == source]
-    shares = [proven(state.proofs.get(name, [])).share for name in own]
+    shares = [proven(state.proofs.get(table.name, [])).share for table in declared.built_on(source)]
     return f"{floor(min(shares) * 100)} %" if shares else ""
 
 
-def print_status(state: State) -> None:
+def print_status(declared: Declarations, state: State) -> None:
     """Show what is recorded of each source table."""
     title = f"Recorded {state.recorded_at:%Y-%m-%d %H:%M:%S} UTC" if state.recorded_at else "Nothing recorded yet"
     headings = ("source table", "read (UTC)", "lag", "rows", *COUNTS, "proven")
@@ -111,7 +109,7 @@ def print_status(state: State) -> None:
     for column in table.columns[2:]:
         column.justify = "right"
     now = datetime.now(UTC)
-    for name in SOURCES:
+    for name in declared.sources:
         known = state.tables.get(name)
         if known is None:
             table.add_row(name, "never", style="red")
@@ -119,7 +117,7 @@ def print_status(state: State) -> None:
         counts = [f"{getattr(known.last_load, count):,}" if known.last_load else "" for count in COUNTS]
         lag = f"{(now - known.observed_at).total_seconds():,.0f} s"
         read = "to be read whole" if known.reread else f"{known.observed_at:%d %b %H:%M}"
-        table.add_row(name, read, lag, f"{known.rows:,}", *counts, _proven(name, state))
+        table.add_row(name, read, lag, f"{known.rows:,}", *counts, _proven(declared, name, state))
     Console().print(table)
     _print_held(state)
 

@@ -18,13 +18,12 @@ from include.reports.events import told
 from include.source.ingest import ingest
 from include.source.known import Known
 from include.state import status
-from include.state.history import RunIdentity, Work, describe_run
+from include.state.history import RunIdentity, describe_run
 from include.state.latest import State, read_state
 from include.state.record import COUNTS, RunReport, record
-from include.tables.lineage import accepted_sources, calendar, named_sources, select_sources
+from include.state.work import Work
+from include.tables.declarations import Declarations
 from include.tables.schema import Calendar
-from include.tables.sources import SOURCES
-from include.tables.star import STAR
 from include.warehouse import checks, roles
 from include.warehouse import tables as warehouse
 from include.warehouse.load import load
@@ -50,20 +49,20 @@ class Options:
     accept_deletions: tuple[str, ...] = ()
     prove_all: bool = False
 
-    @property
-    def sources(self) -> set[str]:
+    def sources(self, declared: Declarations) -> set[str]:
         """The source tables to read. Raises: DeclarationError for a table that is not declared."""
-        return select_sources(self.tables) if self.tables else set(SOURCES)
+        return declared.select_sources(self.tables) if self.tables else set(declared.sources)
 
-    @property
-    def whole(self) -> set[str]:
+    def whole(self, declared: Declarations) -> set[str]:
         """The source tables to read whole."""
-        return (named_sources(self.tables) if self.tables else set(SOURCES)) if self.full_refresh else set()
+        if not self.full_refresh:
+            return set()
+        return declared.named_sources(self.tables) if self.tables else set(declared.sources)
 
-    @property
-    def accepted(self) -> set[str]:
+    def accepted(self, declared: Declarations) -> set[str]:
         """The source tables whose deletions are believed. Raises: as `accepted_sources`."""
-        return accepted_sources(self.accept_deletions, self.sources) if self.accept_deletions else set()
+        read = self.sources(declared)
+        return declared.accepted_sources(self.accept_deletions, read) if self.accept_deletions else set()
 
     def identity(self, run_id: str, started_at: datetime) -> RunIdentity:
         """The run that was asked for so, as its history tells it."""
@@ -77,7 +76,7 @@ class Options:
 
 
 def _describe_warehouse(loaded: dict[str, Inputs]) -> dict[str, Any]:
-    return {"tables": len(STAR), "loaded": len(loaded)}
+    return {"loaded": len(loaded)}
 
 
 def _size(files: list[FileEntry]) -> dict[str, int]:
@@ -109,35 +108,40 @@ def _describe_run(report: RunReport) -> dict[str, Any]:
 
 
 @told("prepare", _describe_warehouse)
-def prepare() -> dict[str, Inputs]:
+def prepare(declared: Declarations) -> dict[str, Inputs]:
     """Make the warehouse as declared; gives from which readings each of its tables was last built.
 
     A calendar with days that are not as they should be counts as one that is still to be loaded.
     """
     roles.ensure_role()
-    loaded, days = warehouse.prepare(), calendar()
+    loaded, days = warehouse.prepare(declared), declared.calendar
     if loaded.get(days.name) == calendar_inputs(days) and (wrong := differing_days(days)):
         loaded[days.name] = {DIFFERING: in_words(wrong)}
     return loaded
 
 
 @told("ingest", _describe_read)
-def ingest_table(name: str, state: State, loaded: dict[str, Inputs], options: Options) -> SourceRead:
+def ingest_table(
+    declared: Declarations, name: str, state: State, loaded: dict[str, Inputs], options: Options
+) -> SourceRead:
     """Read a source table's changes into the ingestion bucket. See `ingest`."""
     known = Known(
+        declared,
         state.tables.get(name),
         loaded,
-        full_refresh=name in options.whole,
-        accepted=name in options.accepted,
-        prove=Prover(state, options.prove_all),
+        full_refresh=name in options.whole(declared),
+        accepted=name in options.accepted(declared),
+        prove=Prover(declared, state, options.prove_all),
     )
-    return ingest(SOURCES[name], known)
+    return ingest(declared.sources[name], known)
 
 
 @told("transform", _describe_files)
-def transform_table(name: str, reads: dict[str, SourceRead], loaded: dict[str, Inputs]) -> StarFiles | None:
+def transform_table(
+    declared: Declarations, name: str, reads: dict[str, SourceRead], loaded: dict[str, Inputs]
+) -> StarFiles | None:
     """Build a warehouse table's Parquet from the readings of its sources. None: nothing changed. See `transform`."""
-    table = STAR[name]
+    table = declared.star[name]
     if isinstance(table, Calendar):
         known = loaded.get(name, {})
         return None if known == calendar_inputs(table) else write_calendar(table, known.get(DIFFERING, ""))
@@ -145,27 +149,29 @@ def transform_table(name: str, reads: dict[str, SourceRead], loaded: dict[str, I
 
 
 @told("load", _describe_load)
-def load_table(name: str, files: StarFiles) -> LoadResult:
+def load_table(declared: Declarations, name: str, files: StarFiles) -> LoadResult:
     """Bring a warehouse table to what its Parquet files say. See `load`."""
-    return load(STAR[name], files)
+    return load(declared, declared.star[name], files)
 
 
 @told("check", _describe_checks)
-def check_tables(reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> dict[str, CheckResult]:
+def check_tables(
+    declared: Declarations, reads: dict[str, SourceRead], loads: dict[str, LoadResult]
+) -> dict[str, CheckResult]:
     """Compare each table that was loaded with its source. See `check`."""
     results = {}
     for name, result in loads.items():
-        table = STAR[name]
-        if not isinstance(table, Calendar) and result.done and table.source in reads:
+        table = declared.star[name]
+        if not isinstance(table, Calendar) and result.done and table.source.name in reads:
             compared = checks.check(table, reads, result)
             if compared:
                 results[name] = compared
     return results
 
 
-def audit_tables(names: tuple[str, ...]) -> list[TableAudit]:
+def audit_tables(declared: Declarations, names: tuple[str, ...]) -> list[TableAudit]:
     """Compare every value of these tables (all, where none is named) with the source, now. See `audit`."""
-    tables, state = named_tables(names), read_state()
+    tables, state = named_tables(declared, names), read_state()
     return [audit(table, state) for table in tables]
 
 
@@ -179,7 +185,7 @@ def record_run(run: RunIdentity, work: Work, tell: Callable[[RunReport], object]
     """
     try:
         with border("record"):
-            report = record(work.expected, work.reads, work.loads, work.checked)
+            report = record(work)
     except (DeclarationError, DataError, ServiceError) as error:
         _remember(run, work, [str(error)])
         raise
@@ -196,7 +202,7 @@ def _remember(run: RunIdentity, work: Work, problems: list[str]) -> list[str]:
     """Add a run to the history; what goes wrong with that is told, and hides nothing else."""
     try:
         with border("the history of runs"):
-            status.remember(describe_run(run, work, problems))
+            status.remember(work.declared, describe_run(run, work, problems))
     except (DeclarationError, DataError, ServiceError) as error:
         log.warning("the run is not in the history: %s", error)
         return [f"the run is not in the history: {error}"]

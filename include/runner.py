@@ -9,14 +9,15 @@ from typing import Any
 
 from include import pipeline
 from include.common.errors import DataError, DeclarationError, ServiceError, border
-from include.common.manifests import CheckResult, LoadResult, SourceRead
+from include.common.manifests import SourceRead
 from include.common.threads import Threads
 from include.lake.files import STREAMS
 from include.pipeline import Options
-from include.state.history import RunIdentity, Work
+from include.state.history import RunIdentity
 from include.state.latest import State, read_state
-from include.state.record import RunReport, TableReport, table_report
-from include.tables.star import STAR
+from include.state.record import TableReport, table_report
+from include.state.work import Work
+from include.tables.declarations import Declarations
 from include.tables.steps import CHECK, PREPARE, Order, Step, plan
 
 
@@ -24,6 +25,7 @@ from include.tables.steps import CHECK, PREPARE, Order, Step, plan
 class Run:
     """A run in progress: what its steps gave, and what went wrong with those that failed."""
 
+    declared: Declarations
     options: Options
     state: State
     identity: RunIdentity
@@ -34,6 +36,12 @@ class Run:
         """Table → result, of the steps of one kind that gave one."""
         return {step.table: result for step, result in self.results.items() if step.kind == kind and result is not None}
 
+    @property
+    def work(self) -> Work:
+        """What it was to do and has done."""
+        expected = self.options.sources(self.declared)
+        return Work(self.declared, expected, self.of_kind("ingest"), self.of_kind("load"), self.results.get(CHECK))
+
     def largest_first(self, steps: tuple[Step, ...]) -> list[Step]:
         """Steps that could begin now, those of large source tables first, so that none is left alone at the end."""
         tables = self.state.tables
@@ -41,7 +49,7 @@ class Run:
 
     def summary(self) -> dict[str, Any]:
         """What the run did, as plain values: each warehouse table's counts, and whether all went well."""
-        steps = plan(self.options.sources)
+        steps = plan(self.declared, self.options.sources(self.declared))
         tables = [self._table_summary(step.table) for step in steps if step.kind == "load"]
         failures = {str(step): str(error) for step, error in self.failures.items()}
         return {"succeeded": not failures, "tables": tables, "failures": failures}
@@ -49,16 +57,16 @@ class Run:
     def _table_summary(self, name: str) -> dict[str, Any]:
         result = self.results.get(Step("load", name))
         if result is None:
-            held = any(read.held for source, read in self.of_kind("ingest").items() if source in STAR[name].sources)
+            held = any(source in self.declared.star[name].source_names for source in self.work.held)
             outcome = "held" if held else "unchanged" if Step("load", name) in self.results else "failed"
             nothing = TableReport(table=name, new=0, changed=0, deleted=0, rejected=0, seconds=0, lag_seconds=None)
             return {"outcome": outcome, **nothing.model_dump()}
-        report = table_report(result, self.of_kind("ingest"))
+        report = table_report(self.work, result)
         outcome = "held" if result.held else "superseded" if result.superseded else "loaded"
         return {"outcome": outcome, **report.model_dump()}
 
 
-def run(options: Options, progress: Callable[[Step, int], None]) -> Run:
+def run(declared: Declarations, options: Options, progress: Callable[[Step, int], None]) -> Run:
     """Do one run, and give what its steps gave and where they failed. A step's failure stops what hangs on it alone.
 
     progress: called with each step when it is over, and with the number of all.
@@ -66,8 +74,8 @@ def run(options: Options, progress: Callable[[Step, int], None]) -> Run:
     Raises: DeclarationError for a table that is not declared, or not read though its deletions are accepted; as
         `read_state`.
     """
-    steps, _ = plan(options.sources), options.accepted
-    going = Run(options, read_state(), identify(options))
+    steps, _ = plan(declared, options.sources(declared)), options.accepted(declared)
+    going = Run(declared, options, read_state(), identify(options))
     order = TopologicalSorter({step: order.needs | order.follows for step, order in steps.items()})
     order.prepare()
     with Threads(STREAMS) as threads:
@@ -103,22 +111,19 @@ def _attempt(going: Run, step: Step, order: Order) -> None:
 
 
 def _do(going: Run, step: Step) -> object:
+    declared, results = going.declared, going.results
     if step.kind == "prepare":
-        return pipeline.prepare()
+        return pipeline.prepare(declared)
     if step.kind == "ingest":
-        return pipeline.ingest_table(step.table, going.state, going.results[PREPARE], going.options)
+        return pipeline.ingest_table(declared, step.table, going.state, results[PREPARE], going.options)
     if step.kind == "transform":
-        reads: dict[str, SourceRead] = {name: going.results[Step("ingest", name)] for name in STAR[step.table].sources}
-        return pipeline.transform_table(step.table, reads, going.results[PREPARE])
+        reads: dict[str, SourceRead] = {
+            name: results[Step("ingest", name)] for name in declared.star[step.table].source_names
+        }
+        return pipeline.transform_table(declared, step.table, reads, results[PREPARE])
     if step.kind == "load":
-        files = going.results[Step("transform", step.table)]
-        return pipeline.load_table(step.table, files) if files else None
-    reads, loads = going.of_kind("ingest"), going.of_kind("load")
+        files = results[Step("transform", step.table)]
+        return pipeline.load_table(declared, step.table, files) if files else None
     if step == CHECK:
-        return pipeline.check_tables(reads, loads)
-    return _record(going, reads, loads)
-
-
-def _record(going: Run, reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> RunReport:
-    checked: dict[str, CheckResult] | None = going.results.get(CHECK)
-    return pipeline.record_run(going.identity, Work(going.options.sources, reads, loads, checked))
+        return pipeline.check_tables(declared, going.of_kind("ingest"), going.of_kind("load"))
+    return pipeline.record_run(going.identity, going.work)

@@ -80,13 +80,14 @@ def _timed(done: str) -> Iterator[None]:
 
 def _show_moved(source_url: str, warehouse: psycopg.Connection) -> None:
     """Rows of each warehouse table, beside those of the source table that it is made from."""
-    from include.tables.star import STAR
+    from include.declared import DECLARED
+    from include.tables.schema import Calendar
 
     table = Table("warehouse table", "rows", "made from", "rows", title="What was moved", title_justify="left")
     with psycopg.connect(source_url) as source:
-        for star in STAR.values():
-            origins = ", ".join(star.sources) or "the calendar"
-            rows = _count(source, star.sources[0]) if star.sources else star.days
+        for star in DECLARED.star.values():
+            origins = ", ".join(star.source_names) or "the calendar"
+            rows = star.days if isinstance(star, Calendar) else _count(source, star.source.name)
             table.add_row(star.name, f"{_count(warehouse, star.name):,}", origins, f"{rows:,}")
     _print_right(table)
 

@@ -7,31 +7,30 @@ import pyarrow.compute as pc
 
 from include.common.manifests import FileEntry, SourceRead
 from include.lake.blocks import read_blocks
-from include.lake.rows import needed_columns
-from include.tables.schema import Dimension
-from include.tables.sources import SOURCES
+from include.lake.rows import joined_name, needed_columns
+from include.tables.schema import Dimension, Fact, Join
 
 JOINED_ROWS = 4_096
 """Rows that are joined at a time: what they join is repeated for each."""
 
 Joined = dict[str, pa.Table]
-"""Source table → all of its rows, the needed columns alone; all values as bytes of text."""
+"""What a table is joined on → all rows of the other, the needed columns alone; all values as bytes of text."""
 
 
-def read_joined(table: Dimension, reads: dict[str, SourceRead]) -> Joined:
-    """The tables that a dimension joins, whole. Raises: as `read_blocks`."""
-    return {join.table: _read_whole(table, reads[join.table]) for join in table.joins}
+def read_joined(table: Dimension | Fact, reads: dict[str, SourceRead]) -> Joined:
+    """The tables that a warehouse table joins, whole. Raises: as `read_blocks`."""
+    return {join.on: _read_whole(table, join, reads[join.table.name]) for join in table.joins}
 
 
-def _read_whole(table: Dimension, read: SourceRead) -> pa.Table:
-    columns = needed_columns(table, read.table)
+def _read_whole(table: Dimension | Fact, join: Join, read: SourceRead) -> pa.Table:
+    columns = needed_columns(table, join.table)
     blocks = (block for file in read.files for block in read_blocks(table.name, file.key, columns))
     schema = pa.schema([(name, pa.binary()) for name in columns])
     return pa.Table.from_batches([block.as_bytes() for block in blocks], schema)
 
 
-def join_file(table: Dimension, file: FileEntry, joined: Joined) -> Iterator[pa.RecordBatch]:
-    """The rows of one file of the dimension's own source, with the rows that they join; all values as bytes of text.
+def join_file(table: Dimension | Fact, file: FileEntry, joined: Joined) -> Iterator[pa.RecordBatch]:
+    """The rows of one file of the table's own source, with the rows that they join; all values as bytes of text.
 
     Columns of joined tables are named "table.column" and are NULL where there is no such row.
     """
@@ -41,12 +40,12 @@ def join_file(table: Dimension, file: FileEntry, joined: Joined) -> Iterator[pa.
             yield _join(table, batch.slice(start, JOINED_ROWS), joined)
 
 
-def _join(table: Dimension, batch: pa.RecordBatch, joined: Joined) -> pa.RecordBatch:
+def _join(table: Dimension | Fact, batch: pa.RecordBatch, joined: Joined) -> pa.RecordBatch:
     names, arrays = list(batch.schema.names), list(batch.columns)
     for join in table.joins:
-        other = joined[join.table]
-        keys = other.column(SOURCES[join.table].key).combine_chunks()
+        other = joined[join.on]
+        keys = other.column(join.table.key).combine_chunks()
         found = other.take(pc.index_in(batch.column(join.on), value_set=keys))
-        names += [f"{join.table}.{name}" for name in found.column_names]
+        names += [joined_name(join, name) for name in found.column_names]
         arrays += [column.combine_chunks() for column in found.columns]
     return pa.record_batch(arrays, names=names)

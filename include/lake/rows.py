@@ -1,6 +1,7 @@
 """Rows as the source has them into rows as the warehouse declares them, and the reasons why some cannot be."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -8,10 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.lake.arrow import arrow_type, cast_each, printable, show
-from include.tables.coherence import most_characters, source_column
-from include.tables.lineage import calendar
-from include.tables.schema import Column, Dimension, Fact, StarTable
-from include.tables.sources import SOURCES
+from include.tables.coherence import origin_of
+from include.tables.schema import Calendar, Column, Dimension, Fact, Join, Origin, SourceTable, StarTable
 
 KEY = "key"
 """The name under which rejected rows carry their key as an integer."""
@@ -46,12 +45,23 @@ def star_schema(table: StarTable) -> pa.Schema:
     return pa.schema([pa.field(column.name, arrow_type(column.type), column.nullable) for column in table.columns])
 
 
-def needed_columns(table: Dimension | Fact, source: str) -> list[str]:
+def needed_columns(table: Dimension | Fact, source: SourceTable) -> list[str]:
     """The columns of a source table that a warehouse table is made from, its key first. Nothing else is parsed."""
-    origins = [column.source.rpartition(".") for column in table.columns]
-    own = [name for owner, _, name in origins if (owner or table.source) == source]
-    joins = [join.on for join in table.joins] if isinstance(table, Dimension) and source == table.source else []
-    return list(dict.fromkeys([SOURCES[source].key, *joins, *own]))
+    origins = [origin_of(table, column) for column in table.columns]
+    own = [origin.column.name for origin in origins if origin.table == source]
+    joins = [join.on for join in table.joins] if source == table.source else []
+    return list(dict.fromkeys([source.key, *joins, *own]))
+
+
+def joined_name(join: Join, column: str) -> str:
+    """What a column of a joined table is called beside those of the table's own source: "department.location"."""
+    return f"{join.table.name}.{column}"
+
+
+def label(table: Dimension | Fact, origin: Origin) -> str:
+    """What a source column is called among all that a warehouse table is made from."""
+    joins = [join for join in table.joins if join.on == origin.on]
+    return joined_name(joins[0], origin.column.name) if joins else origin.column.name
 
 
 def convert(table: Dimension | Fact, batch: pa.RecordBatch) -> Converted:
@@ -61,8 +71,7 @@ def convert(table: Dimension | Fact, batch: pa.RecordBatch) -> Converted:
         its declared type, or still as the bytes of its text.
     """
     problems: Problems = defaultdict(list)
-    if isinstance(table, Dimension):
-        _find_unjoined(table, batch, problems)
+    _find_unjoined(table, batch, problems)
     arrays = [_convert_column(table, column, batch, problems) for column in table.columns]
     schema = star_schema(table)
     if not problems:
@@ -76,7 +85,7 @@ def _rejected(table: Dimension | Fact, batch: pa.RecordBatch, problems: Problems
     positions = sorted(problems)
     rows = batch.take(pa.array(positions, pa.int32()))
     arrays = [_as_text(values) for values in rows.columns]
-    keys = arrays[batch.schema.get_field_index(SOURCES[table.source].key)].cast(pa.int64())
+    keys = arrays[batch.schema.get_field_index(table.source.key)].cast(pa.int64())
     reasons = pa.array([_reason(problems[position]) for position in positions], pa.string())
     return pa.table([*arrays, keys, reasons], names=[*batch.schema.names, KEY, "reason"])
 
@@ -97,69 +106,66 @@ def _reason(found: list[str]) -> str:
     return reason if len(reason) <= REASON_CHARACTERS else f"{reason[:REASON_CHARACTERS]}…"
 
 
-def _find_unjoined(table: Dimension, batch: pa.RecordBatch, problems: Problems) -> None:
+def _find_unjoined(table: Dimension | Fact, batch: pa.RecordBatch, problems: Problems) -> None:
     for join in table.joins:
-        missing = pc.is_null(batch.column(f"{join.table}.{SOURCES[join.table].key}"))
-        _note(problems, batch.column(join.on), missing, f"{join.on} {{}} is not in {join.table}")
+        missing = pc.is_null(batch.column(joined_name(join, join.table.key)))
+        _note(problems, batch.column(join.on), missing, f"{join.on} {{}} is not in {join.table.name}")
 
 
 def _convert_column(table: Dimension | Fact, column: Column, batch: pa.RecordBatch, problems: Problems) -> pa.Array:
-    origin = source_column(table, column, SOURCES)
-    values = _decode(column, batch.column(column.source), problems)
-    for declared in (origin.type, column.type):
-        values = _convert_values(column, values, declared, problems)
+    origin = origin_of(table, column)
+    name = label(table, origin)
+    values = _decode(name, batch.column(name), problems)
+    for declared in (origin.column.type, column.type):
+        values = _convert_values(name, values, declared, problems)
     if column.derive:
-        values = _derive(column, values, problems)
+        values = _derive(name, column.derive, values, problems)
     if not column.nullable and values.null_count:
-        _note(problems, values, pc.is_null(batch.column(column.source)), f"{column.source} is NULL")
-    if column.references == calendar().name:
-        _check_calendar(column, values, problems)
-    limit = most_characters(column.type)
-    if limit is not None:
-        _check_length(column, values, limit, problems)
+        _note(problems, values, pc.is_null(batch.column(name)), f"{name} is NULL")
+    if isinstance(column.references, Calendar):
+        _check_calendar(name, column.references, values, problems)
     return values
 
 
-def _decode(column: Column, values: pa.Array, problems: Problems) -> pa.Array:
+def _decode(name: str, values: pa.Array, problems: Problems) -> pa.Array:
     if not pa.types.is_binary(values.type):
         return values
     decoded, wrong = cast_each(values, pa.string())
     for position in wrong:
-        problems[position].append(f"{column.source} '{show(values, position)}' is not UTF-8")
+        problems[position].append(f"{name} '{show(values, position)}' is not UTF-8")
     return decoded
 
 
-def _convert_values(column: Column, values: pa.Array, declared: str, problems: Problems) -> pa.Array:
+def _convert_values(name: str, values: pa.Array, declared: str, problems: Problems) -> pa.Array:
     target = arrow_type(declared)
     if values.type == target:
         return values
     converted, wrong = cast_each(values, target)
     for position in wrong:
-        problems[position].append(f"{column.source} '{show(values, position)}' is not a {declared}")
+        problems[position].append(f"{name} '{show(values, position)}' is not a {declared}")
     return converted
 
 
-def _derive(column: Column, values: pa.Array, problems: Problems) -> pa.Array:
+def _derive(name: str, derive: Callable[[str], str], values: pa.Array, problems: Problems) -> pa.Array:
     """Each distinct value is derived once; one from which nothing can be derived is that row's problem alone."""
     derived: dict[str | None, str | None] = {None: None}
     for value in pc.unique(values).to_pylist():
         if value is not None:
-            derived[value], problem = _derive_one(column, value)
+            derived[value], problem = _derive_one(derive, value)
             if problem:
-                _note(problems, values, pc.equal(values, value), f"{column.source}: {problem}")
+                _note(problems, values, pc.equal(values, value), f"{name}: {problem}")
     return pa.array([derived[value] for value in values.to_pylist()], pa.string())
 
 
-def _derive_one(column: Column, value: str) -> tuple[str | None, str]:
+def _derive_one(derive: Callable[[str], str], value: str) -> tuple[str | None, str]:
     """What is derived of a value, or else why nothing is."""
-    assert column.derive is not None
     try:
-        derived = column.derive(value)
+        derived = derive(value)
         derived.encode()
     except LookupError as error:
         return None, _short(str(error.args[0]) if error.args else "it is not known")
     except Exception as error:  # noqa: BLE001 - whatever a declaration's function makes of a value, it is one row's
-        return None, _short(f"{column.derive.__name__} failed for it: {type(error).__name__}: {error}")
+        return None, _short(f"{derive.__name__} failed for it: {type(error).__name__}: {error}")
     return derived, ""
 
 
@@ -167,20 +173,14 @@ def _short(message: str) -> str:
     return printable(message[:PROBLEM_CHARACTERS])
 
 
-def _check_calendar(column: Column, values: pa.Array, problems: Problems) -> None:
-    first, last = ((day - EPOCH).days for day in (calendar().first, calendar().last))
+def _check_calendar(name: str, calendar: Calendar, values: pa.Array, problems: Problems) -> None:
+    first, last = ((day - EPOCH).days for day in (calendar.first, calendar.last))
     days = values.cast(pa.int32())  # Arrow has days that Python's date cannot hold
     if all(day is None or first <= day <= last for day in pc.min_max(days).as_py().values()):
         return  # without a pa.scalar or a pa.array, either of which imports pandas: 40 MB and a second
     outside = pc.or_(pc.less(days, first), pc.greater(days, last))
-    message = f"{column.source} {{}} is outside the calendar, {calendar().first} to {calendar().last}"
+    message = f"{name} {{}} is outside the calendar, {calendar.first} to {calendar.last}"
     _note(problems, values, outside, message)
-
-
-def _check_length(column: Column, values: pa.Array, limit: int, problems: Problems) -> None:
-    lengths = pc.utf8_length(values)
-    if (pc.max(lengths).as_py() or 0) > limit:
-        _note(problems, values, pc.greater(lengths, limit), f"{column.source} '{{}}' is longer than {column.type}")
 
 
 def _note(problems: Problems, values: pa.Array, mask: pa.Array, message: str) -> None:

@@ -23,7 +23,6 @@ from include.lake.join import Joined, join_file, read_joined
 from include.lake.rejected import RejectedFile, first_examples, rejected_file
 from include.lake.rows import Converted, convert, needed_columns, star_schema
 from include.tables.schema import Calendar, Dimension, Fact
-from include.tables.sources import SOURCES
 
 
 def transform(table: Dimension | Fact, reads: dict[str, SourceRead]) -> StarFiles:
@@ -34,8 +33,8 @@ def transform(table: Dimension | Fact, reads: dict[str, SourceRead]) -> StarFile
     Raises: DataError where a file is not CSV of the declared columns; others as `lake_errors`.
     """
     started = monotonic()
-    own = reads[table.source]
-    joined = read_joined(table, reads) if isinstance(table, Dimension) else {}
+    own = reads[table.source.name]
+    joined = read_joined(table, reads)
     files = own.files if own.read_rows or joined else []
     parts = side_by_side(STREAMS, partial(_convert_file, table, own.observed_at, joined), files)
     rejected = [part.rejected for part in parts if part.rejected]
@@ -112,7 +111,7 @@ class _Part:
 
 
 def _convert_file(table: Dimension | Fact, observed_at: datetime, joined: Joined, file: FileEntry) -> _Part:
-    if isinstance(table, Dimension) and table.joins:
+    if table.joins:
         batches = join_file(table, file, joined)
         return _write_part(table, observed_at, (convert(table, batch) for batch in batches))
     return _write_part(table, observed_at, _convert_blocks(table, file))
@@ -123,8 +122,8 @@ def _convert_blocks(table: Dimension | Fact, file: FileEntry) -> Iterator[Conver
 
     A block with a row that cannot be right is parsed as bytes, so that all of that row is set aside as it was read.
     """
-    source = SOURCES[table.source]
-    columns = needed_columns(table, source.name)
+    source = table.source
+    columns = needed_columns(table, source)
     types = {name: arrow_type(source.by_name[name].type) for name in columns}
     for block in read_blocks(table.name, file.key, columns):
         yield _convert_typed(table, block.as_declared(types)) or convert(table, block.as_bytes())

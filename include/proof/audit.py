@@ -16,10 +16,8 @@ from include.proof.prove import Found, collect, whole_table
 from include.source.ingest import ATTEMPTS
 from include.source.reading import begin_reading, end_reading
 from include.state.latest import State, read_keys
-from include.tables.lineage import select_sources
+from include.tables.declarations import Declarations
 from include.tables.schema import Calendar, Dimension, Fact, StarTable
-from include.tables.sources import SOURCES
-from include.tables.star import STAR
 
 SHOWN_ROWS = 20
 """The most differing rows of a table whose values are shown."""
@@ -65,18 +63,19 @@ def audit(table: StarTable, state: State) -> TableAudit:
     if isinstance(table, Calendar):
         days = differing_days(table)
         return TableAudit(table=table.name, rows=table.days, differing=len(days), days=days[:SHOWN_ROWS])
-    if not state.tables.keys() >= set(table.sources):
+    if not state.tables.keys() >= set(table.source_names):
         raise DataError(f"{table.name}: it was never loaded; do a run first")
     for _ in range(ATTEMPTS):
         found = _attempt(table, state)
         if found:
             return found
-    raise ServiceError(f"{table.name}: {table.source} was changed under each of {ATTEMPTS} readings; audit it again")
+    own = table.source.name
+    raise ServiceError(f"{table.name}: {own} was changed under each of {ATTEMPTS} readings; audit it again")
 
 
 def _attempt(table: Dimension | Fact, state: State) -> TableAudit | None:
     """None where the source table was truncated, rebuilt or altered meanwhile."""
-    own = SOURCES[table.source]
+    own = table.source
     with connect(SOURCE_CONNECTION) as connection, postgres_errors(own.name):
         seen = begin_reading(connection, own)
         known = read_keys(own.name, state.tables[own.name].keys_key)
@@ -111,10 +110,11 @@ def _rows(comparison: Comparison, found: Found) -> Iterator[DifferingRow]:
         )
 
 
-def named_tables(names: tuple[str, ...]) -> list[StarTable]:
+def named_tables(declared: Declarations, names: tuple[str, ...]) -> list[StarTable]:
     """The warehouse tables that are named, or fed by source tables that are; all, where none is.
 
     Raises: DeclarationError for a table that is not declared.
     """
-    select_sources(names)
-    return [table for table in STAR.values() if not names or {table.name, *table.sources} & set(names)]
+    declared.select_sources(names)
+    tables = declared.star.values()
+    return [table for table in tables if not names or {table.name, *table.source_names} & set(names)]

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 
 from psycopg import sql
 
-from include.tables.coherence import source_column
+from include.tables.coherence import origin_of
 from include.tables.schema import Column, Dimension, Fact
-from include.tables.sources import SOURCES
 
 OWN = "s"
 """The alias of a warehouse table's own source; joined ones are j0, j1 …, and the warehouse's table is `STORED`."""
@@ -59,27 +58,26 @@ def source_texts(table: Dimension | Fact, derived: Derived) -> Texts:
     return Texts({column.name: _original(table, column, derived) for column in table.columns})
 
 
-def alias_of(table: Dimension | Fact, source: str) -> str:
-    """The alias under which a query knows one of the table's sources."""
-    position = table.sources.index(source)
-    return f"j{position - 1}" if position else OWN
+def alias_of(table: Dimension | Fact, on: str) -> str:
+    """The alias under which a query knows the source that is joined on this column; empty: the table's own."""
+    return f"j{[join.on for join in table.joins].index(on)}" if on else OWN
 
 
-def origin(table: Dimension | Fact, column: Column) -> sql.Identifier:
+def original(table: Dimension | Fact, column: Column) -> sql.Identifier:
     """The source column of a warehouse column, in a query that knows the sources by their aliases."""
-    owner, _, name = column.source.rpartition(".")
-    return sql.Identifier(alias_of(table, owner or table.source), name)
+    origin = origin_of(table, column)
+    return sql.Identifier(alias_of(table, origin.on), origin.column.name)
 
 
 def _stored(table: Dimension | Fact, column: Column) -> sql.Composable:
-    written = source_column(table, column, SOURCES).type
+    written = origin_of(table, column).column.type
     value = sql.Identifier(STORED, column.name)
     return sql.SQL("{}::text").format(value) if (written, column.type) == ("text", "date") else value
 
 
 def _original(table: Dimension | Fact, column: Column, derived: Derived) -> sql.Composable:
     """A text that is to be a day is compared as it stands: only `YYYY-MM-DD` is accepted, as PostgreSQL writes days."""
-    value, written = origin(table, column), source_column(table, column, SOURCES).type
+    value, written = original(table, column), origin_of(table, column).column.type
     if column.derive:
         mapping = sql.Literal(json.dumps(derived[column.name]))
         return sql.SQL("({}::jsonb ->> {}::text)").format(mapping, value)

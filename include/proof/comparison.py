@@ -19,7 +19,6 @@ from include.source.catalogue import require_full_sight
 from include.source.observe import changed_since, relation
 from include.state.latest import State, TableState
 from include.tables.schema import Dimension, Fact
-from include.tables.sources import SOURCES
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,13 @@ class Comparison:
 
     @property
     def _own(self) -> TableState:
-        return self.recorded[self.table.source]
+        return self.recorded[self.table.source.name]
 
     def _waiting(self, keys: list[int]) -> list[int]:
         """Those of the keys whose rows, or rows that they join, have changed since they were recorded."""
         if not keys:
             return []
-        own = SOURCES[self.table.source]
+        own = self.table.source
         changes = [changed_since(own, self._own.cursor), *self._joined_changes()]
         names = {"key": sql.Identifier(own.key), "own": relation(own), "keys": sql.Literal(keys)}
         statement = sql.SQL("SELECT {key} FROM {own} WHERE {key} = ANY({keys}::integer[]) AND ({changed})")
@@ -66,10 +65,10 @@ class Comparison:
 
     def _joined_changes(self) -> Iterator[sql.Composed]:
         """A row that is to be joined and is not there counts as a change: it is one of the joined table."""
-        for join in self.table.joins if isinstance(self.table, Dimension) else ():
-            other = SOURCES[join.table]
+        for join in self.table.joins:
+            other = join.table
             names = {"on": sql.Identifier(join.on), "key": sql.Identifier(other.key), "other": relation(other)}
-            changed = changed_since(other, self.recorded[join.table].cursor)
+            changed = changed_since(other, self.recorded[other.name].cursor)
             yield sql.SQL("{on} IN (SELECT {key} FROM {other} WHERE {changed})").format(changed=changed, **names)
             yield sql.SQL("NOT EXISTS (SELECT FROM {other} j WHERE j.{key} = {on})").format(**names)
 
@@ -94,11 +93,11 @@ def compare(
 
     Raises: DeclarationError where tables are joined and the role does not see all of one; others as `postgres_errors`.
     """
-    for name in table.sources if len(table.sources) > 1 else ():
-        require_full_sight(connection, SOURCES[name])
-    recorded = {name: state.tables[name] for name in table.sources if name in state.tables}
+    for read in table.source_tables if table.joins else ():
+        require_full_sight(connection, read)
+    recorded = {name: state.tables[name] for name in table.source_names if name in state.tables}
     with connect(WAREHOUSE_CONNECTION) as warehouse, postgres_errors(table.name):
-        if len(recorded) < len(table.sources) or not _shows(_inputs(warehouse, table), recorded, beyond):
+        if len(recorded) < len(set(table.source_names)) or not _shows(_inputs(warehouse, table), recorded, beyond):
             yield None
         else:
             stored, source = stored_side(warehouse, table), source_side(connection, table)

@@ -17,9 +17,8 @@ from include.source.known import Findings, Subject
 from include.source.observe import follows, observe, suspicions
 from include.source.server import find_server
 from include.state.latest import State, recorded_keys
-from include.tables.lineage import fed_by
-from include.tables.schema import Calendar, Dimension, Fact, SourceTable
-from include.tables.sources import SOURCES
+from include.tables.declarations import Declarations
+from include.tables.schema import Dimension, Fact, SourceTable
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +34,10 @@ SEEN_BY_STAMP = "its changes are found by last_updated, which not all of them to
 class Prover:
     """Compares what the warehouse holds with what the source holds.
 
-    state: what is recorded. everything: compare all rows, whatever was proven of them.
+    declared: the tables. state: what is recorded. everything: compare all rows, whatever was proven of them.
     """
 
+    declared: Declarations
     state: State
     everything: bool = False
 
@@ -47,10 +47,8 @@ class Prover:
         connection: in the transaction that reads the source table.
         """
         proofs, joined_differ = {}, False
-        for table in fed_by(subject.table.name):
-            if isinstance(table, Calendar):
-                continue
-            if table.source != subject.table.name:
+        for table in self.declared.fed_by(subject.table.name):
+            if table.source != subject.table:
                 joined_differ |= self._joined_differ(connection, table)
             elif proof := self._proof(connection, table, subject):
                 proofs[table.name] = proof
@@ -61,7 +59,7 @@ class Prover:
 
         It may be at fault, too, where a row was rejected.
         """
-        own = SOURCES[table.source]
+        own = table.source
         known = self.state.tables.get(own.name)
         if known is None or table.name in known.rejected:
             return known is not None
@@ -138,10 +136,10 @@ def _explanation(comparison: Comparison, subject: Subject) -> str:
 def _joined_doubts(comparison: Comparison) -> Iterator[str]:
     """Why the rows of joined tables may hold other values, or be others, though no version of them is newer."""
     connection = comparison.source.connection
-    for name in comparison.table.sources[1:]:
-        cursor, now = comparison.recorded[name].cursor, observe(connection, SOURCES[name], find_server(connection))
+    for table in dict.fromkeys(comparison.table.source_tables[1:]):
+        cursor, now = comparison.recorded[table.name].cursor, observe(connection, table, find_server(connection))
         doubts = suspicions(cursor, now) if follows(cursor, now) else ["it is another table or server"]
-        yield from (f"{name}: {doubt}" for doubt in doubts)
+        yield from (f"{table.name}: {doubt}" for doubt in doubts)
 
 
 def _tell(table: Dimension | Fact, proof: Proof) -> None:

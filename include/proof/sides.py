@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from include.proof.canonical import OWN, STORED, Derived, Texts, alias_of, origin, source_texts, stored_texts
+from include.proof.canonical import OWN, STORED, Derived, Texts, alias_of, original, source_texts, stored_texts
 from include.source.observe import relation
 from include.tables.schema import Column, Dimension, Fact
-from include.tables.sources import SOURCES
 
 LEAST_KEY = -(1 << 31)
 """Blocks are counted from here: the least key there can be."""
@@ -101,16 +100,16 @@ def stored_side(connection: psycopg.Connection, table: Dimension | Fact) -> Side
 
 def source_side(connection: psycopg.Connection, table: Dimension | Fact) -> Side:
     """What the rows of a warehouse table are by what its sources hold."""
-    key = sql.Identifier(OWN, SOURCES[table.source].key)
+    key = sql.Identifier(OWN, table.source.key)
     texts = source_texts(table, _derived(connection, table))
     return Side(connection, _joined(table), sql.SQL("true"), key, texts)
 
 
 def _joined(table: Dimension | Fact) -> sql.Composed:
     """The table's own source, with the rows that it joins beside each of its."""
-    found = sql.SQL("{} {}").format(relation(SOURCES[table.source]), sql.Identifier(OWN))
-    for join in table.joins if isinstance(table, Dimension) else ():
-        alias, other = alias_of(table, join.table), SOURCES[join.table]
+    found = sql.SQL("{} {}").format(relation(table.source), sql.Identifier(OWN))
+    for join in table.joins:
+        alias, other = alias_of(table, join.on), join.table
         found = sql.SQL("{} LEFT JOIN {} {} ON {} = {}").format(
             found,
             relation(other),
@@ -128,7 +127,7 @@ def _derived(connection: psycopg.Connection, table: Dimension | Fact) -> Derived
 
 def _derive(connection: psycopg.Connection, table: Dimension | Fact, column: Column) -> dict[str, str]:
     assert column.derive is not None
-    value = origin(table, column)
+    value = original(table, column)
     distinct = sql.SQL("SELECT DISTINCT {0}::text FROM {1} WHERE {0} IS NOT NULL").format(value, _joined(table))
     derived = {}
     for (text,) in connection.execute(distinct):

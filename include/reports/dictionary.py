@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from include.tables.coherence import origin_of
+from include.tables.declarations import Declarations
 from include.tables.schema import Calendar, Column, Fact, StarTable
-from include.tables.sources import SOURCES
-from include.tables.star import STAR
 
 INTRODUCTION = """\
 # Data dictionary
@@ -15,9 +15,9 @@ Facts hold every version of a source row: the current one has `valid_to` NULL, a
 alone. Dimensions hold the latest state, also of rows that the source has deleted. Times are UTC."""
 
 
-def data_dictionary() -> str:
+def data_dictionary(declared: Declarations) -> str:
     """The whole dictionary as Markdown, with an entity-relationship diagram in Mermaid."""
-    parts = [INTRODUCTION, _diagram(), *map(_table, STAR.values()), _source_tables()]
+    parts = [INTRODUCTION, _diagram(declared), *map(_table, declared.star.values()), _source_tables(declared)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -33,7 +33,7 @@ def _rows(table: StarTable) -> Iterator[str]:
     for column in table.columns:
         name = f"**{column.name}**" if column.name == table.identity else column.name
         null = "yes" if column.nullable else ""
-        cells = [name, column.type, null, origin(table, column), column.references or "", column.description]
+        cells = [name, column.type, null, origin(table, column), _refers_to(column), column.description]
         yield f"| {' | '.join(cells)} |"
     if isinstance(table, Fact):
         yield "| valid_from | timestamptz | | | | The source's instant at which the pipeline saw this version. |"
@@ -44,9 +44,12 @@ def origin(table: StarTable, column: Column) -> str:
     """Where a column's value comes from: "staff.first_name", "currency.currency_code (iso_4217_name)"; none: empty."""
     if isinstance(table, Calendar):
         return ""
-    owner, _, name = column.source.rpartition(".")
     derived = f" ({column.derive.__name__})" if column.derive else ""
-    return f"{owner or table.source}.{name}{derived}"
+    return f"{origin_of(table, column)}{derived}"
+
+
+def _refers_to(column: Column) -> str:
+    return column.references.name if column.references else ""
 
 
 def _table(table: StarTable) -> str:
@@ -54,12 +57,12 @@ def _table(table: StarTable) -> str:
     return f"## {table.name}\n\n{table_document(table)}{view}"
 
 
-def _diagram() -> str:
+def _diagram(declared: Declarations) -> str:
     lines = ["```mermaid", "erDiagram"]
-    for table in STAR.values():
+    for table in declared.star.values():
         lines += [f"    {table.name} {{", *(f"        {line}" for line in _attributes(table)), "    }"]
         lines += [
-            f"    {column.references} ||--o{{ {table.name} : {column.name}"
+            f"    {column.references.name} ||--o{{ {table.name} : {column.name}"
             for column in table.columns
             if column.references
         ]
@@ -74,9 +77,9 @@ def _attributes(table: StarTable) -> Iterator[str]:
         yield f"{column.type.partition('(')[0]} {column.name}{key}"
 
 
-def _source_tables() -> str:
+def _source_tables(declared: Declarations) -> str:
     lines = ["## Source tables", "", "| source table | changes found by | feeds |", "|---|---|---|"]
-    for source in SOURCES.values():
-        feeds = ", ".join(table.name for table in STAR.values() if source.name in table.sources)
+    for source in declared.sources.values():
+        feeds = ", ".join(table.name for table in declared.fed_by(source.name))
         lines.append(f"| {source.name} | {source.follow} | {feeds} |")
     return "\n".join(lines)

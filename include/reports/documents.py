@@ -4,10 +4,8 @@ Plain text, so that a DAG file stays cheap to parse; a test holds the statements
 """
 
 from include.reports.dictionary import origin, table_document
-from include.tables.lineage import fed_by
+from include.tables.declarations import Declarations
 from include.tables.schema import Calendar, Fact, SourceTable, StarTable
-from include.tables.sources import SOURCES
-from include.tables.star import STAR
 from include.tables.steps import Step
 
 ABOUT = """\
@@ -45,19 +43,19 @@ GROUPS = {
 """Task group → its tool tip, and its colour (which Airflow 3.2 keeps, and its UI does not show)."""
 
 
-def task_document(step: Step) -> str:
+def task_document(declared: Declarations, step: Step) -> str:
     """What a step does, as Markdown."""
     if step.kind == "ingest":
-        return _ingest(SOURCES[step.table])
+        return _ingest(declared, declared.sources[step.table])
     if step.kind == "transform":
-        return _transform(STAR[step.table])
+        return _transform(declared.star[step.table])
     if step.kind == "load":
-        return f"{table_document(STAR[step.table])}\n\n{_load(STAR[step.table])}"
+        return f"{table_document(declared.star[step.table])}\n\n{_load(declared.star[step.table])}"
     return WHOLE_RUN[step.kind]
 
 
-def _ingest(table: SourceTable) -> str:
-    feeds = ", ".join(f"`{fed.name}`" for fed in fed_by(table.name)) or "no table"
+def _ingest(declared: Declarations, table: SourceTable) -> str:
+    feeds = ", ".join(f"`{fed.name}`" for fed in declared.fed_by(table.name)) or "no table"
     rows = [
         f"| {f'**{column.name}**' if column.name == table.key else column.name} | {column.type} "
         f"| {'yes' if column.nullable else ''} | {column.references or ''} |"
@@ -86,16 +84,16 @@ def changes_query(table: SourceTable) -> str:
 def _transform(table: StarTable) -> str:
     if isinstance(table, Calendar):
         return f"Writes every day from {table.first} to {table.last} as Parquet, once."
+    sources = " and ".join(f"`{name}`" for name in table.source_names)
     lines = [
-        f"Builds the rows of `{table.name}` from the CSV files of {' and '.join(f'`{name}`' for name in table.sources)}"
-        " and writes them as Parquet to the processed bucket. Rows that cannot be right go to `rejected/`, with the "
-        "reason.",
+        f"Builds the rows of `{table.name}` from the CSV files of {sources} and writes them as Parquet to the "
+        "processed bucket. Rows that cannot be right go to `rejected/`, with the reason.",
         "",
         "| column | type | ← |",
         "|---|---|---|",
         *(f"| {column.name} | {column.type} | {origin(table, column)} |" for column in table.columns),
     ]
-    joins = [] if isinstance(table, Fact) else [f"`{join.table}` is found by `{join.on}`." for join in table.joins]
+    joins = [f"`{join.table.name}` is found by `{join.on}`." for join in table.joins]
     return "\n".join([*lines, *([""] if joins else []), *joins])
 
 

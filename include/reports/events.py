@@ -21,7 +21,7 @@ log = structlog.get_logger("include.events")
 def told(
     step: str, describe: Callable[[Result], dict[str, Any]]
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
-    """Let a function, whose first argument may be a table's name, tell in one line what it did, or that it failed.
+    """Let a function tell in one line what it did, or that it failed: of the table that its first text names.
 
     It is the border of a step: what it raises is one of the three errors.
 
@@ -33,7 +33,8 @@ def told(
         @wraps(work)
         def telling(*given: Parameters.args, **named: Parameters.kwargs) -> Result:
             started = monotonic()
-            subject = {"step": step, "table": str(given[0])} if given and isinstance(given[0], str) else {"step": step}
+            names = [text for text in given if isinstance(text, str)]
+            subject = {"step": step, "table": names[0]} if names else {"step": step}
             try:
                 with border(" ".join(subject.values())):
                     result = work(*given, **named)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from include.common.errors import DataError, DeclarationError, ServiceError
 from include.reports import metrics
+from include.tables.declarations import Declarations
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +17,7 @@ AT_WORK = {"running", "queued", "up_for_retry", "up_for_reschedule", "deferred",
 """States of a task that is at work, or was and is to be again."""
 
 
-def tell_failure(context: Mapping[str, Any]) -> None:
+def tell_failure(declared: Declarations, context: Mapping[str, Any]) -> None:
     """What Airflow calls when a run has failed. Each of the three is done whatever becomes of the others.
 
     A run that failed for nothing but what alerts of its own have told, such as a table that is held back, is no mail.
@@ -26,17 +27,17 @@ def tell_failure(context: Mapping[str, Any]) -> None:
     from include.reports.alerts import notify  # not at import: a DAG file that is parsed stays cheap
 
     with ExitStack() as after:
-        after.callback(_remember, context)
+        after.callback(_remember, declared, context)
         after.callback(metrics.publish_failure)
-        if not _is_told(context["run_id"]):
+        if not _is_told(declared, context["run_id"]):
             notify(f"{context['dag'].dag_id} failed", _message(context))
 
 
-def _is_told(run_id: str) -> bool:
+def _is_told(declared: Declarations, run_id: str) -> bool:
     from include.state.status import find_run
 
     try:
-        found = find_run(run_id)
+        found = find_run(declared, run_id)
     except (DeclarationError, DataError, ServiceError) as error:
         log.warning("it is not known what the run %s told of itself: %s", run_id, error)
         return False
@@ -59,7 +60,7 @@ def _reason(context: Mapping[str, Any]) -> object:
     return context.get("reason") or context.get("exception")
 
 
-def _remember(context: Mapping[str, Any]) -> None:
+def _remember(declared: Declarations, context: Mapping[str, Any]) -> None:
     """Add the run to the history if it could not do so itself."""
     from include.state.history import RunIdentity
     from include.state.status import remember_lost
@@ -75,7 +76,7 @@ def _remember(context: Mapping[str, Any]) -> None:
     )
     at_work = _at_work(context["dag"].dag_id, context["run_id"])
     more = f"; at work: {', '.join(at_work)}" if at_work else ""
-    remember_lost(identity, f"it ended before it was recorded: {_reason(context)}{more}")
+    remember_lost(declared, identity, f"it ended before it was recorded: {_reason(context)}{more}")
 
 
 def _at_work(dag: str, run: str) -> list[str]:

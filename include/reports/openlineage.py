@@ -7,8 +7,8 @@ from typing import Any
 
 from include.common.settings import SOURCE_CONNECTION, WAREHOUSE_CONNECTION
 from include.reports.dictionary import origin
-from include.tables.schema import Calendar, Column, Dimension, Fact, StarTable
-from include.tables.sources import SOURCES
+from include.tables.coherence import origin_of
+from include.tables.schema import Calendar, Column, Fact, StarTable
 
 POSTGRES_PORT = 5432
 
@@ -24,8 +24,8 @@ def lineage_of(table: StarTable) -> Any:
     source, warehouse = _Database(SOURCE_CONNECTION), _Database(WAREHOUSE_CONNECTION)
     return OperatorLineage(
         inputs=[
-            InputDataset(source.namespace, source.name_of(name), facets={"schema": _schema(SOURCES[name].columns)})
-            for name in table.sources
+            InputDataset(source.namespace, source.name_of(read.name), facets={"schema": _schema(read.columns)})
+            for read in table.source_tables
         ],
         outputs=[
             OutputDataset(
@@ -73,20 +73,19 @@ def _column_lineage(table: StarTable, source: _Database) -> Any:
     made = [table.record_id, "valid_from", "valid_to"] if isinstance(table, Fact) else []
     fields = {name: fields_of([]) for name in made}
     fields |= {column.name: fields_of(_inputs(table, column, source)) for column in table.columns}
-    joins = table.joins if isinstance(table, Dimension) else ()
-    found_by = [source.field(table.sources[0], join.on, _how("INDIRECT", "JOIN")) for join in joins]
+    joins = () if isinstance(table, Calendar) else table.joins
+    found_by = [source.field(table.source_names[0], join.on, _how("INDIRECT", "JOIN")) for join in joins]
     return column_lineage_dataset.ColumnLineageDatasetFacet(fields, dataset=found_by)
 
 
 def _inputs(table: StarTable, column: Column, source: _Database) -> list[Any]:
     if isinstance(table, Calendar):
         return []
-    owner, _, name = column.source.rpartition(".")
-    owner = owner or table.source
-    kept = column.derive is None and SOURCES[owner].by_name[name].type == column.type
+    read = origin_of(table, column)
+    kept = column.derive is None and read.column.type == column.type
     changed = _how("DIRECT", "TRANSFORMATION", f"{origin(table, column)} as {column.type}")
     how = _how("DIRECT", "IDENTITY") if kept else changed
-    return [source.field(owner, name, how)]
+    return [source.field(read.table.name, read.column.name, how)]
 
 
 def _how(kind: str, subtype: str, description: str = "") -> Any:

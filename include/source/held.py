@@ -7,7 +7,6 @@ from include.common.keys import KeySet
 from include.common.manifests import SourceRead
 from include.state.latest import TableState, read_keys
 from include.tables.belief import doubt
-from include.tables.lineage import fed_by
 from include.tables.schema import SourceTable
 
 log = logging.getLogger(__name__)
@@ -17,12 +16,7 @@ def doubted(table: SourceTable, state: TableState, recorded: KeySet | None, curr
     """Why the keys that the source has now are not believed, against the recorded ones; empty where they are.
 
     recorded: those keys; None where the table is read whole.
-
-    A table that is read whole is compared with what the warehouse holds, when it is loaded; here only if no warehouse
-    table has its keys, since it completes another's rows.
     """
-    if recorded is None and any(fed.sources[0] == table.name for fed in fed_by(table.name)):
-        return ""
     known = _recorded_keys(table, state) if recorded is None else recorded
     return doubt(table, len(known), len(known - current))
 

@@ -14,7 +14,7 @@ from include.common.settings import INGESTION_BUCKET, SOURCE_CONNECTION, require
 from include.lake.files import exists
 from include.source.changes import Keys, compare_keys
 from include.source.held import doubted, hold_back
-from include.source.known import Base, Known, Subject, after_seen, find_base, is_ahead
+from include.source.known import Base, Known, Subject, after_seen, find_base
 from include.source.landing import copy_files
 from include.source.observe import Observation, check_columns
 from include.source.open import open_since, tell_long
@@ -22,7 +22,6 @@ from include.source.reading import begin_reading, end_reading, is_moved
 from include.source.server import remembered_starts
 from include.source.yielding import giving_way
 from include.state.latest import TableState, write_keys
-from include.tables.lineage import fingerprint, is_joined
 from include.tables.schema import SourceTable
 
 log = logging.getLogger(__name__)
@@ -71,7 +70,8 @@ def _read(connection: psycopg.Connection, table: SourceTable, known: Known) -> S
     tell_long(table, reading.held_since, reading.observation.observed_at)
     starts = remembered_starts(known.state.cursor if known.state else None, ended.server)
     ended = replace(ended, cursor=ended.cursor.model_copy(update={"starts": starts}))
-    return _describe(replace(reading, observation=ended), files, ignored, monotonic() - started)
+    fingerprint = known.declared.fingerprint(table.name)
+    return _describe(replace(reading, observation=ended), files, ignored, fingerprint, monotonic() - started)
 
 
 def _find_changes(
@@ -89,16 +89,21 @@ def _find_changes(
             connection, known, base, Subject(table, base.keys, keys.current, base.doubts), keys
         )
     state = base.state if base else None
-    changed = not held and (keys.changed or is_ahead(table, state, known.loaded))
+    changed = not held and (keys.changed or known.is_ahead(table, state))
     held_since = open_since(connection, table, observation, known.state)
-    reading = _Reading(table, state, observation, keys, changed, held, held_since)
-    needed = changed or (not held and _is_expired(table, state))
+    joined = known.declared.is_joined(table.name)
+    reading = _Reading(table, state, observation, keys, changed, held, held_since, joined)
+    needed = changed or (not held and joined and _is_expired(table, state))
     return reading, _copy(connection, reading) if needed else [], ignored
 
 
 def _held(table: SourceTable, known: Known, base: Base | None, keys: Keys) -> str:
-    """Why what the source holds now is not believed; empty where it is."""
-    if known.state is None or known.accepted:
+    """Why what the source holds now is not believed; empty where it is.
+
+    A table that is read whole is compared with what the warehouse holds, when it is loaded; here only if no warehouse
+    table has its keys, since it completes another's rows.
+    """
+    if known.state is None or known.accepted or (base is None and known.declared.built_on(table.name)):
         return ""
     return doubted(table, known.state, base.keys if base else None, keys.current)
 
@@ -108,7 +113,7 @@ def _compare_values(
 ) -> tuple[Base | None, Keys]:
     """What to go on from and the keys, after what was loaded was compared; all anew where doubts are left."""
     findings = known.prove(connection, subject)
-    if not base.doubts or findings.cover(subject.table):
+    if not base.doubts or all(table.name in findings.proofs for table in known.declared.built_on(subject.table.name)):
         return base, keys.disproven(findings)
     log.warning("%s is read whole, as it cannot be compared now: %s", subject.table.name, "; ".join(base.doubts))
     return None, compare_keys(connection, subject.table, None)
@@ -116,7 +121,7 @@ def _compare_values(
 
 def _is_expired(table: SourceTable, base: TableState | None) -> bool:
     """Whether the whole CSV of a table that dimensions join is gone, though nothing changed since it was written."""
-    if base is None or not is_joined(table.name):
+    if base is None:
         return False
     bucket = required_variable(INGESTION_BUCKET)
     gone = [file.key for file in base.snapshot if not exists(bucket, file.key)]
@@ -137,6 +142,7 @@ class _Reading:
 
     changed: whether there is anything to load. held: why what it shows is not believed.
     held_since: since when a transaction has been open at the source from which on each run reads.
+    joined: whether a warehouse table joins it with another source table.
     """
 
     table: SourceTable
@@ -146,17 +152,20 @@ class _Reading:
     changed: bool
     held: str
     held_since: datetime | None
+    joined: bool
 
 
 def _copy(connection: psycopg.Connection, reading: _Reading) -> list[FileEntry]:
     """Write what is to be read: the changes, or all of a table that dimensions join."""
     keys, table = reading.keys, reading.table
-    dense = keys.whole or is_joined(table.name)
+    dense = keys.whole or reading.joined
     selected = keys.current if dense else keys.selected.keys | keys.again
     return copy_files(connection, table, selected, dense, reading.observation.observed_at)
 
 
-def _describe(reading: _Reading, files: list[FileEntry], ignored: list[str], seconds: float) -> SourceRead:
+def _describe(
+    reading: _Reading, files: list[FileEntry], ignored: list[str], fingerprint: str, seconds: float
+) -> SourceRead:
     table, base, observation, keys = reading.table, reading.base, reading.observation, reading.keys
     return SourceRead(
         table=table.name,
@@ -167,7 +176,7 @@ def _describe(reading: _Reading, files: list[FileEntry], ignored: list[str], sec
         changed=reading.changed,
         deletions=keys.deletions,
         cursor=_next_cursor(reading),
-        fingerprint=fingerprint(table.name),
+        fingerprint=fingerprint,
         rows=len(keys.current),
         key_sum=keys.key_sum,
         keys_key=keys.known_key or write_keys(table.name, observation.observed_at, keys.current),

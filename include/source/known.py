@@ -12,7 +12,7 @@ from include.common.manifests import Inputs, Proof, instant_text
 from include.source.observe import Observation, follows, suspicions
 from include.source.server import Recorded, require_not_behind
 from include.state.latest import TableState, recorded_keys
-from include.tables.lineage import fed_by, fingerprint, is_joined
+from include.tables.declarations import Declarations
 from include.tables.schema import SourceTable
 
 log = logging.getLogger(__name__)
@@ -46,10 +46,6 @@ class Findings:
     proofs: dict[str, Proof] = field(default_factory=dict)
     joined_differ: bool = False
 
-    def cover(self, table: SourceTable) -> bool:
-        """Whether all warehouse tables were compared whose own source this is."""
-        return all(fed.name in self.proofs for fed in fed_by(table.name) if fed.sources[0] == table.name)
-
 
 Prove = Callable[[psycopg.Connection, Subject], Findings]
 """Compares values in the transaction that reads them."""
@@ -63,17 +59,31 @@ def _unproven(_: psycopg.Connection, __: Subject) -> Findings:
 class Known:
     """What a reading begins from.
 
-    state: what was recorded of the table; None reads it whole, as `full_refresh` does.
+    declared: the tables. state: what was recorded of the table; None reads it whole, as `full_refresh` does.
     loaded: what the warehouse says it was built from; where that is behind the state, the table is read whole.
     accepted: deletions are believed, however many they are; else those of most of the table hold it back.
     prove: compares what was loaded with what the reading shows; rows that differ are read as well.
     """
 
+    declared: Declarations
     state: TableState | None
     loaded: dict[str, Inputs]
     full_refresh: bool = False
     accepted: bool = False
     prove: Prove = _unproven
+
+    def loaded_with(self, table: SourceTable) -> dict[str, str]:
+        """Warehouse table that a source table feeds → the instant of the reading of it that was loaded; empty: none."""
+        fed = [table.name for table in self.declared.fed_by(table.name)]
+        return {name: self.loaded.get(name, {}).get(table.name, "") for name in fed}
+
+    def is_ahead(self, table: SourceTable, state: TableState | None) -> bool:
+        """Whether the warehouse was loaded from a reading that was never recorded. state: what was, None for nothing.
+
+        It may then hold what the source has taken back since: a row that came and went between two recorded readings.
+        """
+        recorded = instant_text(state.read_at) if state else ""
+        return any(read_at > recorded for read_at in self.loaded_with(table).values())
 
 
 @dataclass(frozen=True)
@@ -99,13 +109,13 @@ def find_base(table: SourceTable, known: Known, observation: Observation) -> Bas
     recorded, clock = Recorded(state.cursor, state.observed_at), observation.cursor.clock
     assert clock is not None
     require_not_behind(table.name, recorded, observation.server, observation.next_xid, clock)
-    if not _usable(table, state, known.loaded, observation):
+    if not _usable(table, state, known, observation):
         return None
     keys = recorded_keys(table.name, state.keys_key)
     if keys is None:
         log.warning("%s is read whole: the file of its keys, %s, is gone", table.name, state.keys_key)
         return None
-    ahead = [NEVER_RECORDED] if is_ahead(table, state, known.loaded) else []
+    ahead = [NEVER_RECORDED] if known.is_ahead(table, state) else []
     return Base(state, keys, [*suspicions(state.cursor, observation), *ahead])
 
 
@@ -118,28 +128,21 @@ def after_seen(table: SourceTable, known: Known, observation: Observation) -> Ob
     return replace(observation, observed_at=seen + timedelta(microseconds=1))
 
 
-def _usable(table: SourceTable, state: TableState, loaded: dict[str, Inputs], observation: Observation) -> bool:
+def _usable(table: SourceTable, state: TableState, known: Known, observation: Observation) -> bool:
     """Whether the changes since the state are enough; says in the log why not."""
     read_at = instant_text(state.read_at)
-    behind = [fed.name for fed in fed_by(table.name) if loaded.get(fed.name, {}).get(table.name, "") < read_at]
+    behind = [name for name, loaded_at in known.loaded_with(table).items() if loaded_at < read_at]
     reasons = {
         "the last check did not hold": state.reread,
-        "its declaration changed": state.fingerprint != fingerprint(table.name),
+        "its declaration changed": state.fingerprint != known.declared.fingerprint(table.name),
         "the source cannot tell what changed since the last run": not follows(state.cursor, observation),
         f"the warehouse has less than was recorded, in {', '.join(behind)}": bool(behind),
     }
-    if is_joined(table.name):  # it is read whole with any change, and what joins it is not compared by its keys
+    if known.declared.is_joined(
+        table.name
+    ):  # it is read whole with any change, and what joins it is not compared by its keys
         reasons |= dict.fromkeys(suspicions(state.cursor, observation), True)
     for reason, holds in reasons.items():
         if holds:
             log.warning("%s is read whole: %s", table.name, reason)
     return not any(reasons.values())
-
-
-def is_ahead(table: SourceTable, state: TableState | None, loaded: dict[str, Inputs]) -> bool:
-    """Whether the warehouse was loaded from a reading that was never recorded. state: what was, None for nothing.
-
-    It may then hold what the source has taken back since: a row that came and went between two recorded readings.
-    """
-    recorded = instant_text(state.read_at) if state else ""
-    return any(loaded.get(fed.name, {}).get(table.name, "") > recorded for fed in fed_by(table.name))

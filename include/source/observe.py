@@ -138,9 +138,7 @@ def check_columns(connection: psycopg.Connection, table: SourceTable, relation: 
     ]
     if wrong:
         undeclared = f" (not declared: {', '.join(ignored)})" if ignored else ""
-        raise DataError(
-            f"{table.name}: {'; '.join(wrong)}{undeclared}; correct include/tables/sources.py or the source"
-        )
+        raise DataError(f"{table.name}: {'; '.join(wrong)}{undeclared}; correct its declaration or the source")
     return ignored
 
 

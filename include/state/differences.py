@@ -2,42 +2,33 @@
 
 from itertools import islice
 
-from include.common.manifests import CheckResult, LoadResult, Proof, SourceRead
-from include.tables.schema import Calendar
-from include.tables.star import STAR
+from include.common.manifests import Proof
+from include.state.work import Work
+from include.tables.schema import Calendar, StarTable
 
 NAMED_KEYS = 10
 """The most keys that a sentence names."""
 
 
-def disproven(reads: dict[str, SourceRead]) -> dict[str, Proof]:
-    """Warehouse table → the proof that found rows of it to differ from the source's."""
-    return {name: proof for read in reads.values() for name, proof in read.proofs.items() if proof.differing}
-
-
-def unexplained(reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> list[str]:
+def unexplained(work: Work) -> list[str]:
     """A sentence for each warehouse table with rows that differed, and nothing that is known explains why."""
-    sentences = [_sentence(name, proof) for name, proof in disproven(reads).items() if not proof.explained]
-    return sentences + [f"{name}: {result.differing}" for name, result in loads.items() if result.differing]
+    found = {name: proof for name, proof in work.disproven.items() if not proof.explained}
+    sentences = [_sentence(work.declared.star[name], proof) for name, proof in found.items()]
+    return sentences + [f"{name}: {result.differing}" for name, result in work.loads.items() if result.differing]
 
 
-def healed(
-    reads: dict[str, SourceRead], loads: dict[str, LoadResult], checked: dict[str, CheckResult] | None
-) -> dict[str, int]:
+def healed(work: Work) -> dict[str, int]:
     """Warehouse table → the number of its rows that differed, were read and loaded again, and then were equal."""
-    return {
-        name: len(proof.differing)
-        for name, proof in disproven(reads).items()
-        if name in loads and loads[name].done and checked and name in checked and checked[name].held
-    }
+    checked = {name for name, result in (work.checked or {}).items() if result.held}
+    loaded = {name for name, result in work.loads.items() if result.done}
+    return {name: len(proof.differing) for name, proof in work.disproven.items() if name in loaded & checked}
 
 
-def _sentence(name: str, proof: Proof) -> str:
-    table = STAR[name]
+def _sentence(table: StarTable, proof: Proof) -> str:
     assert not isinstance(table, Calendar)
     keys = ", ".join(map(str, islice(proof.differing, NAMED_KEYS)))
     more = ", …" if len(proof.differing) > NAMED_KEYS else ""
     return (
-        f"{name}: {len(proof.differing):,} rows did not equal {table.source}, and nothing explains why "
+        f"{table.name}: {len(proof.differing):,} rows did not equal {table.source.name}, and nothing explains why "
         f"({table.key} {keys}{more}); they were read again. Somebody changed the warehouse by hand, or it is a defect"
     )

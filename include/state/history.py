@@ -2,20 +2,20 @@
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
 
-from include.common.manifests import CheckResult, LoadResult, Manifest, SourceRead
+from include.common.manifests import LoadResult, Manifest
 from include.common.settings import STATE_BUCKET, required_variable
 from include.lake.files import list_keys, new_key, read_file, write_file
 from include.lake.rejected import RejectedRow, rejected_rows
 from include.state.differences import healed
-from include.state.record import held_back, table_report
+from include.state.record import table_report
+from include.state.work import Work
+from include.tables.declarations import Declarations
 from include.tables.schema import StarTable
-from include.tables.star import STAR
 
 log = logging.getLogger(__name__)
 
@@ -38,16 +38,6 @@ class RunIdentity(Manifest):
     tables: list[str] = Field(default_factory=list)
     full_refresh: bool = False
     accept_deletions: list[str] = Field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a run was to do and did: the source tables it was to bring up to date, and what its steps gave."""
-
-    expected: set[str]
-    reads: dict[str, SourceRead]
-    loads: dict[str, LoadResult]
-    checked: dict[str, CheckResult] | None
 
 
 class TableLoad(Manifest):
@@ -111,7 +101,7 @@ class RunDocument(Manifest):
 
 def describe_run(run: RunIdentity, work: Work, problems: list[str]) -> RunDocument:
     """What a run that ends now did."""
-    tables = [outcome for table in STAR.values() if (outcome := _outcome(table, work))]
+    tables = [outcome for table in work.declared.star.values() if (outcome := _outcome(table, work))]
     return RunDocument(
         summary=_summary(run, work, [table.load for table in tables if table.load], problems),
         tables=tables,
@@ -119,10 +109,9 @@ def describe_run(run: RunIdentity, work: Work, problems: list[str]) -> RunDocume
     )
 
 
-def describe_lost_run(run: RunIdentity, problem: str) -> RunDocument:
+def describe_lost_run(declared: Declarations, run: RunIdentity, problem: str) -> RunDocument:
     """A run of which nothing is known but that it ended, and how."""
-    nothing = Work(set(), {}, {}, None)
-    return RunDocument(summary=_summary(run, nothing, [], [problem]), tables=[], rejected_rows=[])
+    return RunDocument(summary=_summary(run, Work(declared), [], [problem]), tables=[], rejected_rows=[])
 
 
 def _summary(run: RunIdentity, work: Work, loads: list[TableLoad], problems: list[str]) -> RunSummary:
@@ -136,19 +125,19 @@ def _summary(run: RunIdentity, work: Work, loads: list[TableLoad], problems: lis
         changed=sum(load.changed for load in loads),
         deleted=sum(load.deleted for load in loads),
         rejected=sum(load.rejected for load in loads),
-        healed=sum(healed(work.reads, work.loads, work.checked).values()),
+        healed=sum(healed(work).values()),
         lag_seconds=max((load.lag_seconds for load in loads if load.lag_seconds is not None), default=None),
         problems=[problem[:PROBLEM_CHARACTERS] for problem in problems[:PROBLEMS]],
-        told=bool(problems) and set(problems) <= set(held_back(work.reads, work.loads).values()),
+        told=bool(problems) and set(problems) <= set(work.held.values()),
     )
 
 
 def _outcome(table: StarTable, work: Work) -> TableOutcome | None:
     """What became of a table; None where the run was not to touch it."""
-    if not work.expected.issuperset(table.sources):
+    if not work.expected.issuperset(table.source_names):
         return None
     result = work.loads.get(table.name)
-    held = {name: why for name, why in held_back(work.reads, work.loads).items() if name in table.sources}
+    held = {name: why for name, why in work.held.items() if name in table.source_names}
     problem = _load_problem(result, work) if result else _missing_problem(table, work)
     problem = "; ".join(filter(None, [problem, *held.values()]))
     kind: Outcome = "failed" if problem else "unchanged"
@@ -159,7 +148,7 @@ def _outcome(table: StarTable, work: Work) -> TableOutcome | None:
 
 
 def _table_load(result: LoadResult, work: Work) -> TableLoad:
-    report = table_report(result, work.reads)
+    report = table_report(work, result)
     return TableLoad(**report.model_dump(exclude={"table"}), loaded_at=result.loaded_at)
 
 
@@ -171,10 +160,10 @@ def _load_problem(result: LoadResult, work: Work) -> str:
 
 
 def _missing_problem(table: StarTable, work: Work) -> str:
-    unread = [name for name in table.sources if name not in work.reads]
+    unread = [name for name in table.source_names if name not in work.reads]
     if unread:
         return f"not read: {', '.join(unread)}"
-    return "not loaded" if any(work.reads[name].changed for name in table.sources) else ""
+    return "not loaded" if any(work.reads[name].changed for name in table.source_names) else ""
 
 
 def write_run(document: RunDocument) -> None:

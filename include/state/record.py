@@ -1,6 +1,7 @@
 """Record: latest_update.json moves on, table by table, for what is safely in the warehouse; and the run is reported."""
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -10,8 +11,7 @@ from include.common.keys import KeySet
 from include.common.manifests import CheckResult, LoadResult, Manifest, SourceRead
 from include.state.differences import healed, unexplained
 from include.state.latest import LastLoad, State, TableState, update_state
-from include.tables.lineage import fed_by, is_joined
-from include.tables.star import STAR
+from include.state.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -70,30 +70,24 @@ class RunReport(Manifest):
         return "; ".join([*self.problems, *healed, *done]) or "nothing changed"
 
 
-def record(
-    expected: set[str],
-    reads: dict[str, SourceRead],
-    loads: dict[str, LoadResult],
-    checked: dict[str, CheckResult] | None,
-) -> RunReport:
+def record(work: Work) -> RunReport:
     """Write the state of every source table all of whose warehouse tables are loaded, and report the run.
 
-    A table whose check did not hold is recorded as one to be read whole; without a check (`checked` None) nothing that
-    was loaded is recorded. An older reading than the recorded one is
-    left aside, so that of two runs neither undoes the other. It may be repeated.
+    A table whose check did not hold is recorded as one to be read whole; where nothing was checked, nothing that was
+    loaded is recorded. An older reading than the recorded one is left aside, so that of two runs neither undoes the
+    other. It may be repeated.
 
     Raises: as `read_state` and `update_state`.
     """
-    recordable = loads if checked is not None else {}
-    complete = {name: read for name, read in reads.items() if not read.held and not _missing(read, recordable)}
-    broken = {name for name, result in (checked or {}).items() if not result.held}
+    recordable = work if work.checked is not None else replace(work, loads={})
+    complete = {name: read for name, read in work.reads.items() if not read.held and not recordable.missing(read)}
     before: State = State()
 
     def move_on(state: State) -> State:
         nonlocal before
         before = state
         moved = {
-            name: _table_state(read, state.tables.get(name), loads, broken)
+            name: _table_state(work, read, state.tables.get(name))
             for name, read in complete.items()
             if name not in state.tables or state.tables[name].observed_at <= read.observed_at
         }
@@ -102,28 +96,20 @@ def record(
 
     after = update_state(move_on)
     return RunReport(
-        tables=[table_report(result, reads) for result in loads.values() if not result.held],
-        problems=_problems(expected, reads, loads, checked),
+        tables=[table_report(work, result) for result in work.loads.values() if not result.held],
+        problems=_problems(work),
         newly_rejected=_newly_rejected(before, after),
-        held=held_back(reads, loads),
-        differing=unexplained(reads, loads),
-        healed=healed(reads, loads, checked),
+        held=work.held,
+        differing=unexplained(work),
+        healed=healed(work),
     )
 
 
-def _missing(read: SourceRead, loads: dict[str, LoadResult]) -> list[str]:
-    """The warehouse tables that a reading has changes for and that do not show it."""
-    if not read.changed:
-        return []
-    return [table.name for table in fed_by(read.table) if table.name not in loads or not loads[table.name].done]
-
-
-def _table_state(
-    read: SourceRead, known: TableState | None, loads: dict[str, LoadResult], broken: set[str]
-) -> TableState:
-    own = [table.name for table in fed_by(read.table) if table.sources[0] == read.table]
+def _table_state(work: Work, read: SourceRead, known: TableState | None) -> TableState:
+    own = [table.name for table in work.declared.built_on(read.table)]
+    broken = {name for name, result in (work.checked or {}).items() if not result.held}
     rejected = dict(known.rejected) if known else {}
-    rejected |= {name: loads[name].rejected for name in own if name in loads}
+    rejected |= {name: work.loads[name].rejected for name in own if name in work.loads}
     return TableState(
         observed_at=read.observed_at,
         read_at=read.read_at,
@@ -132,17 +118,18 @@ def _table_state(
         rows=read.rows,
         key_sum=read.key_sum,
         keys_key=read.keys_key,
-        snapshot=read.files if is_joined(read.table) else [],
+        snapshot=read.files if work.declared.is_joined(read.table) else [],
         rejected={name: keys for name, keys in rejected.items() if keys},
         reread=bool(broken.intersection(own)),
         ignored_columns=read.ignored_columns,
-        last_load=_last_load(read, own, loads) or (known.last_load if known else None),
+        last_load=_last_load(work, read) or (known.last_load if known else None),
         held_since=read.held_since,
     )
 
 
-def _last_load(read: SourceRead, own: list[str], loads: dict[str, LoadResult]) -> LastLoad | None:
-    results = [loads[name] for name in own or [table.name for table in fed_by(read.table)] if name in loads]
+def _last_load(work: Work, read: SourceRead) -> LastLoad | None:
+    tables = work.declared.built_on(read.table) or work.declared.fed_by(read.table)
+    results = [work.loads[table.name] for table in tables if table.name in work.loads]
     if not read.changed or not results:
         return None
     loaded_at = max(result.loaded_at for result in results)
@@ -161,30 +148,26 @@ def lag_seconds(read: SourceRead, loaded_at: datetime) -> float:
     return max((loaded_at - (read.changed_at or read.observed_at)).total_seconds(), 0.0)
 
 
-def table_report(result: LoadResult, reads: dict[str, SourceRead]) -> TableReport:
+def table_report(work: Work, result: LoadResult) -> TableReport:
     """What a load and what led to it did, in numbers."""
-    table = STAR[result.table]
-    changed = [reads[name] for name in table.sources if name in reads and reads[name].changed]
+    names = dict.fromkeys(work.declared.star[result.table].source_names)
+    reads = [work.reads[name] for name in names if name in work.reads]
     return TableReport(
-        table=table.name,
+        table=result.table,
         new=result.new,
         changed=result.changed,
         deleted=result.deleted,
         rejected=len(result.rejected),
-        seconds=result.seconds + sum(reads[name].seconds for name in table.sources if name in reads),
-        lag_seconds=max((lag_seconds(read, result.loaded_at) for read in changed), default=None),
+        seconds=result.seconds + sum(read.seconds for read in reads),
+        lag_seconds=max((lag_seconds(read, result.loaded_at) for read in reads if read.changed), default=None),
     )
 
 
-def _problems(
-    expected: set[str],
-    reads: dict[str, SourceRead],
-    loads: dict[str, LoadResult],
-    checked: dict[str, CheckResult] | None,
-) -> list[str]:
-    unequal = [_unequal(result) for result in (checked or {}).values() if not result.held]
-    unchecked = [f"not checked and so not recorded: {', '.join(sorted(loads))}"] if loads and checked is None else []
-    return left_behind(expected, reads, loads) + unchecked + unequal + unexplained(reads, loads)
+def _problems(work: Work) -> list[str]:
+    unequal = [_unequal(result) for result in (work.checked or {}).values() if not result.held]
+    unchecked = work.loads if work.checked is None else {}
+    told = [f"not checked and so not recorded: {', '.join(sorted(unchecked))}"] if unchecked else []
+    return work.left_behind + told + unequal + unexplained(work)
 
 
 def _unequal(result: CheckResult) -> str:
@@ -195,21 +178,6 @@ def _unequal(result: CheckResult) -> str:
         f"the source had {result.source_rows} with {result.source_key_sum}"
     )
     return f"{result.table} does not equal its source: {how}; the next run reads it whole"
-
-
-def left_behind(expected: set[str], reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> list[str]:
-    """What a run was to bring up to date and did not, a sentence each: held back, not read, not loaded."""
-    unread = sorted(expected - reads.keys())
-    unloaded = sorted({table for read in reads.values() for table in _missing(read, loads) if table not in loads})
-    left = {"not read": unread, "not loaded": unloaded}
-    sentences = [f"{what}: {', '.join(names)}" for what, names in left.items() if names]
-    return [*held_back(reads, loads).values(), *sentences]
-
-
-def held_back(reads: dict[str, SourceRead], loads: dict[str, LoadResult]) -> dict[str, str]:
-    """Source table → why it is held back, by its reading or by the load of what it feeds."""
-    by_load = {STAR[name].sources[0]: result.held for name, result in loads.items() if result.held}
-    return by_load | {name: read.held for name, read in reads.items() if read.held}
 
 
 def _newly_rejected(before: State, after: State) -> list[str]:

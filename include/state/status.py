@@ -28,9 +28,8 @@ from include.state.history import (
 )
 from include.state.latest import ATTEMPTS, State, TableState, held_seconds, read_state
 from include.state.proven import Proven, proven
-from include.tables.lineage import referenced_by
+from include.tables.declarations import Declarations, referenced_by
 from include.tables.schema import Calendar, Fact, StarTable
-from include.tables.star import STAR
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +84,7 @@ class Status(Manifest):
     rejected_rows: list[RejectedRow] = Field(default_factory=list)
 
 
-def remember(document: RunDocument) -> None:
+def remember(declared: Declarations, document: RunDocument) -> None:
     """Keep what a run did, and show it in status.json. It may be repeated: a run is shown once.
 
     Raises: ServiceError where other runs replaced the file every time; others as `lake_errors`.
@@ -94,39 +93,39 @@ def remember(document: RunDocument) -> None:
     bucket = required_variable(STATE_BUCKET)
     for _ in range(ATTEMPTS):
         content, etag = read_current(bucket, STATUS_KEY)
-        status = _with_state(advance(_parse(content), document), _recorded())
+        status = _with_state(declared, advance(declared, _parse(declared, content), document), _recorded())
         if replace_file(bucket, STATUS_KEY, status.model_dump_json().encode(), etag):
             return
     raise ServiceError(f"{STATUS_KEY}: other runs wrote it {ATTEMPTS} times meanwhile; the next run shows this one too")
 
 
-def remember_lost(run: RunIdentity, problem: str) -> None:
+def remember_lost(declared: Declarations, run: RunIdentity, problem: str) -> None:
     """Keep that a run ended so, unless it has told of itself what it did. Raises: as `remember`."""
-    if find_run(run.run_id) is None:
-        remember(describe_lost_run(run, problem))
+    if find_run(declared, run.run_id) is None:
+        remember(declared, describe_lost_run(declared, run, problem))
 
 
-def find_run(run_id: str) -> RunSummary | None:
+def find_run(declared: Declarations, run_id: str) -> RunSummary | None:
     """What a run of the last 24 hours told of itself; None where it told nothing. Raises: as `lake_errors`."""
     content, _ = read_current(required_variable(STATE_BUCKET), STATUS_KEY)
-    return next((known for known in _parse(content).runs if known.run.run_id == run_id), None)
+    return next((known for known in _parse(declared, content).runs if known.run.run_id == run_id), None)
 
 
-def _parse(content: bytes | None) -> Status:
+def _parse(declared: Declarations, content: bytes | None) -> Status:
     """What the file holds; drawn anew where there is none, or another format."""
     try:
         if content is not None:
             return Status.model_validate_json(content)
     except ValidationError as error:
         log.warning("%s cannot be read and is drawn anew from the runs: %s", STATUS_KEY, error.errors()[0]["msg"])
-    return draw(runs_since(datetime.now(UTC) - KEPT))
+    return draw(declared, runs_since(datetime.now(UTC) - KEPT))
 
 
-def draw(documents: Iterable[RunDocument]) -> Status:
+def draw(declared: Declarations, documents: Iterable[RunDocument]) -> Status:
     """What these runs, in their order, have led to."""
     status = Status()
     for document in documents:
-        status = advance(status, document)
+        status = advance(declared, status, document)
     return status
 
 
@@ -138,14 +137,14 @@ def _recorded() -> State:
         return State()
 
 
-def advance(status: Status, document: RunDocument) -> Status:
+def advance(declared: Declarations, status: Status, document: RunDocument) -> Status:
     """The status after a run; of two runs the one that began later tells about a table, whichever ended first."""
     now = datetime.now(UTC)
     outcomes = {outcome.table: outcome for outcome in document.tables}
     tables = {}
-    for name, declared in STAR.items():
-        table = _declared(declared, status.tables.get(name))
-        tables[name] = _after(table, outcomes[name], document.summary) if name in outcomes else table
+    for name, table in declared.star.items():
+        shown = _declared(table, status.tables.get(name))
+        tables[name] = _after(shown, outcomes[name], document.summary) if name in outcomes else shown
     runs = [run for run in status.runs if run.run.run_id != document.summary.run.run_id]
     runs = sorted([document.summary, *runs], key=lambda run: run.run.started_at, reverse=True)
     return Status(
@@ -163,7 +162,7 @@ def _declared(table: StarTable, known: TableStatus | None) -> TableStatus:
         name=table.name,
         kind=type(table).__name__.lower(),
         description=table.description,
-        sources=list(table.sources),
+        sources=list(table.source_names),
         references=[dimension.name for dimension in referenced_by(table)],
         view=table.view if isinstance(table, Fact) else "",
         **facts,
@@ -185,17 +184,16 @@ def _rejected_rows(status: Status, document: RunDocument, tables: dict[str, Tabl
     return sorted(present.values(), key=lambda row: row.at, reverse=True)[:KEPT_ROWS]
 
 
-def _with_state(status: Status, state: State) -> Status:
+def _with_state(declared: Declarations, status: Status, state: State) -> Status:
     """The status with what is recorded of each table's sources."""
-    tables = {name: _as_recorded(table, status, state) for name, table in status.tables.items()}
+    tables = {name: _as_recorded(declared.star[name], table, status, state) for name, table in status.tables.items()}
     return status.model_copy(update={"tables": tables})
 
 
-def _as_recorded(table: TableStatus, status: Status, state: State) -> TableStatus:
-    calendar = STAR[table.name]
-    if isinstance(calendar, Calendar):
+def _as_recorded(declared: StarTable, table: TableStatus, status: Status, state: State) -> TableStatus:
+    if isinstance(declared, Calendar):
         at = status.updated_at  # each run that reads anything proves it whole
-        return table.model_copy(update={"rows": calendar.days, "proven": Proven(share=1.0, oldest_at=at)})
+        return table.model_copy(update={"rows": declared.days, "proven": Proven(share=1.0, oldest_at=at)})
     known = [state.tables[name] for name in table.sources if name in state.tables]
     if len(known) < len(table.sources):
         return table

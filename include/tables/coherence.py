@@ -4,14 +4,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from include.common.errors import DeclarationError
 from include.tables.schema import (
     CONVERSIONS,
     Calendar,
     Column,
     Dimension,
     Fact,
-    SourceColumn,
+    Origin,
     SourceTable,
     StarTable,
     kind,
@@ -32,17 +31,18 @@ def by_name(tables: Iterable[Table]) -> dict[str, Table]:
     return found
 
 
-def source_column(table: Dimension | Fact, column: Column, sources: Sources) -> SourceColumn:
+def origin_of(table: Dimension | Fact, column: Column) -> Origin:
     """The source column that a warehouse column is filled from.
 
     Raises: DeclarationError that names both columns, where there is none.
     """
-    owner, _, name = column.source.rpartition(".")
-    owner = owner or table.source
-    where = f"{table.name}.{column.name}: its source {owner}.{name}"
-    require(owner in table.sources, f"{where} is in a table that {table.name} neither reads nor joins")
-    require(name in sources[owner].by_name, f"{where} does not exist in sources.py")
-    return sources[owner].by_name[name]
+    on, name = ("", column.source) if isinstance(column.source, str) else column.source
+    joined = {join.on: join.table for join in table.joins}
+    where = f"{table.name}.{column.name}: its source"
+    require(not on or on in joined, f"{where} {name} is found by {on}, on which {table.name} joins nothing")
+    owner = joined[on] if on else table.source
+    require(name in owner.by_name, f"{where} {owner.name}.{name} is not declared")
+    return Origin(owner, owner.by_name[name], on)
 
 
 def check_star(star: Star, sources: Sources) -> None:
@@ -61,25 +61,29 @@ def check_star(star: Star, sources: Sources) -> None:
         if not isinstance(table, Calendar):
             _check_sources(table, sources)
             for column in table.columns:
-                _check_column(table, column, sources)
+                _check_column(table, column)
                 _check_reference(table, column, star)
 
 
 def _check_sources(table: Dimension | Fact, sources: Sources) -> None:
-    for name in table.sources:
-        require(name in sources, f"{table.name}: its source table {name!r} is not in sources.py")
+    for source in table.source_tables:
+        known = sources.get(source.name) == source
+        require(known, f"{table.name}: its source table {source.name!r} is not among those that are declared")
     key = next(column for column in table.columns if column.name == table.key)
-    source_key = sources[table.source].key
+    source_key = table.source.key
     direct = key.source == source_key and key.type == "integer" and not (key.derive or key.nullable)
-    require(direct, f"{table.name}: the key {table.key} must be {table.source}.{source_key} itself, an integer")
-    for join in table.joins if isinstance(table, Dimension) else ():
-        on = sources[table.source].by_name.get(join.on)
+    require(direct, f"{table.name}: the key {table.key} must be {table.source.name}.{source_key} itself, an integer")
+    for join in table.joins:
+        on = table.source.by_name.get(join.on)
         fits = on is not None and on.type == "integer"
-        require(fits, f"{table.name}: {join.table} is joined on {join.on}, no integer column of {table.source}")
+        joined = f"{join.table.name} is joined on {join.on}"
+        require(fits, f"{table.name}: {joined}, no integer column of {table.source.name}")
+    twice = {join.on for join in table.joins if [other.on for other in table.joins].count(join.on) > 1}
+    require(not twice, f"{table.name}: joins twice on {sorted(twice)}")
 
 
-def _check_column(table: Dimension | Fact, column: Column, sources: Sources) -> None:
-    origin, where = source_column(table, column, sources), f"{table.name}.{column.name}"
+def _check_column(table: Dimension | Fact, column: Column) -> None:
+    origin, where = origin_of(table, column).column, f"{table.name}.{column.name}"
     if column.derive:
         require(kind(origin.type) == kind(column.type) == "text", f"{where}: only text is derived from text")
     elif (origin.type, column.type) not in CONVERSIONS:
@@ -101,12 +105,14 @@ def most_characters(declared: str) -> int | None:
 
 
 def _check_reference(table: Dimension | Fact, column: Column, star: Star) -> None:
-    if not column.references:
+    target = column.references
+    if target is None:
         return
-    where, target = f"{table.name}.{column.name}", star.get(column.references)
+    where = f"{table.name}.{column.name}"
     require(isinstance(table, Fact), f"{where}: only facts refer to dimensions")
-    if target is None or isinstance(target, Fact):
-        raise DeclarationError(f"{where}: refers to {column.references!r}, which is no dimension")
+    require(not isinstance(target, Fact), f"{where}: refers to {target.name!r}, which is no dimension")
+    known = star.get(target.name) == target
+    require(known, f"{where}: refers to {target.name!r}, which is not among the star's tables")
     types = {other.name: other.type for other in target.columns}
     fits = column.type == types[target.key]
     require(fits, f"{where}: is {column.type}, and {target.name}.{target.key} is {types[target.key]}")

@@ -124,7 +124,8 @@ class SourceTable:
 class Column:
     """A column of a warehouse table.
 
-    source: where its value comes from: a column of the table's own source, or "table.column" of a joined one.
+    source: where its value comes from: a column of the table's own source; or of one that it joins, as the column that
+        it is joined on and the joined table's: ("department_id", "department_name").
     derive: a function of one source value (a str) that gives this column's value; a LookupError rejects the row
         with its message.
     references: the dimension that it points to.
@@ -132,9 +133,9 @@ class Column:
 
     name: str
     type: str
-    source: str = ""
+    source: str | tuple[str, str] = ""
     nullable: bool = False
-    references: str | None = None
+    references: "Dimension | Calendar | None" = None
     derive: Callable[[str], str] | None = None
     description: str = ""
 
@@ -146,8 +147,20 @@ class Column:
 class Join:
     """A source table whose row completes a dimension's: found by the integer column `on` of the dimension's source."""
 
-    table: str
+    table: SourceTable
     on: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The source column that a warehouse column is filled from. on: of a joined table, what it is joined on."""
+
+    table: SourceTable
+    column: SourceColumn
+    on: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.table.name}.{self.column.name}"
 
 
 @dataclass(frozen=True)
@@ -156,7 +169,7 @@ class Dimension:
 
     name: str
     key: str
-    source: str
+    source: SourceTable
     columns: tuple[Column, ...]
     joins: tuple[Join, ...] = ()
     description: str = ""
@@ -169,9 +182,14 @@ class Dimension:
         )
 
     @property
-    def sources(self) -> tuple[str, ...]:
+    def source_tables(self) -> tuple[SourceTable, ...]:
         """The source tables that it is built from, its own first."""
         return (self.source, *(join.table for join in self.joins))
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(table.name for table in self.source_tables)
 
     @property
     def identity(self) -> str:
@@ -189,7 +207,7 @@ class Fact:
     name: str
     record_id: str
     key: str
-    source: str
+    source: SourceTable
     columns: tuple[Column, ...]
     description: str = ""
 
@@ -201,9 +219,19 @@ class Fact:
         )
 
     @property
-    def sources(self) -> tuple[str, ...]:
+    def source_tables(self) -> tuple[SourceTable, ...]:
         """The source tables that it is built from: one."""
         return (self.source,)
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """Their names."""
+        return (self.source.name,)
+
+    @property
+    def joins(self) -> tuple[Join, ...]:
+        """None: a fact's columns come from its own source."""
+        return ()
 
     @property
     def identity(self) -> str:
@@ -213,7 +241,7 @@ class Fact:
     @property
     def view(self) -> str:
         """The view of the current versions."""
-        return f"current_{self.source}"
+        return f"current_{self.source.name}"
 
 
 @dataclass(frozen=True)
@@ -236,8 +264,13 @@ class Calendar:
         require(self.first <= self.last, f"{self.name}: its last day {self.last} is before its first, {self.first}")
 
     @property
-    def sources(self) -> tuple[str, ...]:
+    def source_tables(self) -> tuple[SourceTable, ...]:
         """The source tables that it is built from: none."""
+        return ()
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """Their names: none."""
         return ()
 
     @property

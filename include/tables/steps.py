@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from include.tables.lineage import read_before, referenced_by
+from include.tables.declarations import Declarations, referenced_by
 from include.tables.schema import Fact
-from include.tables.sources import SOURCES
-from include.tables.star import STAR
 
 
 @dataclass(frozen=True)
@@ -18,18 +16,6 @@ class Step:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.table}".strip()
-
-    @property
-    def group(self) -> str:
-        """The task group that it is shown in; empty for a step that concerns all tables."""
-        if self.kind == "transform":
-            return "facts" if isinstance(STAR[self.table], Fact) else "dimensions"
-        return self.kind if self.table else ""
-
-    @property
-    def task_id(self) -> str:
-        """Its task's id, with the group's: "ingest.sales_order"."""
-        return f"{self.group}.{self.table}" if self.table else self.kind
 
 
 PREPARE, CHECK, RECORD = Step("prepare"), Step("check"), Step("record")
@@ -47,17 +33,29 @@ class Order:
     follows: frozenset[Step] = frozenset()
 
 
-def plan(sources: set[str]) -> dict[Step, Order]:
+def group_of(step: Step, declared: Declarations) -> str:
+    """The task group that a step is shown in; empty for a step that concerns all tables."""
+    if step.kind == "transform":
+        return "facts" if isinstance(declared.star[step.table], Fact) else "dimensions"
+    return step.kind if step.table else ""
+
+
+def task_id(step: Step, declared: Declarations) -> str:
+    """The id of a step's task, with the group's: "ingest.sales_order"."""
+    return f"{group_of(step, declared)}.{step.table}" if step.table else step.kind
+
+
+def plan(declared: Declarations, sources: set[str]) -> dict[Step, Order]:
     """Every step that a run over these source tables takes, in an order that can be run."""
-    tables = [table for table in STAR.values() if sources.issuperset(table.sources)]
+    tables = [table for table in declared.star.values() if sources.issuperset(table.source_names)]
     steps = {PREPARE: Order()}
-    for name in SOURCES:
+    for name in declared.sources:
         if name in sources:
-            before = frozenset(Step("ingest", other) for other in read_before(name) & sources)
+            before = frozenset(Step("ingest", other) for other in declared.read_before(name) & sources)
             steps[Step("ingest", name)] = Order(needs=frozenset({PREPARE}), follows=before)
     for table in tables:
         steps[Step("transform", table.name)] = Order(
-            frozenset(Step("ingest", name) for name in table.sources) or frozenset({PREPARE})
+            frozenset(Step("ingest", name) for name in table.source_names) or frozenset({PREPARE})
         )
     for table in tables:
         dimensions = frozenset(Step("load", dimension.name) for dimension in referenced_by(table))

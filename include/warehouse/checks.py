@@ -35,7 +35,7 @@ def check(table: Dimension | Fact, reads: dict[str, SourceRead], result: LoadRes
             return None
         rows, key_sum = _count(connection, table, result)
         unequal = _still_unequal(connection, table, reads, result)
-    read = reads[table.source]
+    read = reads[table.source.name]
     return CheckResult(
         table=table.name,
         held=(rows, key_sum) == (read.rows, read.key_sum) and not unequal,
@@ -51,8 +51,8 @@ def _still_unequal(
     connection: psycopg.Connection, table: Dimension | Fact, reads: dict[str, SourceRead], result: LoadResult
 ) -> KeySet:
     """Of the rows that were found to differ: those that the load did not make equal to what was read."""
-    proof = reads[table.source].proofs.get(table.name)
-    if proof is None or any(name in reads and reads[name].changed for name in table.sources[1:]):
+    proof = reads[table.source.name].proofs.get(table.name)
+    if proof is None or any(name in reads and reads[name].changed for name in table.source_names[1:]):
         return KeySet()  # a joined table was read later, and may have given other values
     stored = stored_side(connection, table).digests_of(proof.digests)
     unequal = [key for key, digest in proof.digests.items() if stored.get(key) != digest]

@@ -2,8 +2,8 @@
 
 from psycopg import sql
 
+from include.tables.declarations import Declarations, foreign_key
 from include.tables.schema import Column, Fact, StarTable, kind
-from include.tables.star import STAR
 
 READER = "totesys_reader"
 """The role that dashboards and analysts are members of: it can read everything and change nothing."""
@@ -88,21 +88,10 @@ def foreign_keys(table: StarTable) -> dict[str, sql.Composed]:
     made = {}
     for column in table.columns:
         if column.references:
-            target = STAR[column.references]
-            name = f"{table.name}_{column.name}_fkey"
+            target, name = column.references, foreign_key(table, column.name)
             parts = (table.name, name, column.name, target.name, target.identity)
             made[name] = statement.format(*map(sql.Identifier, parts))
     return made
-
-
-def foreign_keys_to(table: StarTable) -> dict[str, StarTable]:
-    """The foreign keys of other tables that point to this one: name → the table that has it."""
-    return {
-        f"{other.name}_{column.name}_fkey": other
-        for other in STAR.values()
-        for column in other.columns
-        if column.references == table.name
-    }
 
 
 def create_view(table: Fact, columns: list[str]) -> sql.Composed:
@@ -119,11 +108,11 @@ def drop_constraint(table: StarTable, name: str) -> sql.Composed:
     )
 
 
-def grants() -> sql.Composed:
+def grants(declared: Declarations) -> sql.Composed:
     """What the read-only role may do: read every declared table, the views and the pipeline's own records."""
-    views = [table.view for table in STAR.values() if isinstance(table, Fact)]
+    views = [table.view for table in declared.facts]
     statements = sql.SQL("""
         GRANT USAGE ON SCHEMA public, pipeline TO {reader};
         GRANT SELECT ON {tables}, pipeline.load, pipeline.deleted TO {reader}""")
-    tables = sql.SQL(", ").join(map(sql.Identifier, [*STAR, *views]))
+    tables = sql.SQL(", ").join(map(sql.Identifier, [*declared.star, *views]))
     return statements.format(reader=sql.Identifier(READER), tables=tables)

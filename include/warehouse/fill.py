@@ -10,9 +10,9 @@ from psycopg import errors, sql
 from include.common.keys import KeySet
 from include.common.manifests import StarFiles
 from include.common.postgres import copy_in, identifiers
+from include.tables.declarations import Declarations, referenced_by
 from include.tables.schema import Fact, StarTable
 from include.warehouse import wire
-from include.warehouse.ddl import foreign_keys_to
 from include.warehouse.merge import note_deleted
 from include.warehouse.references import Refused, refuse_unreferenced
 from include.warehouse.tables import drop_constraints, restore_constraints
@@ -41,7 +41,9 @@ RELIED_ON = """
 """An index that was given a part that would be lost with it: dropping it says nothing."""
 
 
-def fill(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> tuple[int, Refused] | None:
+def fill(
+    connection: psycopg.Connection, declared: Declarations, table: StarTable, files: StarFiles
+) -> tuple[int, Refused] | None:
     """Copy the rows of `files` into an empty table; gives their number and the rows that foreign keys refused.
 
     None: others rely on the table as it is, or read it, or what refers to it has rows. Nothing was done then; its rows
@@ -50,7 +52,7 @@ def fill(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> 
     All in the caller's transaction, during which nobody else can read the table, nor those that it is joined with.
     FREEZE spares VACUUM the later rewriting of every row; it needs a table truncated in the same transaction.
     """
-    hindrance = _lay_bare(connection, table)
+    hindrance = _lay_bare(connection, declared, table)
     if hindrance:
         log.warning("%s: its rows are merged, which takes longer than to fill it: %s", table.name, hindrance)
         return None
@@ -59,13 +61,13 @@ def fill(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> 
         _copy_versions(connection, table, files)
     else:
         _copy(connection, table, [column.name for column in table.columns], wire.encoded(files.files))
-    refused = _constrain(connection, table, files)
+    refused = _constrain(connection, declared, table, files)
     return sum(file.rows for file in files.files) - len(refused.keys), refused
 
 
-def _lay_bare(connection: psycopg.Connection, table: StarTable) -> str | None:
+def _lay_bare(connection: psycopg.Connection, declared: Declarations, table: StarTable) -> str | None:
     """Take the indexes and constraints of an empty table away. Gives what stands against it; nothing was done then."""
-    for other in foreign_keys_to(table).values():
+    for other in declared.referring_to(table).values():
         if connection.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(sql.Identifier(other.name))).fetchone():
             return f"{other.name} refers to it and has rows"
     relied_on = connection.execute(RELIED_ON, [table.name]).fetchone()
@@ -73,18 +75,18 @@ def _lay_bare(connection: psycopg.Connection, table: StarTable) -> str | None:
         return f"the table is clustered, or replicated, by its index {relied_on[0]}"
     try:
         with connection.transaction():
-            _lock_alone(connection, table)
-            drop_constraints(connection, table)
+            _lock_alone(connection, declared, table)
+            drop_constraints(connection, declared, table)
             connection.execute(sql.SQL("TRUNCATE ONLY {}").format(sql.Identifier(table.name)))
     except HINDRANCES as error:
         return "; ".join(str(error).splitlines())
     return None
 
 
-def _lock_alone(connection: psycopg.Connection, table: StarTable) -> None:
+def _lock_alone(connection: psycopg.Connection, declared: Declarations, table: StarTable) -> None:
     """Lock a table and all that its foreign keys join it with. Raises: LockNotAvailable after LOCK_SECONDS."""
-    referenced = [column.references for column in table.columns if column.references]
-    names = dict.fromkeys([table.name, *referenced, *(other.name for other in foreign_keys_to(table).values())])
+    others = [*referenced_by(table), *declared.referring_to(table).values()]
+    names = dict.fromkeys([table.name, *(other.name for other in others)])
     tables = sql.SQL(", ").join(sql.SQL("ONLY {}").format(sql.Identifier(name)) for name in names)
     statement = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT").format(tables)
     deadline = monotonic() + LOCK_SECONDS
@@ -126,14 +128,14 @@ def _reserve_ids(connection: psycopg.Connection, table: Fact, rows: int) -> int:
     return int(row[0])
 
 
-def _constrain(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> Refused:
+def _constrain(connection: psycopg.Connection, declared: Declarations, table: StarTable, files: StarFiles) -> Refused:
     """Make the constraints; where a foreign key refuses a row, take such rows out and make them again."""
     try:
         with connection.transaction():
-            restore_constraints(connection, table)
+            restore_constraints(connection, declared, table)
     except errors.ForeignKeyViolation:
         observed_at = files.source.observed_at if files.source else None
         refused = refuse_unreferenced(connection, table, table.name, observed_at)
-        restore_constraints(connection, table)
+        restore_constraints(connection, declared, table)
         return refused
     return Refused()

@@ -19,8 +19,8 @@ from include.common.settings import WAREHOUSE_CONNECTION
 from include.lake.rejected import first_examples
 from include.state.latest import read_keys
 from include.tables.belief import doubt
+from include.tables.declarations import Declarations
 from include.tables.schema import Calendar, Dimension, Fact, StarTable
-from include.tables.sources import SOURCES
 from include.warehouse.fill import fill
 from include.warehouse.merge import (
     STAGED,
@@ -48,6 +48,7 @@ reads and writes them."""
 KEY = binary_row(key=">i4")
 
 Merge = Callable[[psycopg.Connection, StarTable, StarFiles], "_Outcome"]
+Fill = Callable[[], "_Outcome | None"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class _Outcome:
     held: str = ""
 
 
-def load(table: StarTable, files: StarFiles) -> LoadResult:
+def load(declared: Declarations, table: StarTable, files: StarFiles) -> LoadResult:
     """Bring a warehouse table to the state that `files` describes, in one transaction.
 
     It may be repeated, and an older state than the table's is ignored: both change nothing. Rows that refer to
@@ -78,7 +79,8 @@ def load(table: StarTable, files: StarFiles) -> LoadResult:
         filling = empty and sum(file.rows for file in files.files) >= FILL_ROWS
         _take_turn(connection, alone=filling)
         superseded = _is_superseded(table, files.inputs, earlier)
-        bring = partial(_bring, connection, table, files, filling)
+        fill_it = partial(_fill, connection, declared, table, files) if filling else None
+        bring = partial(_bring, connection, table, files, fill_it)
         outcome = _Outcome() if superseded else bring(None if empty else earlier)
         result = _describe(connection, files, outcome, superseded, started)
         connection.commit()
@@ -130,16 +132,17 @@ def _is_superseded(table: StarTable, inputs: Inputs, earlier: Inputs) -> bool:
 
 
 def _bring(
-    connection: psycopg.Connection, table: StarTable, files: StarFiles, filling: bool, earlier: Inputs | None
+    connection: psycopg.Connection, table: StarTable, files: StarFiles, fill_it: Fill | None, earlier: Inputs | None
 ) -> _Outcome:
     """Fill or update the table; where the warehouse refuses a row, all again with those rows set aside.
 
+    fill_it: fills the table bare, where it can; None where that is not worth while.
     earlier: None for a table without rows.
     """
     connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # so that none speaks up as late as at the commit
     try:
         with connection.transaction():
-            filled = _fill(connection, table, files) if filling else None
+            filled = fill_it() if fill_it else None
             return filled or _update(connection, table, files, earlier, _merge)
     except REFUSALS as error:
         if isinstance(table, Calendar):
@@ -150,8 +153,10 @@ def _bring(
     return _update(connection, table, files, earlier, _merge_each)
 
 
-def _fill(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> _Outcome | None:
-    filled = fill(connection, table, files)
+def _fill(
+    connection: psycopg.Connection, declared: Declarations, table: StarTable, files: StarFiles
+) -> _Outcome | None:
+    filled = fill(connection, declared, table, files)
     return _Outcome(new=filled[0], refused=filled[1]) if filled else None
 
 
@@ -159,7 +164,9 @@ def _update(
     connection: psycopg.Connection, table: StarTable, files: StarFiles, earlier: Inputs | None, merge: Merge
 ) -> _Outcome:
     """Merge the rows, and take out what the source no longer has. earlier: None for a table without rows."""
-    if not files.source or earlier is None or not _must_compare_keys(files.source, earlier):
+    if isinstance(table, Calendar) or not files.source or earlier is None:
+        return merge(connection, table, files)
+    if not _must_compare_keys(files.source, earlier):
         return merge(connection, table, files)
     gone, why = _find_gone(connection, table, files.source)
     if why:
@@ -209,7 +216,7 @@ def _must_compare_keys(read: SourceRead, earlier: Inputs) -> bool:
     return read.deletions or read.base is None or earlier.get(read.table, "") > recorded
 
 
-def _find_gone(connection: psycopg.Connection, table: StarTable, read: SourceRead) -> tuple[KeySet, str]:
+def _find_gone(connection: psycopg.Connection, table: Dimension | Fact, read: SourceRead) -> tuple[KeySet, str]:
     """The keys that the table holds and the source no longer has, and why that is not believed (empty where it is)."""
     current = sql.SQL("valid_to IS NULL") if isinstance(table, Fact) else sql.SQL("true")
     names = {"key": sql.Identifier(table.key), "table": sql.Identifier(table.name), "current": current}
@@ -218,7 +225,7 @@ def _find_gone(connection: psycopg.Connection, table: StarTable, read: SourceRea
     shown = held - _keys(connection, noted)
     gone = held - read_keys(read.table, read.keys_key)
     newly = len(shown) - len(shown - gone)
-    return gone, "" if read.accepted else doubt(SOURCES[read.table], len(shown), newly)
+    return gone, "" if read.accepted else doubt(table.source, len(shown), newly)
 
 
 def _keys(connection: psycopg.Connection, query: sql.Composed) -> KeySet:

@@ -12,9 +12,7 @@ from include.common.postgres import binary_row, copy_out, copy_rows
 from include.common.settings import PROCESSED_BUCKET, required_variable
 from include.lake.files import WriteOnceFile, new_key
 from include.lake.rejected import EXAMPLES, example
-from include.tables.lineage import calendar
-from include.tables.schema import Column, StarTable
-from include.tables.star import STAR
+from include.tables.schema import Column, Dimension, StarTable
 
 KEY = binary_row(key=">i4")
 
@@ -38,10 +36,10 @@ def refuse_unreferenced(
 
     Dates are not looked at: the transform has held them against the calendar.
     """
-    columns = [column for column in table.columns if column.references and column.references != calendar().name]
-    if not columns or observed_at is None:
+    targets = {column: column.references for column in table.columns if isinstance(column.references, Dimension)}
+    if not targets or observed_at is None:
         return Refused()
-    found = _find(columns, table, relation)
+    found = _find(targets, table, relation)
     connection.execute(sql.SQL("CREATE TEMPORARY TABLE refused ON COMMIT DROP AS {}").format(found))
     keys = KeySet()
     for rows in copy_rows(
@@ -53,11 +51,10 @@ def refuse_unreferenced(
     return refused
 
 
-def _find(columns: list[Column], table: StarTable, relation: str) -> sql.Composed:
+def _find(targets: dict[Column, Dimension], table: StarTable, relation: str) -> sql.Composed:
     """The keys of rows with a missing reference, each with its reasons."""
     joins, missing, reasons = [], [], []
-    for number, column in enumerate(columns):
-        target = STAR[str(column.references)]
+    for number, (column, target) in enumerate(targets.items()):
         found, name = sql.Identifier(f"d{number}", target.identity), sql.Identifier("r", column.name)
         joins.append(
             sql.SQL("LEFT JOIN {} {} ON {} = {}").format(

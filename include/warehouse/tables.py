@@ -10,8 +10,8 @@ from include.common.errors import DataError
 from include.common.manifests import Inputs
 from include.common.postgres import connect, declared_type, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
+from include.tables.declarations import Declarations
 from include.tables.schema import Fact, StarTable, kind
-from include.tables.star import STAR
 from include.warehouse import ddl
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ DEFINED = """
     UNION SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('i', 'v')"""
 
 
-def prepare() -> dict[str, Inputs]:
+def prepare(declared: Declarations) -> dict[str, Inputs]:
     """Make the warehouse what the declarations say, and tell from which readings each table was last built.
 
     Nothing is ever taken away: tables, columns, rows and grants that are not declared stay. It may be repeated.
@@ -43,7 +43,7 @@ def prepare() -> dict[str, Inputs]:
     with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors("warehouse", NEEDED):
         _ensure_reader(connection)
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
-        _define(connection)
+        _define(connection, declared)
         loaded = connection.execute("SELECT table_name, inputs FROM pipeline.load").fetchall()
         connection.commit()
     return dict(loaded)
@@ -59,28 +59,25 @@ def _ensure_reader(connection: psycopg.Connection) -> None:
     connection.commit()
 
 
-def _define(connection: psycopg.Connection) -> None:
-    found = _columns(connection)
+def _define(connection: psycopg.Connection, declared: Declarations) -> None:
+    star, found = declared.star.values(), _columns(connection, declared)
     defined = {name for (name,) in connection.execute(DEFINED)}
     complete = connection.execute("SELECT to_regclass('pipeline.deleted')").fetchone() != (None,)
     if not complete:
         connection.execute(ddl.BOOKKEEPING)
-    statements = [statement for table in STAR.values() for statement in _missing_columns(table, found.get(table.name))]
-    statements += [
-        make for table in STAR.values() for name, make in ddl.constraints(table).items() if name not in defined
-    ]
+    statements = [statement for table in star for statement in _missing_columns(table, found.get(table.name))]
+    statements += [make for table in star for name, make in ddl.constraints(table).items() if name not in defined]
     for statement in statements:
         log.debug("%s", statement.as_string(connection))
         connection.execute(statement)
-    _forget(connection, [name for name in STAR if name not in found])
+    _forget(connection, [name for name in declared.star if name not in found])
     if statements:
-        found = _columns(connection)
-    facts = [table for table in STAR.values() if isinstance(table, Fact)]
-    for fact in facts:
+        found = _columns(connection, declared)
+    for fact in declared.facts:
         if statements or fact.view not in defined:
             connection.execute(ddl.create_view(fact, list(found[fact.name])))
     if statements or not complete:
-        connection.execute(ddl.grants())
+        connection.execute(ddl.grants(declared))
 
 
 def _forget(connection: psycopg.Connection, created: list[str]) -> None:
@@ -90,10 +87,10 @@ def _forget(connection: psycopg.Connection, created: list[str]) -> None:
         connection.execute(statement, [created])
 
 
-def _columns(connection: psycopg.Connection) -> dict[str, dict[str, str]]:
+def _columns(connection: psycopg.Connection, declared: Declarations) -> dict[str, dict[str, str]]:
     """Table → column → type, of the declared tables that are there."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
-    for table, column, shown in connection.execute(CATALOG, [list(STAR)]):
+    for table, column, shown in connection.execute(CATALOG, [list(declared.star)]):
         found[table][column] = declared_type(shown)
     return found
 
@@ -105,25 +102,25 @@ def _missing_columns(table: StarTable, found: dict[str, str] | None) -> list[sql
         if column.name in found and kind(found[column.name]) != kind(column.type):
             raise DataError(
                 f"warehouse: {table.name}.{column.name} is {found[column.name]}, declared as {column.type}; "
-                f"ALTER the column's type, or correct include/tables/star/{table.name}.py"
+                f"ALTER the column's type, or correct the declaration"
             )
     return [ddl.add_column(table, column) for column in table.columns if column.name not in found]
 
 
-def restore_constraints(connection: psycopg.Connection, table: StarTable) -> None:
+def restore_constraints(connection: psycopg.Connection, declared: Declarations, table: StarTable) -> None:
     """Make the constraints and indexes of a table, and the foreign keys to it, that are not there."""
     defined = {name for (name,) in connection.execute(DEFINED)}
     wanted = ddl.constraints(table)
-    for name, other in ddl.foreign_keys_to(table).items():
+    for name, other in declared.referring_to(table).items():
         wanted[name] = ddl.foreign_keys(other)[name]
     for name, statement in wanted.items():
         if name not in defined:
             connection.execute(statement)
 
 
-def drop_constraints(connection: psycopg.Connection, table: StarTable) -> None:
+def drop_constraints(connection: psycopg.Connection, declared: Declarations, table: StarTable) -> None:
     """Take away the constraints and indexes of a table and the foreign keys to it, for rows to come in fast."""
-    for name, other in ddl.foreign_keys_to(table).items():
+    for name, other in declared.referring_to(table).items():
         connection.execute(ddl.drop_constraint(other, name))
     for name in ddl.constraints(table):
         if isinstance(table, Fact) and name == f"{table.name}_current":

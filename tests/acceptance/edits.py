@@ -10,7 +10,7 @@ from hypothesis.strategies import SearchStrategy
 from psycopg import Connection, errors, sql
 
 from include.tables.schema import Fact, StarTable
-from include.tables.star import STAR
+from include.totesys import DECLARED
 from tests.acceptance.history import RECORD_IDS
 from tests.acceptance.oracle import DIMENSIONS
 from tests.acceptance.writes import KEYS
@@ -88,7 +88,7 @@ def additions(draw: st.DrawFn) -> ByHand:
 @st.composite
 def closings(draw: st.DrawFn) -> ByHand:
     """A current version is closed, or the last one opened again."""
-    table, key = STAR[draw(st.sampled_from(sorted(RECORD_IDS)))], draw(KEYS)
+    table, key = DECLARED.star[draw(st.sampled_from(sorted(RECORD_IDS)))], draw(KEYS)
     names = map(sql.Identifier, (table.name, RECORD_IDS[table.name], table.key))
     last = sql.SQL("""
         UPDATE {0} SET valid_to = CASE WHEN valid_to IS NULL THEN now() END
@@ -107,5 +107,5 @@ def notes(draw: st.DrawFn) -> ByHand:
     return ByHand(table, statement.format(sql.Literal(table), sql.Literal(key)), (key,))
 
 
-TABLES = st.sampled_from([table for table in STAR.values() if table.name != "dim_date"])
+TABLES = st.sampled_from([table for table in DECLARED.star.values() if table.name != "dim_date"])
 EDITS: SearchStrategy[ByHand] = st.one_of(changes(), changes(), deletions(), additions(), closings(), notes())

@@ -25,6 +25,7 @@ from include.pipeline import Options
 from include.runner import Run
 from include.source import landing
 from include.tables.steps import Step
+from include.totesys import DECLARED
 from include.warehouse import wire
 
 PLACES = (
@@ -243,5 +244,5 @@ def watched_run(faults: Faults, around: Around = undisturbed) -> Iterator[None]:
 def attempt_run(faults: Faults, options: Options, around: Around = undisturbed) -> Run | None:
     """A run that meets these faults. None: one of them ended it, or let it read no state, before any step."""
     with watched_run(faults, around), suppress(PowerCut, ServiceError):
-        return runner.run(options, lambda *_: None)
+        return runner.run(DECLARED, options, lambda *_: None)
     return None

@@ -13,8 +13,7 @@ from psycopg import sql
 
 from include.pipeline import Options
 from include.source import landing
-from include.tables.sources import SOURCES
-from include.tables.star import STAR
+from include.totesys import DECLARED
 from include.warehouse import load
 from tests.acceptance import sessions
 from tests.acceptance.alterations import ALTERATIONS, NAMES
@@ -30,7 +29,7 @@ LONG = st.integers(1, 2)
 
 CHANGES = st.lists(WRITES, min_size=1, max_size=6)
 FAULTS = st.builds(Fault, st.sampled_from(PLACES), st.integers(0, 40), st.booleans())
-TABLE_NAMES = st.sampled_from([*SOURCES, *(name for name in STAR if name != "dim_date")])
+TABLE_NAMES = st.sampled_from([*DECLARED.sources, *(name for name in DECLARED.star if name != "dim_date")])
 MEANWHILE = st.builds(Meanwhile, st.integers(0, 35), WRITES | ALTERATIONS)
 
 
@@ -144,7 +143,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(tables=st.lists(TABLE_NAMES, max_size=2), full_refresh=st.booleans(), faults=st.lists(FAULTS, max_size=1))
     def run_in_part(self, tables: list[str], full_refresh: bool, faults: list[Fault]) -> None:
-        self.world.run(Options(tuple(tables), full_refresh), faults)
+        self.world.run(DECLARED, Options(tuple(tables), full_refresh), faults)
 
     @precondition(lambda self: self.world.loads)
     @rule(data=st.data())

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from hypothesis import strategies as st
 from psycopg import Connection, sql
 
-from include.tables.sources import SOURCES
+from include.totesys import DECLARED
 from tests.acceptance.writes import REFUSED
 
 SETTINGS = {
@@ -82,4 +82,4 @@ def show_all(connection: Connection) -> None:
 def hidden_tables(connection: Connection) -> set[str]:
     """The source tables some of whose rows may not be seen."""
     found = connection.execute("SELECT relname FROM pg_class WHERE relrowsecurity AND relkind IN ('r', 'p')")
-    return {name for (name,) in found} & set(SOURCES)
+    return {name for (name,) in found} & set(DECLARED.sources)

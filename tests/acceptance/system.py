@@ -16,8 +16,12 @@ from psycopg.adapt import Loader
 
 from include.pipeline import Options
 from include.runner import Run, run
+from include.tables.declarations import Declarations
+from include.tables.schema import SourceTable, StarTable
+from include.totesys import DECLARED
 from local.environment import Buckets, Endpoints, s3_client
 from local.postgres import PostgresServer
+from tests.declared import replacing
 
 Rows = list[tuple[Any, ...]]
 
@@ -70,19 +74,24 @@ class Servers:
     home: Path
 
 
-@dataclass(frozen=True)
+@dataclass
 class System:
-    """What one pipeline reads and writes."""
+    """What one pipeline reads and writes, and the declarations that it follows."""
 
     endpoints: Endpoints
     home: Path
+    declared: Declarations = DECLARED
 
     @property
     def variables(self) -> dict[str, str]:
         return self.endpoints.variables(self.home)
 
     def run(self, *tables: str, full_refresh: bool = False, accept: tuple[str, ...] = ()) -> Run:
-        return run(Options(tables, full_refresh, accept), lambda *_: None)
+        return run(self.declared, Options(tables, full_refresh, accept), lambda *_: None)
+
+    def declare(self, *tables: SourceTable | StarTable) -> None:
+        """Have these tables declared in place of those of the same names."""
+        self.declared = replacing(self.declared, *tables)
 
     def run_cleanly(self, *tables: str, full_refresh: bool = False, accept: tuple[str, ...] = ()) -> Run:
         """A run none of whose steps may fail."""

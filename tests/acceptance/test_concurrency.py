@@ -13,7 +13,7 @@ import pytest
 
 from include import pipeline
 from include.common.errors import DataError, ServiceError
-from include.tables.star import STAR
+from include.totesys import DECLARED
 from include.warehouse import load
 from local.totesys import Player
 from tests.acceptance.history import shown_versions
@@ -150,4 +150,4 @@ def test_a_load_that_waits_for_a_fill_locks_no_table_of_the_warehouse(system: Sy
         locked = {name for (name,) in system.warehouse(LOCKED_BY_WAITING)}
         filling.commit()
         assert done.result().of_kind("load")["dim_design"].changed == 1
-    assert locked & STAR.keys() == set()
+    assert locked & DECLARED.star.keys() == set()

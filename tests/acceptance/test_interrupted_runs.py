@@ -7,8 +7,8 @@ import pytest
 
 from include import pipeline
 from include.runner import Run
-from include.tables.star import STAR
 from include.tables.steps import Step
+from include.totesys import DECLARED
 from tests.acceptance.faults import Faults, PowerCut, watched_run
 from tests.acceptance.oracle import all_differences
 from tests.acceptance.system import System, open_exactly
@@ -108,10 +108,10 @@ def test_what_was_loaded_but_not_recorded_and_then_taken_back_without_a_row_vers
     assert system.row_versions() == rows
 
 
-@pytest.mark.parametrize("table", [name for name in STAR if name != "dim_date"])
+@pytest.mark.parametrize("table", [name for name in DECLARED.star if name != "dim_date"])
 def test_a_run_over_one_table_brings_its_changes_and_does_not_fail(system: System, table: str) -> None:
     system.run_cleanly()
-    for source in STAR[table].sources:
+    for source in DECLARED.star[table].source_names:
         system.write(f"UPDATE {source} SET created_at = created_at + interval '1 second'")  # noqa: S608
     system.run_cleanly(table)
     system.run_cleanly()

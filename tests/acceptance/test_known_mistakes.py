@@ -13,6 +13,7 @@ from include.common.settings import aws_client
 from include.lake import files as lake
 from include.runner import Run
 from include.tables.steps import RECORD, Step
+from include.totesys import DECLARED
 from tests.acceptance.faults import Fault, Faults, watched_run
 from tests.acceptance.system import STATE_KEY, System
 
@@ -134,7 +135,7 @@ def test_a_load_that_is_done_twice_changes_nothing(system: System) -> None:
     done = system.run_cleanly()
     before = system.row_versions()
     for table, files in done.of_kind("transform").items():
-        pipeline.load_table(table, files)
+        pipeline.load_table(DECLARED, table, files)
     assert system.row_versions() == before
 
 

@@ -13,6 +13,7 @@ from include.pipeline import Options, audit_tables
 from include.proof.prove import Prover
 from include.runner import run
 from include.source.known import Findings
+from include.totesys import DECLARED
 from tests.acceptance.mutants import MUTANTS, plant
 from tests.acceptance.oracle import all_differences
 from tests.acceptance.system import System, open_exactly
@@ -60,7 +61,7 @@ def test_what_a_planted_defect_made_wrong_is_found_and_healed_by_the_audit_alone
     ):
         system.run_cleanly()
     assert wrong(system), f"{name}: it made nothing wrong"
-    assert not all(audit.equal for audit in audit_tables(()))
-    run(Options(prove_all=True), lambda *_: None)
-    assert all(audit.equal for audit in audit_tables(()))
+    assert not all(audit.equal for audit in audit_tables(DECLARED, ()))
+    run(DECLARED, Options(prove_all=True), lambda *_: None)
+    assert all(audit.equal for audit in audit_tables(DECLARED, ()))
     assert wrong(system) == []

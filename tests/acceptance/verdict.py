@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from include.common.errors import DataError, DeclarationError
 from include.runner import Run
-from include.tables.star import STAR
 from include.tables.steps import RECORD, Step
+from include.totesys import DECLARED
 from tests.acceptance.faults import Fault
 
 
@@ -28,9 +28,9 @@ def judge(done: Run | None, fired: list[Fault], given: Circumstances) -> None:
         assert fired, "cut off"
         assert done is None or done.failures, fired
         return
-    hidden = given.hidden & done.options.sources
+    hidden = given.hidden & done.options.sources(DECLARED)
     assert {Step("ingest", name) for name in hidden} <= done.failures.keys(), (hidden, done.failures)
-    _judge_unseen(done, (hidden | given.maybe) & done.options.sources)
+    _judge_unseen(done, (hidden | given.maybe) & done.options.sources(DECLARED))
     rest = {step: error for step, error in done.failures.items() if step.kind != "ingest"}
     assert rest.keys() <= {RECORD}, rest
     if rest and len(rest) == len(done.failures):
@@ -40,7 +40,9 @@ def judge(done: Run | None, fired: list[Fault], given: Circumstances) -> None:
 
 def _judge_unseen(done: Run, unseen: set[str]) -> None:
     """Only tables that cannot be seen, or are joined with such, are not read; each says what to grant."""
-    beside = {name for table in STAR.values() if unseen & set(table.sources) for name in table.sources}
+    beside = {
+        name for table in DECLARED.star.values() if unseen & set(table.source_names) for name in table.source_names
+    }
     for step, error in done.failures.items():
         if step.kind == "ingest":
             assert step.table in unseen | beside, (step, error)

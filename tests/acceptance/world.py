@@ -14,9 +14,8 @@ from include.common.errors import DataError
 from include.common.manifests import StarFiles
 from include.pipeline import Options
 from include.runner import Run
-from include.state.history import Work
-from include.tables.star import STAR
-from include.tables.steps import CHECK, RECORD, Step
+from include.tables.steps import RECORD, Step
+from include.totesys import DECLARED
 from tests.acceptance.edits import ByHand
 from tests.acceptance.faults import Fault, Faults, attempt_run
 from tests.acceptance.history import History, States, shown_dimensions, shown_versions, snapshot
@@ -115,7 +114,7 @@ class World:
     def replay_load(self, loaded: Loaded) -> None:
         """Somebody clears a task of an old run, and it loads its files again."""
         with suppress(DataError):  # another run loaded it from partly older, partly newer readings
-            pipeline.load_table(loaded.files.table, loaded.files)
+            pipeline.load_table(DECLARED, loaded.files.table, loaded.files)
             self.keep_load(loaded)
         self.verify()
 
@@ -181,7 +180,7 @@ class World:
     def _prove_all(self) -> None:
         """A full round of proofs: what the run before left unrecorded cannot be compared, what is recorded is."""
         self.run()
-        self.run(Options(prove_all=True))
+        self.run(DECLARED, Options(prove_all=True))
         self.touched.clear()
 
     def _run_twice(self) -> tuple[set[str], Run]:
@@ -210,8 +209,7 @@ class _Watch:
         if step.kind == "load" and step.table != "dim_date":
             return self._load(step, going, do)
         if step == RECORD:
-            results = going.of_kind("ingest"), going.of_kind("load"), going.results.get(CHECK)
-            self.world.records.append((going.identity, Work(going.options.sources, *results)))
+            self.world.records.append((going.identity, going.work))
         return do()
 
     def _pause(self, change: Write | None) -> None:
@@ -235,7 +233,7 @@ class _Watch:
         finally:
             files = going.results[Step("transform", step.table)]
             if self.faults.committed and files:
-                reads = {name: going.results[Step("ingest", name)] for name in STAR[step.table].sources}
+                reads = {name: going.results[Step("ingest", name)] for name in DECLARED.star[step.table].source_names}
                 states = {name: self.world.states[name, read.observed_at] for name, read in reads.items()}
                 loaded = Loaded(files, states, {name: read.read_at for name, read in reads.items()})
                 self.world.keep_load(loaded)

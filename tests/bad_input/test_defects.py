@@ -28,6 +28,7 @@ from include.pipeline import Options
 from include.runner import Run, _attempt, identify
 from include.state.latest import read_state
 from include.tables.steps import Order, Step, plan
+from include.totesys import DECLARED
 from tests.acceptance.system import System
 
 ROOT = Path(include.__file__).parent
@@ -77,8 +78,8 @@ def failing(code: CodeType, pending: list[Exception]) -> Iterator[None]:
 def first_run() -> tuple[Run, dict[CodeType, Step]]:
     """A run with a rejected row, and the functions that its steps call, each with the first step that does."""
     options = Options(("currency",))
-    going, called = Run(options, read_state(), identify(options)), dict[CodeType, Step]()
-    for step, order in plan(options.sources).items():
+    going, called = Run(DECLARED, options, read_state(), identify(options)), dict[CodeType, Step]()
+    for step, order in plan(DECLARED, options.sources(DECLARED)).items():
         with calls(lambda code, step=step: called.setdefault(code, step)):
             _attempt(going, step, order)
     assert not going.failures

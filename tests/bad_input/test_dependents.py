@@ -13,7 +13,7 @@ from include import pipeline
 from include.common.keys import KeySet
 from include.common.manifests import StarFiles
 from include.common.postgres import connect
-from include.tables.star import STAR
+from include.totesys import DECLARED
 from include.warehouse import fill, load
 from tests.acceptance.system import System
 
@@ -73,7 +73,7 @@ def filenode(system: System) -> object:
 
 def load_beside(system: System, theirs: LiteralString) -> bool:
     """Load designs into an empty table that something hangs on, and change them; says whether it was filled."""
-    pipeline.prepare()
+    pipeline.prepare(DECLARED)
     with open_warehouse(system) as warehouse:
         warehouse.execute(theirs)
     before, kept = filenode(system), system.warehouse(KEPT)
@@ -99,7 +99,7 @@ def test_rows_are_merged_beside(system: System, theirs: LiteralString) -> None:
 
 
 def test_a_view_grouped_by_a_facts_key_does_not_stop_its_fill(system: System) -> None:
-    pipeline.prepare()
+    pipeline.prepare(DECLARED)
     with open_warehouse(system) as warehouse:
         warehouse.execute("CREATE VIEW theirs AS SELECT f.* FROM fact_sales_order f GROUP BY sales_record_id")
     system.run_cleanly("sales_order")
@@ -107,7 +107,7 @@ def test_a_view_grouped_by_a_facts_key_does_not_stop_its_fill(system: System) ->
 
 
 def test_rows_of_a_table_that_inherits_are_left_alone(system: System) -> None:
-    pipeline.prepare()
+    pipeline.prepare(DECLARED)
     with open_warehouse(system) as warehouse:
         warehouse.execute("CREATE TABLE theirs () INHERITS (dim_design)")
     system.run_cleanly("design")
@@ -122,7 +122,7 @@ def test_a_table_that_somebody_reads_is_merged_into_and_nobody_waits(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fill, "LOCK_SECONDS", 1.0)
-    pipeline.prepare()
+    pipeline.prepare(DECLARED)
     before = filenode(system)
     with open_warehouse(system) as reader:
         reader.execute("SELECT count(*) FROM dim_design")
@@ -134,7 +134,7 @@ def test_a_reader_who_comes_while_a_fill_wants_the_table_does_not_wait(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fill, "LOCK_SECONDS", 4.0)
-    pipeline.prepare()
+    pipeline.prepare(DECLARED)
     with open_warehouse(system) as reader, open_warehouse(system) as later:
         reader.execute("SELECT count(*) FROM dim_design")
         run = Thread(target=system.run_cleanly, args=("design",))
@@ -155,6 +155,6 @@ def test_a_dimension_whose_facts_have_rows_is_never_filled(system: System) -> No
         table="dim_design", inputs={}, source=None, files=[], rejected=KeySet(), rejected_files=[], seconds=0
     )
     with connect("warehouse") as connection:
-        assert fill.fill(connection, STAR["dim_design"], nothing) is None
+        assert fill.fill(connection, DECLARED, DECLARED.star["dim_design"], nothing) is None
         connection.commit()
     assert system.warehouse("SELECT count(*) FROM dim_design") == [(424,)]

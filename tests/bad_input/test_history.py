@@ -9,8 +9,10 @@ import pytest
 from include import pipeline
 from include.common.errors import DataError, ServiceError
 from include.state import status
-from include.state.history import RunIdentity, Work
+from include.state.history import RunIdentity
 from include.state.status import STATUS_KEY, Status
+from include.state.work import Work
+from include.totesys import DECLARED
 from tests.acceptance.system import System
 from tests.bad_input.conftest import Recorded, one_line
 
@@ -38,7 +40,7 @@ def test_a_run_whose_record_failed_is_in_the_history_with_the_reason(
     recorded.replace(b"{")
     run = RunIdentity(run_id="scheduled__1", started_at=datetime.now(UTC))
     with pytest.raises(DataError, match=r"latest_update\.json"):
-        pipeline.record_run(run, Work({"currency"}, {}, {}, {}))
+        pipeline.record_run(run, Work(DECLARED, {"currency"}, checked={}))
     newest = told(system, s3).runs[0]
     assert newest.run == run
     assert "latest_update.json" in newest.problems[0]

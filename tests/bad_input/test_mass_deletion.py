@@ -11,10 +11,8 @@ from include.runner import Run
 from include.state.latest import STATE_KEY
 from include.state.status import STATUS_KEY, Status
 from include.tables import belief
-from include.tables.lineage import fingerprint
-from include.tables.sources import SOURCES
-from include.tables.star import STAR
 from include.tables.steps import RECORD, Step
+from include.totesys import DECLARED
 from include.warehouse.load import load
 from tests.acceptance.system import System
 from tests.bad_input.conftest import Recorded, one_line
@@ -86,17 +84,13 @@ def test_half_of_the_rows_are_believed_to_be_deleted_and_one_more_is_not(
     assert (not system.run().failures) == believed
 
 
-def test_a_declared_share_takes_the_place_of_half_and_reads_nothing_again(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = fingerprint("payment")
-    monkeypatch.setitem(SOURCES, "payment", replace(SOURCES["payment"], believed_deletions=0.0))
-    fingerprint.cache_clear()
-    assert fingerprint("payment") == before
+def test_a_declared_share_takes_the_place_of_half_and_reads_nothing_again(system: System) -> None:
+    system.declare(replace(DECLARED.sources["payment"], believed_deletions=0.0))
+    assert system.declared.fingerprint("payment") == DECLARED.fingerprint("payment")
     system.run_cleanly()
     system.write("DELETE FROM payment WHERE payment_id = 3")
     held_in(system.run(), "payment")
-    monkeypatch.setitem(SOURCES, "payment", replace(SOURCES["payment"], believed_deletions=1.0))
+    system.declare(replace(DECLARED.sources["payment"], believed_deletions=1.0))
     system.write("DELETE FROM payment")
     system.run_cleanly()
     assert counted(system, PAYMENTS) == 0
@@ -105,7 +99,7 @@ def test_a_declared_share_takes_the_place_of_half_and_reads_nothing_again(
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_a_share_that_is_none_is_refused(share: float) -> None:
     with pytest.raises(DeclarationError, match="believed_deletions must lie between 0 and 1"):
-        replace(SOURCES["payment"], believed_deletions=share)
+        replace(DECLARED.sources["payment"], believed_deletions=share)
 
 
 def test_a_table_with_fewer_rows_is_believed_to_lose_all(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,8 +112,8 @@ def test_a_table_with_fewer_rows_is_believed_to_lose_all(system: System, monkeyp
 
 def test_a_thousand_rows_are_where_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    assert belief.doubt(SOURCES["payment"], 999, 999) == ""
-    assert "1,000 of 1,000" in belief.doubt(SOURCES["payment"], 1000, 1000)
+    assert belief.doubt(DECLARED.sources["payment"], 999, 999) == ""
+    assert "1,000 of 1,000" in belief.doubt(DECLARED.sources["payment"], 1000, 1000)
 
 
 GONE: dict[str, LiteralString] = {
@@ -248,7 +242,7 @@ def test_an_accepted_load_can_be_repeated_and_changes_nothing_again(system: Syst
     system.write(MOST)
     done = system.run_cleanly(accept=("payment",))
     rows = system.row_versions()
-    again = load(STAR["fact_payment"], done.results[Step("transform", "fact_payment")])
+    again = load(DECLARED, DECLARED.star["fact_payment"], done.results[Step("transform", "fact_payment")])
     assert (again.held, again.deleted) == ("", 0)
     assert system.row_versions() == rows
 

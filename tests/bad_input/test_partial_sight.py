@@ -10,9 +10,8 @@ import pytest
 from psycopg import sql
 
 from include.common.errors import DeclarationError
-from include.tables import lineage
-from include.tables.sources import SOURCES
 from include.tables.steps import Step
+from include.totesys import DECLARED
 from tests.acceptance.system import System
 from tests.bad_input.conftest import Recorded, one_line
 
@@ -77,12 +76,11 @@ def roles(system: System, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", PARTIAL)
 def test_partial_sight_is_refused_with_what_to_grant_and_nothing_is_closed(
-    system: System, recorded: Recorded, roles: dict[str, str], monkeypatch: pytest.MonkeyPatch, name: str
+    system: System, recorded: Recorded, roles: dict[str, str], name: str
 ) -> None:
     change, grant = PARTIAL[name]
     if "VIEW" in change:
-        monkeypatch.setitem(SOURCES, "design", replace(SOURCES["design"], follow="last_updated"))
-        lineage.fingerprint.cache_clear()
+        system.declare(replace(DECLARED.sources["design"], follow="last_updated"))
     system.run_cleanly("design")
     known, rows = recorded.table("design"), system.row_versions()
     with psycopg.connect(system.endpoints.source_url) as connection:
@@ -92,7 +90,6 @@ def test_partial_sight_is_refused_with_what_to_grant_and_nothing_is_closed(
     assert type(error) is DeclarationError
     one_line(error, "design", grant.format(**roles))
     assert (recorded.table("design"), system.row_versions()) == (known, rows)
-    lineage.fingerprint.cache_clear()
 
 
 HIDE: dict[str, LiteralString] = {

@@ -8,7 +8,7 @@ import pytest
 
 from include.common.errors import DataError
 from include.state.latest import read_state
-from include.tables.sources import SOURCES
+from include.totesys import DECLARED
 from tests.acceptance.system import System
 from tests.bad_input.conftest import Recorded, one_line, standstill
 
@@ -98,7 +98,7 @@ def test_a_state_that_was_moved_away_has_everything_read_anew_and_nothing_double
     s3.delete_object(Bucket=recorded.bucket, Key="latest_update.json")
     system.run_cleanly()
     assert system.row_versions() == rows
-    assert read_state().tables.keys() == SOURCES.keys()
+    assert read_state().tables.keys() == DECLARED.sources.keys()
 
 
 def test_a_state_of_another_pipelines_tables_is_kept_beside_ours(system: System, recorded: Recorded) -> None:

@@ -13,7 +13,7 @@ from include.lake.rejected import EXAMPLES, RejectedRow
 from include.lake.rows import REASON_CHARACTERS
 from include.runner import Run
 from include.state.status import STATUS_KEY, Status
-from include.tables.star import STAR
+from include.totesys import DECLARED
 from tests.acceptance.system import System
 
 SALE = 7
@@ -279,32 +279,16 @@ DERIVES: dict[str, tuple[Callable[[str], Any], str]] = {
 
 @pytest.mark.parametrize(("derive", "reason"), DERIVES.values(), ids=DERIVES.keys())
 def test_a_function_that_fails_for_a_value_costs_its_rows_alone(
-    system: System, rejected_rows: Any, monkeypatch: pytest.MonkeyPatch, derive: Callable[[str], Any], reason: str
+    system: System, rejected_rows: Any, derive: Callable[[str], Any], reason: str
 ) -> None:
-    table = STAR["dim_currency"]
+    table = DECLARED.star["dim_currency"]
     columns = tuple(replace(column, derive=derive) if column.derive else column for column in table.columns)
-    monkeypatch.setitem(STAR, table.name, replace(table, columns=columns))
+    system.declare(replace(table, columns=columns))
     assert counts(system.run_cleanly("currency"), table.name) == (2, 0, 1)
     (row,) = rejected_rows(table.name)
     assert reason in row["reason"]
     assert len(row["reason"]) < 500
     assert "\n" not in row["reason"]
-
-
-def test_a_text_that_is_longer_than_its_column_is_set_aside_alone(
-    system: System, rejected_rows: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    table = STAR["dim_design"]
-    columns = tuple(
-        replace(column, type="varchar(5)") if column.name == "design_name" else column for column in table.columns
-    )
-    monkeypatch.setitem(STAR, table.name, replace(table, columns=columns))
-    system.write("UPDATE design SET design_name = left(design_name, 5)")
-    system.write("UPDATE design SET design_name = '東京東京東京' WHERE design_id = 2")
-    system.write("UPDATE design SET design_name = '東京東京東' WHERE design_id = 3")
-    assert counts(system.run_cleanly("design"), table.name)[2] == 1
-    assert rejected_rows(table.name)[0]["reason"] == "design_name '東京東京東京' is longer than varchar(5)"
-    assert system.warehouse("SELECT design_name FROM dim_design WHERE design_id = 3") == [("東京東京東",)]
 
 
 def test_many_rejected_rows_are_told_in_a_few_words(system: System, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,8 @@ import pytest
 from psycopg import sql
 
 from include.common.errors import DeclarationError
-from include.tables import lineage
-from include.tables.sources import SOURCES
 from include.tables.steps import PREPARE, Step
+from include.totesys import DECLARED
 from local.postgres import PostgresServer
 from local.totesys import create_schema
 from tests.acceptance.oracle import all_differences
@@ -204,15 +203,13 @@ def test_a_source_in_another_encoding_arrives_as_it_is(encoded: System) -> None:
 
 
 @pytest.fixture
-def moved(system: System, monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
+def moved(system: System) -> System:
     """A system whose source has `design` in a schema of its own, and another in every place that a path leads to."""
     system.write("CREATE SCHEMA shop; ALTER TABLE design SET SCHEMA shop")
     system.write("CREATE TABLE public.design (LIKE shop.design INCLUDING ALL)")
     system.write("CREATE SCHEMA postgres; CREATE TABLE postgres.design (LIKE shop.design INCLUDING ALL)")
-    monkeypatch.setitem(SOURCES, "design", replace(SOURCES["design"], schema="shop"))
-    lineage.fingerprint.cache_clear()
-    yield system
-    lineage.fingerprint.cache_clear()
+    system.declare(replace(DECLARED.sources["design"], schema="shop"))
+    return system
 
 
 def test_a_table_is_read_in_the_schema_that_is_declared(moved: System) -> None:

@@ -1,14 +1,12 @@
 """A view as a source: followed by last_updated, with a key that must be unique."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from include.common.errors import DataError, DeclarationError
-from include.tables import lineage
-from include.tables.sources import SOURCES
 from include.tables.steps import Step
+from include.totesys import DECLARED
 from tests.acceptance.system import System
 from tests.bad_input.conftest import one_line
 
@@ -16,15 +14,13 @@ INGEST_DESIGN = Step("ingest", "design")
 
 
 @pytest.fixture
-def viewed(system: System, monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
+def viewed(system: System) -> System:
     """A system whose source `design` is a view, declared as one to follow by last_updated."""
     system.write("ALTER TABLE design RENAME TO design_base")
     system.write("UPDATE design_base SET last_updated = '2024-01-01', created_at = '2024-01-01'")
     system.write("CREATE VIEW design AS SELECT * FROM design_base")
-    monkeypatch.setitem(SOURCES, "design", replace(SOURCES["design"], follow="last_updated", overlap_seconds=60))
-    lineage.fingerprint.cache_clear()
-    yield system
-    lineage.fingerprint.cache_clear()
+    system.declare(replace(DECLARED.sources["design"], follow="last_updated", overlap_seconds=60))
+    return system
 
 
 def names(system: System, *keys: int) -> list[str]:
@@ -89,11 +85,9 @@ def test_a_key_that_is_null_is_named(viewed: System) -> None:
     one_line(error, "design", "design_id", "NULL")
 
 
-def test_a_view_that_follows_xmin_is_told_to_follow_last_updated(
-    viewed: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_view_that_follows_xmin_is_told_to_follow_last_updated(viewed: System) -> None:
     viewed.run_cleanly("design")
-    monkeypatch.setitem(SOURCES, "design", replace(SOURCES["design"], follow="xmin"))
+    viewed.declare(replace(DECLARED.sources["design"], follow="xmin"))
     viewed.run("design")
     error = viewed.run("design").failures[INGEST_DESIGN]
     assert type(error) is DeclarationError

@@ -13,8 +13,7 @@ import pytest
 
 from include.proof.prove import Prover
 from include.source.known import Findings
-from include.tables.sources import SOURCES
-from include.tables.star import STAR
+from include.totesys import DECLARED
 from tests.command.conftest import REPOSITORY, Command
 
 Change = Callable[[Any], None]
@@ -26,7 +25,7 @@ def test_a_run_prints_each_table_with_its_counts(command: Command) -> None:
     lines = answer.out.splitlines()
     for heading in ("table", "new", "changed", "deleted", "rejected", "seconds"):
         assert any(heading in line for line in lines)
-    for name in STAR:
+    for name in DECLARED.star:
         assert sum(name in line.split() or f" {name} " in line for line in lines) == 1, name
     assert "36,890" in answer.out
 
@@ -37,7 +36,7 @@ def test_json_is_all_that_is_printed(command: Command) -> None:
     assert answer.json["succeeded"] is True
     assert answer.json["seconds"] > 0
     assert answer.json["failures"] == {}
-    assert {row["table"] for row in answer.json["tables"]} == STAR.keys()
+    assert {row["table"] for row in answer.json["tables"]} == DECLARED.star.keys()
     row = answer.table("fact_sales_order")
     assert {name: row[name] for name in ("outcome", "new", "changed", "deleted", "rejected")} == {
         "outcome": "loaded", "new": 200, "changed": 0, "deleted": 0, "rejected": 0,
@@ -144,7 +143,7 @@ def test_help_names_the_commands_and_the_settings(command: Command) -> None:
     for name in ("run", "status", "describe", "AIRFLOW_CONN_TOTESYS", "AIRFLOW_VAR_STATE_BUCKET", "AWS_ENDPOINT_URL"):
         assert name in answer.out
     text = command("run", "--help").out
-    for name in ("--tables", "--full-refresh", "--accept-deletions", "--json", *SOURCES, *STAR):
+    for name in ("--tables", "--full-refresh", "--accept-deletions", "--json", *DECLARED.sources, *DECLARED.star):
         assert name in text
 
 

@@ -9,8 +9,7 @@ import pytest
 
 from include.reports.dictionary import data_dictionary
 from include.state import latest
-from include.tables.sources import SOURCES
-from include.tables.star import STAR
+from include.totesys import DECLARED
 from tests.command.conftest import REPOSITORY, Command
 
 Change = Callable[[Any], None]
@@ -19,7 +18,7 @@ Change = Callable[[Any], None]
 def test_before_the_first_run_every_table_was_never_read(command: Command) -> None:
     answer = command("status")
     assert answer.status == 0
-    assert answer.out.count("never") == len(SOURCES)
+    assert answer.out.count("never") == len(DECLARED.sources)
     assert command("status", "--json").json["tables"] == {}
 
 
@@ -27,7 +26,7 @@ def test_status_shows_each_table_with_its_lag_and_counts(command: Command) -> No
     command("run")
     answer = command("status")
     assert answer.status == 0
-    for name in SOURCES:
+    for name in DECLARED.sources:
         assert sum(name in line.split() for line in answer.out.splitlines()) == 1
     assert "never" not in answer.out
 
@@ -76,24 +75,24 @@ def test_the_data_dictionary_in_the_documentation_is_the_declared_one(command: C
 
 
 def test_the_data_dictionary_tells_of_every_table_and_column() -> None:
-    text = data_dictionary()
-    for table in STAR.values():
+    text = data_dictionary(DECLARED)
+    for table in DECLARED.star.values():
         assert f"## {table.name}\n" in text
         for column in table.columns:
             assert f"| {column.name} |" in text or f"| **{column.name}** |" in text
-    for source in SOURCES:
+    for source in DECLARED.sources:
         assert f"| {source} |" in text
 
 
 def test_the_diagram_draws_each_reference_once() -> None:
-    text = data_dictionary()
-    for table in STAR.values():
+    text = data_dictionary(DECLARED)
+    for table in DECLARED.star.values():
         for column in table.columns:
             if column.references:
-                assert text.count(f"{column.references} ||--o{{ {table.name} : {column.name}\n") == 1
+                assert text.count(f"{column.references.name} ||--o{{ {table.name} : {column.name}\n") == 1
 
 
 def test_describe_needs_no_service(process: Command) -> None:
     answer = process("describe")
     assert (answer.status, answer.err) == (0, "")
-    assert answer.out == data_dictionary()
+    assert answer.out == data_dictionary(DECLARED)

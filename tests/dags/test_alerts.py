@@ -17,6 +17,7 @@ from include.state.history import runs_since
 from include.state.record import RunReport, TableReport
 from include.state.status import STATUS_KEY, Status
 from include.tables.steps import RECORD
+from include.totesys import DECLARED
 from local.environment import Buckets
 from tests.acceptance.system import System
 from tests.dags.conftest import numbers
@@ -38,7 +39,7 @@ def _own_clients(pipeline_environment: dict[str, str]) -> None:
 def test_a_failed_run_is_published_with_its_name_and_reason(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
     arn, published = topic
     monkeypatch.setenv("AIRFLOW_VAR_ALERTS_TOPIC_ARN", arn)
-    tell_failure(CONTEXT)
+    tell_failure(DECLARED, CONTEXT)
     (message,) = published()
     assert message["Subject"] == "totesys_warehouse failed"
     assert "scheduled__2024-08-22" in message["Message"]
@@ -46,7 +47,7 @@ def test_a_failed_run_is_published_with_its_name_and_reason(topic: Topic, monkey
 
 
 def test_nothing_is_published_where_no_topic_is_set(topic: Topic) -> None:
-    tell_failure(CONTEXT)
+    tell_failure(DECLARED, CONTEXT)
     assert topic[1]() == []
 
 
@@ -66,7 +67,7 @@ def test_the_message_names_the_failed_tasks_with_links_and_what_hangs_on_them(
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example/")
     asked = mock.Mock(return_value={CONTEXT["run_id"]: STATES})
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", asked)
-    tell_failure(CONTEXT)
+    tell_failure(DECLARED, CONTEXT)
     asked.assert_called_with(dag_id="totesys_warehouse", run_ids=[CONTEXT["run_id"]])
     message = published()[0]["Message"]
     run = "https://airflow.example/dags/totesys_warehouse/runs/scheduled__2024-08-22"
@@ -84,7 +85,7 @@ def test_a_run_that_timed_out_says_which_tasks_were_at_work(
     left = ["ingest.design (running)", "ingest.payment (to be tried again)"]
     monkeypatch.setattr(XCom, "get_one", mock.Mock(return_value=left))
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", mock.Mock(return_value={CONTEXT["run_id"]: {}}))
-    tell_failure(CONTEXT | {"reason": "timed_out"})
+    tell_failure(DECLARED, CONTEXT | {"reason": "timed_out"})
     message = published()[0]["Message"]
     assert "* ingest.design (running) when the run ended\n* ingest.payment (to be tried again) when" in message
     ((_, (problem,)),) = shown_runs(client, buckets).items()
@@ -100,7 +101,7 @@ def test_a_run_that_was_ended_otherwise_says_what_airflow_says_of_its_tasks(
     monkeypatch.setattr(XCom, "get_one", mock.Mock(return_value=None))
     asked = mock.Mock(return_value={CONTEXT["run_id"]: states})
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", asked)
-    tell_failure(CONTEXT)
+    tell_failure(DECLARED, CONTEXT)
     message = published()[0]["Message"]
     assert "* ingest.payment (up_for_retry) when the run ended\n* ingest.staff (running) when the run ended" in message
 
@@ -109,7 +110,7 @@ def test_a_failed_run_is_counted_even_if_it_never_came_to_record(
     client: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, buckets: Buckets
 ) -> None:
     monkeypatch.setenv("AIRFLOW_VAR_METRICS_NAMESPACE", buckets.state)
-    tell_failure(CONTEXT)
+    tell_failure(DECLARED, CONTEXT)
     assert numbers(client, buckets.state) == {("RunSucceeded", ""): [0]}
 
 
@@ -119,14 +120,14 @@ def test_a_failed_run_is_counted_where_the_alert_cannot_be_published(
     monkeypatch.setenv("AIRFLOW_VAR_METRICS_NAMESPACE", buckets.state)
     monkeypatch.setenv("AIRFLOW_VAR_ALERTS_TOPIC_ARN", "arn:aws:sns:eu-west-2:123456789012:gone")
     with pytest.raises(DeclarationError, match="alerts_topic_arn"):
-        tell_failure(CONTEXT)
+        tell_failure(DECLARED, CONTEXT)
     assert numbers(client, buckets.state)["RunSucceeded", ""] == [0]
 
 
 def test_a_long_name_is_cut_to_what_sns_takes(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
     arn, published = topic
     monkeypatch.setenv("AIRFLOW_VAR_ALERTS_TOPIC_ARN", arn)
-    tell_failure(CONTEXT | {"dag": SimpleNamespace(dag_id="d" * 200)})
+    tell_failure(DECLARED, CONTEXT | {"dag": SimpleNamespace(dag_id="d" * 200)})
     assert len(published()[0]["Subject"]) == 100
 
 
@@ -139,7 +140,7 @@ def shown_runs(client: Callable[[str], Any], buckets: Buckets) -> dict[str, list
 def test_a_run_that_never_came_to_its_record_is_in_the_history(client: Callable[[str], Any], buckets: Buckets) -> None:
     began = datetime.now(UTC) - timedelta(hours=2)
     run = SimpleNamespace(start_date=began, conf={"tables": ["design"], "full_refresh": True})
-    tell_failure(CONTEXT | {"dag_run": run, "reason": "timed_out"})
+    tell_failure(DECLARED, CONTEXT | {"dag_run": run, "reason": "timed_out"})
     (kept,) = runs_since(began)
     assert kept.summary.problems == ["it ended before it was recorded: timed_out"]
     assert (kept.summary.run.started_at, kept.summary.run.tables) == (began, ["design"])
@@ -153,7 +154,7 @@ def test_a_failed_run_that_told_of_itself_is_in_the_history_once(
     system.write("ALTER TABLE design RENAME file_name TO filename")
     system.run("design")
     ((run_id, problems),) = shown_runs(client, buckets).items()
-    tell_failure(CONTEXT | {"run_id": run_id})
+    tell_failure(DECLARED, CONTEXT | {"run_id": run_id})
     assert shown_runs(client, buckets) == {run_id: problems}
 
 

@@ -16,8 +16,7 @@ from airflow.sdk import Asset
 
 from include.reports.failure import tell_failure
 from include.tables.schema import Dimension, Fact
-from include.tables.sources import SOURCES
-from include.tables.star import STAR
+from include.totesys import DECLARED
 from tests.dags.conftest import REPOSITORY
 
 BEGINNING = datetime(2026, 1, 5, tzinfo=UTC)
@@ -43,13 +42,13 @@ def dag() -> Any:
 
 
 def group(table: str) -> str:
-    return "facts" if isinstance(STAR[table], Fact) else "dimensions"
+    return "facts" if isinstance(DECLARED.star[table], Fact) else "dimensions"
 
 
 def test_there_is_a_task_for_each_step_of_each_table(dag: Any) -> None:
-    transforms = {f"{group(name)}.{name}" for name in STAR}
-    loads = {f"load.{name}" for name in STAR}
-    ingests = {f"ingest.{name}" for name in SOURCES}
+    transforms = {f"{group(name)}.{name}" for name in DECLARED.star}
+    loads = {f"load.{name}" for name in DECLARED.star}
+    ingests = {f"ingest.{name}" for name in DECLARED.sources}
     assert set(dag.task_ids) == {"prepare", "check", "record"} | ingests | transforms | loads
 
 
@@ -57,28 +56,28 @@ def test_the_groups_are_the_stages(dag: Any) -> None:
     assert dag.task_group.children.keys() == {"prepare", "ingest", "dimensions", "facts", "load", "check", "record"}
 
 
-@pytest.mark.parametrize("name", STAR)
+@pytest.mark.parametrize("name", DECLARED.star)
 def test_a_table_is_built_from_its_sources_and_loaded_after_what_it_refers_to(dag: Any, name: str) -> None:
-    table = STAR[name]
-    sources = {f"ingest.{source}" for source in table.sources} or {"prepare"}
-    references = {f"load.{column.references}" for column in table.columns if column.references}
+    table = DECLARED.star[name]
+    sources = {f"ingest.{source}" for source in table.source_names} or {"prepare"}
+    references = {f"load.{column.references.name}" for column in table.columns if column.references}
     assert dag.get_task(f"{group(name)}.{name}").upstream_task_ids == sources
     assert dag.get_task(f"load.{name}").upstream_task_ids == {f"{group(name)}.{name}"} | references
 
 
 def test_every_source_is_read_after_the_warehouse_is_prepared(dag: Any) -> None:
-    for name in SOURCES:
+    for name in DECLARED.sources:
         assert "prepare" in dag.get_task(f"ingest.{name}").upstream_task_ids
 
 
 @pytest.mark.parametrize(
-    "fact", [table for table in STAR.values() if isinstance(table, Fact)], ids=lambda fact: fact.name
+    "fact", [table for table in DECLARED.star.values() if isinstance(table, Fact)], ids=lambda fact: fact.name
 )
 def test_a_facts_table_is_read_before_those_that_it_refers_to(dag: Any, fact: Fact) -> None:
-    before = f"ingest.{fact.source}"
+    before = f"ingest.{fact.source.name}"
     for column in fact.columns:
-        target = STAR.get(column.references or "")
-        for source in target.sources if isinstance(target, Dimension) else ():
+        target = column.references
+        for source in target.source_names if isinstance(target, Dimension) else ():
             assert before in dag.get_task(f"ingest.{source}").get_flat_relative_ids(upstream=True), source
 
 
@@ -95,10 +94,10 @@ def test_check_and_record_come_after_everything(dag: Any) -> None:
 
 
 def test_check_waits_for_every_load_and_the_last_ingests_and_record_for_check(dag: Any) -> None:
-    loads = {f"load.{name}" for name in STAR}
+    loads = {f"load.{name}" for name in DECLARED.star}
     last = {
         f"ingest.{name}"
-        for name in SOURCES
+        for name in DECLARED.sources
         if not any(after.startswith("ingest.") for after in dag.get_task(f"ingest.{name}").downstream_task_ids)
     }
     assert dag.get_task("check").upstream_task_ids == loads | last
@@ -169,14 +168,14 @@ def delay_of_retry(task: Any, number: int) -> timedelta:
 def test_it_is_tagged_documented_and_tells_of_failures(dag: Any) -> None:
     assert dag.tags == {"totesys", "warehouse"}
     assert "latest_update.json" in dag.doc_md
-    assert dag.on_failure_callback.__name__ == tell_failure.__name__
-    for name, table in STAR.items():
+    assert dag.on_failure_callback.func is tell_failure
+    for name, table in DECLARED.star.items():
         load, transform = dag.get_task(f"load.{name}").doc_md, dag.get_task(f"{group(name)}.{name}").doc_md
         assert "| column | type |" in load
         assert f"INSERT INTO {name} " in load
-        for source in table.sources:
+        for source in table.source_names:
             assert f"{source}." in transform
-    for name, source in SOURCES.items():
+    for name, source in DECLARED.sources.items():
         document = dag.get_task(f"ingest.{name}").doc_md
         assert all(f"| {column.type} |" in document for column in source.columns)
         assert f"FROM public.{name}" in document
@@ -193,7 +192,7 @@ def test_every_group_has_a_tool_tip_and_a_colour_of_its_own(dag: Any) -> None:
 def test_the_trigger_form_offers_every_table_and_a_full_refresh(dag: Any) -> None:
     tables = dag.params.get_param("tables")
     assert tables.value == []
-    assert tables.schema["items"]["enum"] == tables.schema["examples"] == [*SOURCES, *STAR]
+    assert tables.schema["items"]["enum"] == tables.schema["examples"] == [*DECLARED.sources, *DECLARED.star]
     accepted = dag.params.get_param("accept_deletions")
     assert (accepted.value, accepted.schema["items"]) == ([], tables.schema["items"])
     full_refresh = dag.params.get_param("full_refresh")
@@ -210,14 +209,13 @@ def test_an_undeclared_table_is_refused_by_the_form(dag: Any) -> None:
 def test_new_declarations_are_new_tasks(mwaa_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "dags"
     shutil.copytree(mwaa_folder, folder)
-    sources = folder / "include" / "tables" / "sources.py"
-    sources.write_text(
-        sources.read_text().replace("_TABLES = (", '_TABLES = (\n    _table("courier", _text("courier_name")),', 1)
-    )
-    (folder / "include" / "tables" / "star" / "dim_courier.py").write_text(
+    sources = folder / "include" / "totesys" / "sources.py"
+    sources.write_text(f'{sources.read_text()}\ncourier = _table("courier", _text("courier_name"))\n')
+    (folder / "include" / "totesys" / "star" / "dim_courier.py").write_text(
         "from include.tables.schema import Column, Dimension\n"
-        'KEY = Column("courier_id", "integer", "courier_id")\n'
-        'TABLE = Dimension("dim_courier", "courier_id", "courier", (KEY, Column("name", "text", "courier_name")))\n'
+        "from include.totesys.sources import courier\n"
+        'COLUMNS = (Column("courier_id", "integer", "courier_id"), Column("name", "text", "courier_name"))\n'
+        'dim_courier = Dimension("dim_courier", "courier_id", courier, COLUMNS)\n'
     )
     answer = subprocess.run(
         [sys.executable, "-P", "-c", LIST_TASKS, folder], cwd=tmp_path, check=True, capture_output=True, text=True

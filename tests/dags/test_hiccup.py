@@ -14,6 +14,7 @@ import pytest
 
 from include.common.settings import aws_client
 from include.reports.failure import tell_failure
+from include.totesys import DECLARED
 from local.aws import AwsServer
 from local.environment import Buckets
 from tests.dags.conftest import REPOSITORY, AirflowProcess, numbers
@@ -82,7 +83,8 @@ def test_the_alert_of_a_run_that_fails_meanwhile_is_not_lost(
     door: Door, topic: Topic, client: Any, buckets: Buckets, fault: str
 ) -> None:
     door.shut(fault, 5)
-    tell_failure({"dag": SimpleNamespace(dag_id="totesys_warehouse"), "run_id": "r", "reason": "task_failure"})
+    context = {"dag": SimpleNamespace(dag_id="totesys_warehouse"), "run_id": "r", "reason": "task_failure"}
+    tell_failure(DECLARED, context)
     assert door.refused
     assert [message["Subject"] for message in topic[1]()] == ["totesys_warehouse failed"]
     assert numbers(client, buckets.state)["RunSucceeded", ""] == [0]

@@ -17,6 +17,7 @@ from include.reports.outbox import MESSAGE_CHARACTERS, MOST, OUTBOX_KEY, Alert, 
 from include.state.status import STATUS_KEY
 from include.tables import belief
 from include.tables.steps import RECORD
+from include.totesys import DECLARED
 from local.environment import Buckets
 from tests.acceptance.system import System
 
@@ -96,7 +97,7 @@ def test_the_failure_of_a_run_waits_too(topic: Topic, monkeypatch: pytest.Monkey
     monkeypatch.setenv(VARIABLE, GONE)
     context = {"dag": SimpleNamespace(dag_id="totesys_warehouse"), "run_id": "scheduled__1", "reason": "timed_out"}
     with pytest.raises(DeclarationError):
-        tell_failure(context)
+        tell_failure(DECLARED, context)
     monkeypatch.setenv(VARIABLE, arn)
     system.run_cleanly("currency")
     (message,) = published()
@@ -204,7 +205,7 @@ def test_of_a_table_that_is_held_back_one_alert_goes_out_until_it_is_over(
         if system.run().failures:
             run_id = json.loads(s3.get_object(Bucket=buckets.state, Key=STATUS_KEY)["Body"].read())["runs"][0]
             context = {"dag": SimpleNamespace(dag_id="totesys_warehouse"), "run_id": run_id["run"]["run_id"]}
-            tell_failure(context | {"reason": "task_failure"})
+            tell_failure(DECLARED, context | {"reason": "task_failure"})
         return subjects(published())
 
     assert run() == []

@@ -9,8 +9,7 @@ import psycopg
 
 from include.state.history import RunSummary
 from include.state.status import STATUS_KEY, Status
-from include.tables.sources import SOURCES
-from include.tables.star import STAR
+from include.totesys import DECLARED
 from local.postgres import free_port
 from tests.acceptance.system import System
 from tests.dags.conftest import RunDag, numbers
@@ -49,7 +48,7 @@ def test_the_first_run_loads_all_the_next_is_quiet_and_then_changes_arrive(  # n
 
     assert re.fullmatch(r"[\d,]+ new, 0 changed, 0 deleted, 0 rejected in 11 tables; lag \d+ s", str(first.note))
 
-    assert first.assets.keys() == {f"warehouse/{name}" for name in STAR}
+    assert first.assets.keys() == {f"warehouse/{name}" for name in DECLARED.star}
 
     files = system.data_files()
     quiet = run_dag()
@@ -138,6 +137,6 @@ def test_named_tables_alone_are_read_and_whole_when_asked(run_dag: RunDag, syste
     whole = run_dag(tables=["dim_design"], full_refresh=True)
     assert whole.state == "success"
     assert (told(s3, system)[0].run.tables, told(s3, system)[0].run.full_refresh) == (["dim_design"], True)
-    assert whole.states("ingest").keys() == SOURCES.keys()
-    assert whole.states("load").keys() == STAR.keys()
+    assert whole.states("ingest").keys() == DECLARED.sources.keys()
+    assert whole.states("load").keys() == DECLARED.star.keys()
     assert system.warehouse("SELECT count(*) FROM dim_design WHERE design_name = 'by hand'") == [(0,)]

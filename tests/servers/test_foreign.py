@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from include.common.errors import DeclarationError
-from include.tables.sources import SOURCES
+from include.totesys import DECLARED
 from local.postgres import HOST, PostgresServer
 from tests.servers.conftest import Filled, Pipeline, execute
 
@@ -26,18 +26,18 @@ ELSEWHERE = """
 
 
 @pytest.fixture
-def server(filled: Filled, monkeypatch: pytest.MonkeyPatch) -> PostgresServer:
-    """A source whose designs are a foreign table, declared as one."""
+def server(filled: Filled) -> PostgresServer:
+    """A source whose designs are a foreign table."""
     server = filled(15)
     execute(server, ELSEWHERE.format(host=HOST, port=server.port))
-    monkeypatch.setitem(SOURCES, "design", replace(SOURCES["design"], follow="last_updated"))
     return server
 
 
 @pytest.fixture
 def pipeline(server: PostgresServer, pipeline_of: Callable[..., Pipeline]) -> Pipeline:
-    """A pipeline of that source, after its first run."""
+    """A pipeline of that source, declared as what it is, after its first run."""
     made = pipeline_of(server.url("totesys"), server.url("warehouse"))
+    made.system.declare(replace(DECLARED.sources["design"], follow="last_updated"))
     made.system.run_cleanly()
     return made
 
@@ -56,8 +56,8 @@ def test_a_foreign_table_that_leads_elsewhere_is_compared_whole(server: Postgres
     assert pipeline.differences(server.url("totesys")) == []
 
 
-def test_a_foreign_table_has_no_xmin(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SOURCES, "design", replace(SOURCES["design"], follow="xmin"))
+def test_a_foreign_table_has_no_xmin(pipeline: Pipeline) -> None:
+    pipeline.system.declare(replace(DECLARED.sources["design"], follow="xmin"))
     done = pipeline.system.run("design")
     (told,) = {str(error) for error in done.failures.values() if isinstance(error, DeclarationError)}
     assert 'design is a view or a foreign table, without xmin: declare follow="last_updated"' in told

@@ -15,8 +15,7 @@ from include.lake.files import read_file
 from include.source.ingest import ingest
 from include.source.known import Known
 from include.state.latest import TableState
-from include.tables.lineage import fed_by
-from include.tables.sources import SOURCES
+from include.totesys import DECLARED
 
 PROPERTY = settings(deadline=None, database=None, max_examples=60)
 """For property tests: a slow machine is no failure, and nothing is kept in the tree."""
@@ -40,7 +39,7 @@ def recorded(read: SourceRead) -> TableState:
 
 def loaded(read: SourceRead) -> dict[str, Inputs]:
     """What the warehouse says after everything that was read was loaded."""
-    return {table.name: {read.table: instant_text(read.read_at)} for table in fed_by(read.table)}
+    return {table.name: {read.table: instant_text(read.read_at)} for table in DECLARED.fed_by(read.table)}
 
 
 Reader = Callable[..., SourceRead]
@@ -59,7 +58,7 @@ def read_since(source: psycopg.Connection[Any]) -> Reader:
 
     def read(earlier: SourceRead | None = None, table: str = "design") -> SourceRead:
         state = recorded(earlier) if earlier else None
-        return ingest(SOURCES[table], Known(state, loaded(earlier) if earlier else {}))
+        return ingest(DECLARED.sources[table], Known(DECLARED, state, loaded(earlier) if earlier else {}))
 
     return read
 

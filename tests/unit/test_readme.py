@@ -30,7 +30,7 @@ def extended(tmp_path: Path) -> Path:
     for name, code in examples().items():
         file = tmp_path / name
         if file.exists():
-            file.write_text(file.read_text().replace("_TABLES = (\n", "_TABLES = (\n" + code, 1))
+            file.write_text(f"{file.read_text()}\n{code}")
         else:
             file.write_text(code)
     return tmp_path
@@ -38,8 +38,8 @@ def extended(tmp_path: Path) -> Path:
 
 def test_the_example_adds_a_dimension_and_a_source_table() -> None:
     files = examples()
-    assert "include/tables/sources.py" in files
-    assert [name for name in files if name.startswith("include/tables/star/")]
+    assert "include/totesys/sources.py" in files
+    assert [name for name in files if name.startswith("include/totesys/star/")]
 
 
 def test_the_examples_tables_are_filled_by_the_next_run(

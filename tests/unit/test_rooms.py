@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 INCLUDE = Path(__file__).parents[2] / "include"
-ROOMS = ("common", "tables", "lake", "state", "source", "proof", "reports", "warehouse")
+ROOMS = ("common", "tables", "totesys", "lake", "state", "source", "proof", "reports", "warehouse")
 """From the ground up."""
-ATTIC = ("pipeline", "runner", "console", "__main__")
+ATTIC = ("pipeline", "runner", "console", "declared", "__main__")
 """The files above all rooms, from the lowest up."""
 FLOORS = [*ROOMS, *ATTIC]
 

@@ -12,9 +12,8 @@ from include.common.manifests import Cursor
 from include.reports.documents import changes_query, merge_statements, task_document
 from include.source.observe import changed_since
 from include.tables.schema import Fact, StarTable
-from include.tables.sources import SOURCES
-from include.tables.star import STAR
 from include.tables.steps import plan
+from include.totesys import DECLARED
 from include.warehouse import merge
 
 
@@ -42,10 +41,10 @@ def executed(table: StarTable) -> list[list[str]]:
     return [words(statement) for statement in listening.statements]
 
 
-@pytest.mark.parametrize("name", STAR)
+@pytest.mark.parametrize("name", DECLARED.star)
 def test_the_statements_of_a_load_are_those_that_are_executed(name: str) -> None:
-    for shown in merge_statements(STAR[name]):
-        assert any(within(words(shown), run) for run in executed(STAR[name]))
+    for shown in merge_statements(DECLARED.star[name]):
+        assert any(within(words(shown), run) for run in executed(DECLARED.star[name]))
 
 
 def within(part: list[str], whole: list[str]) -> bool:
@@ -55,7 +54,7 @@ def within(part: list[str], whole: list[str]) -> bool:
 def test_the_query_of_an_ingest_reads_the_declared_columns(totesys_url: str) -> None:
     cursor = Cursor(xid="1", cluster="", relation=1, last_updated=None)
     with psycopg.connect(totesys_url) as source:
-        for table in SOURCES.values():
+        for table in DECLARED.sources.values():
             query = changes_query(table).replace(":cursor", "'1'")
             assert words(changed_since(table, cursor).as_string(source)) == words(query.partition("WHERE")[2])
             described = source.execute(query).description  # type: ignore[call-overload]
@@ -63,5 +62,5 @@ def test_the_query_of_an_ingest_reads_the_declared_columns(totesys_url: str) -> 
 
 
 def test_every_step_tells_what_it_does() -> None:
-    for step in plan(set(SOURCES)):
-        assert len(task_document(step)) > 60, step
+    for step in plan(DECLARED, set(DECLARED.sources)):
+        assert len(task_document(DECLARED, step)) > 60, step

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from include.tables.sources import SOURCES
-from include.tables.star import STAR
 from include.tables.steps import Step, plan
+from include.totesys import DECLARED
 from local.aws import AwsServer
 from local.environment import Buckets, Endpoints
 from tests.acceptance.system import System
@@ -46,7 +45,7 @@ def fields_of(query: str) -> set[str]:
 
 def test_every_step_of_a_run_writes_exactly_one_line(system: System) -> None:
     written = Counter((line["step"], line.get("table", "")) for line in lines_of(system))
-    assert written == Counter((step.kind, step.table) for step in plan(set(SOURCES)))
+    assert written == Counter((step.kind, step.table) for step in plan(DECLARED, set(DECLARED.sources)))
 
 
 def test_a_line_is_json_and_says_what_the_step_did(system: System) -> None:
@@ -54,7 +53,7 @@ def test_a_line_is_json_and_says_what_the_step_did(system: System) -> None:
     assert json.loads(json.dumps(list(lines.values()))) == list(lines.values())
     assert all(line["outcome"] == "done" and line["seconds"] >= 0 for line in lines.values())
     assert lines[Step("ingest", "sales_order")]["rows"] == lines[Step("load", "fact_sales_order")]["new"] == 200
-    assert lines[Step("record")]["tables"] == len(STAR)
+    assert lines[Step("record")]["tables"] == len(DECLARED.star)
     assert lines[Step("record")]["lag_seconds"] > 0
 
 

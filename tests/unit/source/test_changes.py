@@ -17,12 +17,12 @@ from include.source.ingest import ingest
 from include.source.known import Known
 from include.source.observe import LISTED_XIDS, MAX_CURSOR_AGE, changed_since, count_rows, follows, observe
 from include.source.server import find_server
-from include.tables.sources import SOURCES
+from include.totesys import DECLARED
 from local.environment import Buckets
 from local.postgres import PostgresServer
 from tests.unit.conftest import Reader, keys_of, loaded, recorded
 
-DESIGN = SOURCES["design"]
+DESIGN = DECLARED.sources["design"]
 NEW_DESIGN: LiteralString = (
     "INSERT INTO design (design_id, design_name, file_location, file_name, last_updated)"
     " VALUES (%s, 'n', '/', 'f', '2020-01-01')"
@@ -181,10 +181,10 @@ def test_a_prepared_transaction_is_read_once_it_commits() -> None:
 def test_a_row_that_was_rejected_is_read_again_and_is_no_change(read_since: Reader, source: Connection) -> None:
     first = read_since()
     state = recorded(first).model_copy(update={"rejected": {"dim_design": KeySet.of([7, 9_999])}})
-    second = ingest(DESIGN, Known(state, loaded(first)))
+    second = ingest(DESIGN, Known(DECLARED, state, loaded(first)))
     assert (second.changed, second.read_rows, second.deletions, second.changed_at) == (True, 1, False, None)
     source.execute("UPDATE design SET file_name = 'x' WHERE design_id = 7")
-    third = ingest(DESIGN, Known(state, loaded(first)))
+    third = ingest(DESIGN, Known(DECLARED, state, loaded(first)))
     assert (third.read_rows, third.changed_at) == (1, first.observed_at)
 
 
@@ -195,7 +195,7 @@ def test_the_oldest_change_counts_however_old_a_rejected_row_is(read_since: Read
         "UPDATE design SET last_updated = now() WHERE design_id < 3 RETURNING last_updated"
     ).fetchone()
     assert stamp is not None
-    second = ingest(DESIGN, Known(state, loaded(first)))
+    second = ingest(DESIGN, Known(DECLARED, state, loaded(first)))
     assert (second.read_rows, second.changed_at) == (3, stamp[0].replace(tzinfo=UTC))
 
 
@@ -213,7 +213,7 @@ def test_a_source_that_cannot_tell_what_changed_is_read_whole(
 ) -> None:
     first = read_since()
     state = recorded(first).model_copy(update={"cursor": move(first.cursor)})
-    read = ingest(DESIGN, Known(state, loaded(first)))
+    read = ingest(DESIGN, Known(DECLARED, state, loaded(first)))
     assert (read.base, read.read_rows) == (None, 424)
 
 
@@ -268,14 +268,14 @@ def test_changes_are_found_where_transactions_are_too_many_to_be_listed(read_sin
 def test_a_full_refresh_reads_everything_and_looks_for_no_keys(read_since: Reader) -> None:
     first = read_since()
     lost = recorded(first).model_copy(update={"keys_key": "keys/no/such/file"})
-    assert ingest(DESIGN, Known(lost, loaded(first), full_refresh=True)).read_rows == 424
+    assert ingest(DESIGN, Known(DECLARED, lost, loaded(first), full_refresh=True)).read_rows == 424
 
 
 def test_rejected_rows_are_read_again_until_they_load(read_since: Reader) -> None:
     first = read_since()
     rejected = {"dim_design": KeySet.of([3, 5, 99_999])}
     state = recorded(first).model_copy(update={"rejected": rejected})
-    read = ingest(DESIGN, Known(state, loaded(first)))
+    read = ingest(DESIGN, Known(DECLARED, state, loaded(first)))
     assert (read.changed, read.read_rows) == (True, 2)
 
 
@@ -283,7 +283,7 @@ def test_a_source_clock_that_was_set_back_still_gives_a_later_reading(read_since
     first = read_since()
     future = first.observed_at.replace(year=2090)
     state = recorded(first).model_copy(update={"observed_at": future, "read_at": future})
-    read = ingest(DESIGN, Known(state, {"dim_design": {"design": "2090-01-01T00:00:00.000000+00:00"}}))
+    read = ingest(DESIGN, Known(DECLARED, state, {"dim_design": {"design": "2090-01-01T00:00:00.000000+00:00"}}))
     assert read.observed_at > future
 
 

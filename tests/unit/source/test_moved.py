@@ -1,7 +1,7 @@
 """A table that is truncated, rebuilt, refreshed or given other partitions while it is read is read as it then is."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, LiteralString
@@ -12,8 +12,9 @@ import pytest
 from include.common.errors import ServiceError
 from include.source import ingest as module
 from include.source.ingest import ATTEMPTS
-from include.tables import lineage
-from include.tables.sources import SOURCES
+from include.totesys import DECLARED
+from tests.declared import replacing
+from tests.unit import conftest
 from tests.unit.conftest import Reader, keys_of
 
 Connection = psycopg.Connection[Any]
@@ -75,14 +76,13 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object], tim
 
 
 @pytest.fixture
-def viewed(source: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+def viewed(source: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
     """The source, in which `design` is a materialized view that is followed by last_updated."""
     source.execute("ALTER TABLE design RENAME TO design_base")
     source.execute("CREATE MATERIALIZED VIEW design AS SELECT * FROM design_base")
-    monkeypatch.setitem(SOURCES, "design", replace(SOURCES["design"], follow="last_updated", overlap_seconds=60))
-    lineage.fingerprint.cache_clear()
-    yield source
-    lineage.fingerprint.cache_clear()
+    table = replace(DECLARED.sources["design"], follow="last_updated", overlap_seconds=60)
+    monkeypatch.setattr(conftest, "DECLARED", replacing(DECLARED, table))
+    return source
 
 
 def test_a_materialized_view_that_is_refreshed_under_the_reading_is_read_again(

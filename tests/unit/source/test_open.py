@@ -12,7 +12,7 @@ from include.common.manifests import SourceRead
 from include.source.ingest import ingest
 from include.source.known import Known
 from include.state.latest import LONG_SECONDS, held_seconds
-from include.tables.sources import SOURCES
+from include.totesys import DECLARED
 from tests.unit.conftest import Reader, loaded, recorded
 
 Connection = psycopg.Connection[Any]
@@ -40,7 +40,7 @@ def plain_role(source: Connection, totesys_url: str, monkeypatch: pytest.MonkeyP
 
 def read_after(earlier: SourceRead) -> SourceRead:
     state = recorded(earlier).model_copy(update={"held_since": earlier.held_since})
-    return ingest(SOURCES["design"], Known(state, loaded(earlier)))
+    return ingest(DECLARED.sources["design"], Known(DECLARED, state, loaded(earlier)))
 
 
 @pytest.mark.postgres_versions(16, 18)

@@ -13,11 +13,11 @@ from include.common.postgres import connect
 from include.source.observe import Observation, follows, suspicions
 from include.source.reading import begin_reading
 from include.source.server import KNOWN_STARTS, Recorded, Server, remembered_starts, require_not_behind
-from include.tables.sources import SOURCES
+from include.totesys import DECLARED
 from tests.unit.conftest import Reader
 
 Connection = psycopg.Connection[Any]
-DESIGN = SOURCES["design"]
+DESIGN = DECLARED.sources["design"]
 
 SILENT: dict[str, LiteralString] = {
     "a column dropped and added with a default": "ALTER TABLE design DROP file_name;"

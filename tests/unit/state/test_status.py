@@ -11,7 +11,8 @@ from include.state import status
 from include.state.history import PROBLEM_CHARACTERS, RunDocument, RunIdentity, RunSummary, TableLoad, TableOutcome
 from include.state.latest import ATTEMPTS
 from include.state.status import KEPT_ROWS, KEPT_RUNS, STATUS_KEY, Status, advance, draw, remember
-from include.tables.star import STAR
+from include.tables.declarations import Declarations
+from include.totesys import DECLARED
 from local.environment import Buckets
 
 NOW = datetime.now(UTC)
@@ -62,8 +63,8 @@ def written(s3: Any, buckets: Buckets) -> Status:
 
 
 def test_it_tells_each_declared_table_with_its_references_and_sources() -> None:
-    tables = draw([run(1)]).tables
-    assert list(tables) == list(STAR)
+    tables = draw(DECLARED, [run(1)]).tables
+    assert list(tables) == list(DECLARED.star)
     fact = tables["fact_payment"]
     assert (fact.kind, fact.view, fact.sources) == ("fact", "current_payment", ["payment"])
     assert fact.references[:2] == ["dim_date", "dim_transaction"]
@@ -72,38 +73,39 @@ def test_it_tells_each_declared_table_with_its_references_and_sources() -> None:
 
 
 def test_a_tables_last_load_stays_when_later_runs_bring_it_nothing() -> None:
-    table = draw([run(2, loaded("dim_design", 2, new=7)), run(1, unchanged("dim_design"))]).tables["dim_design"]
+    status = draw(DECLARED, [run(2, loaded("dim_design", 2, new=7)), run(1, unchanged("dim_design"))])
+    table = status.tables["dim_design"]
     assert table.outcome == "unchanged"
     assert table.last_load is not None
     assert table.last_load.new == 7
 
 
 def test_a_failure_is_told_until_a_later_run_succeeds() -> None:
-    first = draw([run(2, failed("dim_design", "not read: design"))])
+    first = draw(DECLARED, [run(2, failed("dim_design", "not read: design"))])
     assert (first.tables["dim_design"].outcome, first.tables["dim_design"].problem) == ("failed", "not read: design")
-    then = advance(first, run(1, unchanged("dim_design")))
+    then = advance(DECLARED, first, run(1, unchanged("dim_design")))
     assert (then.tables["dim_design"].outcome, then.tables["dim_design"].problem) == ("unchanged", "")
 
 
 def test_a_run_over_other_tables_leaves_a_tables_state_alone() -> None:
-    status = draw([run(2, failed("dim_design", "not loaded")), run(1, unchanged("dim_staff"))])
+    status = draw(DECLARED, [run(2, failed("dim_design", "not loaded")), run(1, unchanged("dim_staff"))])
     assert status.tables["dim_design"].outcome == "failed"
 
 
 def test_a_run_that_is_recorded_again_is_shown_once_as_it_was_last() -> None:
-    status = draw([run(1, problems=["S3 did not answer"]), run(1, new=3)])
+    status = draw(DECLARED, [run(1, problems=["S3 did not answer"]), run(1, new=3)])
     (shown,) = status.runs
     assert (shown.new, shown.problems) == (3, [])
 
 
 def test_of_two_runs_the_one_that_began_later_tells_about_a_table() -> None:
-    status = draw([run(1, loaded("dim_design", 1, new=2)), run(2, failed("dim_design", "not loaded"))])
+    status = draw(DECLARED, [run(1, loaded("dim_design", 1, new=2)), run(2, failed("dim_design", "not loaded"))])
     assert status.tables["dim_design"].outcome == "loaded"
     assert [shown.run.run_id for shown in status.runs] == ["scheduled__1", "scheduled__2"]
 
 
 def test_quiet_runs_are_shown_too_and_those_of_yesterday_are_not() -> None:
-    status = draw(run(number) for number in range(100, 0, -1))
+    status = draw(DECLARED, [run(number) for number in range(100, 0, -1)])
     assert len(status.runs) == 71
     assert status.runs[0].run.run_id == "scheduled__1"
     assert all(shown.new == 0 for shown in status.runs)
@@ -112,26 +114,26 @@ def test_quiet_runs_are_shown_too_and_those_of_yesterday_are_not() -> None:
 def test_rejected_rows_of_a_table_are_those_of_its_last_load() -> None:
     first = rejecting(run(2, loaded("dim_staff", 2), loaded("dim_design", 2)), "dim_staff", 2)
     first = rejecting(first, "dim_design", 1)
-    status = draw([first, run(1, loaded("dim_staff", 1))])
+    status = draw(DECLARED, [first, run(1, loaded("dim_staff", 1))])
     assert {row.table for row in status.rejected_rows} == {"dim_design"}
 
 
 def test_it_stays_small_after_a_year_of_the_worst_runs() -> None:
     """Of a year only a day can show, so the rest is told by its last days here; every text is as long as it can be."""
     status = Status()
-    tables = list(STAR)
+    tables = list(DECLARED.star)
     for number in range(300, 0, -1):
         document = run(number / 20, *(loaded(name, number) for name in tables), problems=["p" * PROBLEM_CHARACTERS])
         for name in tables[:4]:
             document = rejecting(document, name, EXAMPLES, "r" * REASON_CHARACTERS)
-        status = advance(status, document)
+        status = advance(DECLARED, status, document)
     assert len(status.runs) == KEPT_RUNS
     assert len(status.rejected_rows) == KEPT_ROWS
     assert len(status.model_dump_json()) < BOUND_BYTES
 
 
 def test_a_run_is_kept_in_a_document_of_its_own_and_in_the_status(s3: Any, buckets: Buckets) -> None:
-    remember(run(1, loaded("dim_design", 1), new=1))
+    remember(DECLARED, run(1, loaded("dim_design", 1), new=1))
     (kept,) = s3.list_objects_v2(Bucket=buckets.state, Prefix="runs/")["Contents"]
     document = RunDocument.model_validate_json(s3.get_object(Bucket=buckets.state, Key=kept["Key"])["Body"].read())
     assert document == run(1, loaded("dim_design", 1), new=1)
@@ -146,12 +148,12 @@ def test_the_status_of_another_writer_who_was_faster_is_kept(
     def overtaken(*place: str) -> Any:
         answer = read(*place)
         for other in faster:
-            remember(other)
+            remember(DECLARED, other)
         return answer
 
-    remember(run(3))
+    remember(DECLARED, run(3))
     monkeypatch.setattr(status, "read_current", overtaken)
-    remember(run(1))
+    remember(DECLARED, run(1))
     assert [shown.run.run_id for shown in written(s3, buckets).runs] == ["scheduled__1", "scheduled__2", "scheduled__3"]
 
 
@@ -162,29 +164,26 @@ def test_a_writer_that_is_always_too_late_gives_up_says_so_and_is_shown_by_the_n
     with monkeypatch.context() as patch:
         patch.setattr(status, "replace_file", lambda *_: bool(tries.append(None)))
         with pytest.raises(ServiceError, match=STATUS_KEY):
-            remember(run(2))
+            remember(DECLARED, run(2))
     assert len(tries) == ATTEMPTS
-    remember(run(1))
+    remember(DECLARED, run(1))
     assert [shown.run.run_id for shown in written(s3, buckets).runs] == ["scheduled__1", "scheduled__2"]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": "another"}', b'{"tables": {"dim_staff": 1}}'])
 def test_a_status_that_cannot_be_read_is_drawn_anew_from_the_runs(content: bytes, s3: Any, buckets: Buckets) -> None:
-    remember(run(2, loaded("dim_design", 2, new=5), new=5))
+    remember(DECLARED, run(2, loaded("dim_design", 2, new=5), new=5))
     s3.put_object(Bucket=buckets.state, Key="runs/" + f"{NOW:%Y-%m-%d}/by-hand.json", Body=b"no run")
     s3.put_object(Bucket=buckets.state, Key=STATUS_KEY, Body=content)
-    remember(run(1))
+    remember(DECLARED, run(1))
     drawn = written(s3, buckets)
     assert [shown.new for shown in drawn.runs] == [0, 5]
     assert drawn.tables["dim_design"].last_load is not None
     assert drawn.tables["dim_design"].last_load.new == 5
 
 
-def test_a_table_that_is_no_longer_declared_is_no_longer_told(
-    monkeypatch: pytest.MonkeyPatch, s3: Any, buckets: Buckets
-) -> None:
-    remember(run(2))
-    kept = {name: table for name, table in STAR.items() if name != "dim_date"}
-    monkeypatch.setattr(status, "STAR", kept)
-    remember(run(1))
-    assert "dim_date" not in written(s3, buckets).tables
+def test_a_table_that_is_no_longer_declared_is_no_longer_told(s3: Any, buckets: Buckets) -> None:
+    remember(DECLARED, run(2))
+    kept = [table for name, table in DECLARED.star.items() if name != "fact_payment"]
+    remember(Declarations.of(DECLARED.sources.values(), kept), run(1))
+    assert "fact_payment" not in written(s3, buckets).tables

@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from include.common.errors import DeclarationError
 from include.tables.coherence import check_star
-from include.tables.lineage import as_document, fingerprint
+from include.tables.declarations import as_document, collect
 from include.tables.schema import Calendar, Column, Dimension, Fact, Join, SourceColumn, SourceTable
-from include.tables.sources import SOURCES
-from include.tables.star import STAR
+from include.totesys import DECLARED
+from tests.declared import replacing
 
 KEY = SourceColumn("shop_id", "integer")
 STAMP = SourceColumn("last_updated", "timestamp(3)")
@@ -24,13 +25,16 @@ def source(*columns: SourceColumn, name: str = "shop", key: str = "shop_id", ove
     return SourceTable(name, key, columns or (KEY, STAMP), overlap_seconds=overlap_seconds)
 
 
+SOURCES, STAR = DECLARED.sources, DECLARED.star
+
+
 def dimension(*columns: Column, **fields: object) -> Dimension:
-    made = Dimension("dim_shop", "design_id", "design", (DESIGN_KEY, *columns))
+    made = Dimension("dim_shop", "design_id", SOURCES["design"], (DESIGN_KEY, *columns))
     return replace(made, **fields)  # type: ignore[arg-type]
 
 
 def fact(*columns: Column, record_id: str = "record_id", **fields: object) -> Fact:
-    made = Fact("fact_shop", record_id, "design_id", "design", (DESIGN_KEY, *columns))
+    made = Fact("fact_shop", record_id, "design_id", SOURCES["design"], (DESIGN_KEY, *columns))
     return replace(made, **fields)  # type: ignore[arg-type]
 
 
@@ -70,19 +74,19 @@ ALONE: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
 }  # fmt: skip
 
 TOGETHER: dict[str, tuple[Callable[[], Dimension | Fact], tuple[str, ...]]] = {
-    "unknown source table": (lambda: dimension(source="shop"), ("dim_shop", "'shop'", "sources.py")),
-    "unknown joined table": (lambda: dimension(joins=(Join("shop", "design_id"),)), ("dim_shop", "'shop'")),
+    "unknown source table": (lambda: dimension(source=source()), ("dim_shop", "'shop'", "declared")),
+    "unknown joined table": (lambda: dimension(joins=(Join(source(), "design_id"),)), ("dim_shop", "'shop'")),
     "unknown source column": (lambda: dimension(Column("n", "text", "nothing")), ("dim_shop.n", "design.nothing")),
     "column of a table that is not joined": (
-        lambda: dimension(Column("city", "text", "address.city")),
-        ("dim_shop.city", "address.city", "neither reads nor joins"),
+        lambda: dimension(Column("city", "text", ("address_id", "city"))),
+        ("dim_shop.city", "address_id", "joins nothing"),
     ),
     "join on a column that is not there": (
-        lambda: dimension(joins=(Join("department", "department_id"),)),
+        lambda: dimension(joins=(Join(SOURCES["department"], "department_id"),)),
         ("dim_shop", "department_id"),
     ),
     "join on a text": (
-        lambda: dimension(joins=(Join("department", "file_name"),)),
+        lambda: dimension(joins=(Join(SOURCES["department"], "file_name"),)),
         ("dim_shop", "file_name", "integer"),
     ),
     "impossible conversion": (
@@ -94,19 +98,19 @@ TOGETHER: dict[str, tuple[Callable[[], Dimension | Fact], tuple[str, ...]]] = {
         ("dim_shop.n", "only text is derived from text"),
     ),
     "reference to nothing": (
-        lambda: fact(Column("n", "integer", "design_id", references="dim_nothing")),
-        ("fact_shop.n", "'dim_nothing'", "no dimension"),
+        lambda: fact(Column("n", "integer", "design_id", references=dimension())),
+        ("fact_shop.n", "'dim_shop'", "not among"),
     ),
     "reference to a fact": (
-        lambda: fact(Column("n", "integer", "design_id", references="fact_payment")),
+        lambda: fact(Column("n", "integer", "design_id", references=STAR["fact_payment"])),  # type: ignore[arg-type]
         ("fact_shop.n", "'fact_payment'", "no dimension"),
     ),
     "reference of another type than the key": (
-        lambda: fact(Column("n", "text", "file_name", references="dim_staff")),
+        lambda: fact(Column("n", "text", "file_name", references=STAR["dim_staff"])),
         ("fact_shop.n", "dim_staff"),
     ),
     "key that is not the source's key": (
-        lambda: Dimension("dim_shop", "staff_id", "sales_order", (Column("staff_id", "integer", "staff_id"),)),
+        lambda: Dimension("dim_shop", "staff_id", SOURCES["sales_order"], (Column("staff_id", "integer", "staff_id"),)),
         ("dim_shop", "staff_id", "sales_order_id"),
     ),
     "a text that may not fit": (
@@ -115,7 +119,7 @@ TOGETHER: dict[str, tuple[Callable[[], Dimension | Fact], tuple[str, ...]]] = {
     ),
     "a second fact of one source": (
         lambda: Fact(
-            "fact_shop", "record_id", "payment_id", "payment", (Column("payment_id", "integer", "payment_id"),)
+            "fact_shop", "record_id", "payment_id", SOURCES["payment"], (Column("payment_id", "integer", "payment_id"),)
         ),
         ("fact_shop", "current_payment"),
     ),
@@ -161,8 +165,8 @@ def test_what_is_declared_fits() -> None:
     "other",
     [
         replace(STAR["dim_staff"], key="first_name"),
-        replace(STAR["dim_staff"], joins=(Join("department", on="staff_id"),)),
-        replace(STAR["dim_staff"], source="department"),
+        replace(STAR["dim_staff"], joins=(Join(SOURCES["department"], on="staff_id"),)),
+        replace(STAR["dim_staff"], source=SOURCES["department"]),
         replace(STAR["dim_staff"], columns=STAR["dim_staff"].columns[:-1]),
         replace(STAR["dim_staff"], name="dim_people"),
     ],
@@ -180,9 +184,18 @@ def test_a_description_is_no_reason_to_read_a_table_again() -> None:
     assert as_document(replace(STAR["dim_staff"], description="Other")) == as_document(STAR["dim_staff"])
 
 
-def test_a_fingerprint_changes_with_what_a_source_feeds(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = fingerprint("department")
-    fingerprint.cache_clear()
-    monkeypatch.setitem(STAR, "dim_staff", replace(STAR["dim_staff"], columns=STAR["dim_staff"].columns[:-1]))
-    assert fingerprint("department") != before
-    fingerprint.cache_clear()
+def test_a_fingerprint_changes_with_what_a_source_feeds() -> None:
+    staff = STAR["dim_staff"]
+    other = replacing(DECLARED, replace(staff, columns=staff.columns[:-1]))
+    assert other.fingerprint("department") != DECLARED.fingerprint("department")
+    assert other.fingerprint("design") == DECLARED.fingerprint("design")
+
+
+def test_a_package_that_declares_no_table_in_a_file_of_its_star_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shop" / "star").mkdir(parents=True)
+    for name in ("__init__", "sources", "star/__init__", "star/dim_date"):
+        (tmp_path / "shop" / f"{name}.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    refused(lambda: collect("shop"), "shop/star/dim_date.py", "dim_date")

@@ -4,8 +4,8 @@ from itertools import product
 
 import pytest
 
-from include.tables.sources import SOURCES
 from include.tables.steps import CHECK, RECORD, Order, Step, plan
+from include.totesys import DECLARED
 
 Steps = dict[Step, Order]
 
@@ -23,9 +23,9 @@ def over(steps: Steps, failing: Step, slow: Step) -> set[Step]:
         failed |= doomed | ({failing} & ended)
 
 
-@pytest.mark.parametrize("sources", [set(SOURCES), {"staff", "department"}, set()], ids=["all", "two", "none"])
+@pytest.mark.parametrize("sources", [set(DECLARED.sources), {"staff", "department"}, set()], ids=["all", "two", "none"])
 def test_whatever_fails_nothing_that_check_needs_is_still_going_on_when_it_begins(sources: set[str]) -> None:
-    steps = plan(sources)
+    steps = plan(DECLARED, sources)
     needed = [step for step in steps if step.kind in {"prepare", "ingest", "load"}]
     for failing, slow in product(steps, needed):
         ended = over(steps, failing, slow)
@@ -33,5 +33,5 @@ def test_whatever_fails_nothing_that_check_needs_is_still_going_on_when_it_begin
 
 
 def test_record_comes_after_check_whatever_became_of_it() -> None:
-    order = plan(set(SOURCES))[RECORD]
+    order = plan(DECLARED, set(DECLARED.sources))[RECORD]
     assert (order.needs, order.follows) == (frozenset(), {CHECK})

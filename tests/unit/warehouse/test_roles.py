@@ -20,6 +20,7 @@ from psycopg import sql
 
 from include import pipeline
 from include.common.errors import DeclarationError, ServiceError
+from include.totesys import DECLARED
 from local.aws import AwsServer
 from local.environment import Buckets, Endpoints
 from local.postgres import PostgresServer
@@ -147,7 +148,7 @@ def test_the_first_run_makes_the_role_and_loads_as_it(
 
 @on_both_versions
 def test_the_role_may_do_no_more_than_the_pipeline_needs(guarded: Guarded) -> None:
-    pipeline.prepare()
+    pipeline.prepare(DECLARED)
     rights = "SELECT rolsuper, rolcreaterole, rolcreatedb, rolcanlogin FROM pg_roles WHERE rolname = %s"
     assert guarded.ask(rights, guarded.role) == [(False, False, False, True)]
     assert guarded.ask("SELECT count(*) FROM pg_auth_members WHERE member = %s::regrole", guarded.role) == [(0,)]
@@ -155,7 +156,7 @@ def test_the_role_may_do_no_more_than_the_pipeline_needs(guarded: Guarded) -> No
 
 
 def test_the_password_is_sent_to_the_server_only_as_what_it_keeps(guarded: Guarded) -> None:
-    pipeline.prepare()
+    pipeline.prepare(DECLARED)
     log = guarded.server.log.read_text()
     assert f'ALTER ROLE "{guarded.role}" LOGIN PASSWORD \'SCRAM-SHA-256$' in log
     assert PASSWORD not in log
@@ -164,7 +165,7 @@ def test_the_password_is_sent_to_the_server_only_as_what_it_keeps(guarded: Guard
 @on_both_versions
 def test_members_of_the_reader_read_the_tables_and_views(guarded: Guarded) -> None:
     guarded.ask("REVOKE ALL ON SCHEMA public FROM PUBLIC")
-    pipeline.prepare()
+    pipeline.prepare(DECLARED)
     rights = guarded.ask(
         "SELECT has_schema_privilege('totesys_reader', 'public', 'USAGE'),"
         " has_table_privilege('totesys_reader', 'current_sales_order', 'SELECT'),"
@@ -175,46 +176,46 @@ def test_members_of_the_reader_read_the_tables_and_views(guarded: Guarded) -> No
 
 @on_both_versions
 def test_a_changed_password_is_given_to_the_role_by_the_next_run(guarded: Guarded) -> None:
-    pipeline.prepare()
+    pipeline.prepare(DECLARED)
     guarded.connect_with("later one")
-    pipeline.prepare()
+    pipeline.prepare(DECLARED)
     place = f"127.0.0.1:{guarded.server.port}/{guarded.database}"
     assert refusal(f"postgres://{guarded.role}:later%20one@{place}") == ""
 
 
 @on_both_versions
 def test_a_role_that_may_not_log_in_may_after_the_next_run(guarded: Guarded) -> None:
-    pipeline.prepare()
+    pipeline.prepare(DECLARED)
     guarded.ask(f"ALTER ROLE {guarded.role} NOLOGIN")
-    pipeline.prepare()
+    pipeline.prepare(DECLARED)
 
 
 def test_the_secret_is_not_read_while_the_role_is_welcome(guarded: Guarded) -> None:
-    pipeline.prepare()
+    pipeline.prepare(DECLARED)
     guarded.name_secret("arn:aws:secretsmanager:eu-west-2:123456789012:secret:no-such")
-    pipeline.prepare()
+    pipeline.prepare(DECLARED)
 
 
 def test_without_the_variable_a_refused_role_is_an_error(guarded: Guarded) -> None:
     guarded.name_secret("")
     with pytest.raises(DeclarationError) as raised:
-        pipeline.prepare()
+        pipeline.prepare(DECLARED)
     one_line(raised.value, "'warehouse'", "password authentication failed", "correct the Airflow connection")
 
 
 def test_another_refusal_is_an_error_and_no_reason_to_read_the_secret(guarded: Guarded) -> None:
-    pipeline.prepare()
+    pipeline.prepare(DECLARED)
     replace(guarded, database="elsewhere").connect_with(PASSWORD)
     guarded.name_secret("arn:aws:secretsmanager:eu-west-2:123456789012:secret:no-such")
     with pytest.raises(DeclarationError) as raised:
-        pipeline.prepare()
+        pipeline.prepare(DECLARED)
     one_line(raised.value, "'warehouse'", "elsewhere", "does not exist")
 
 
 def test_a_secret_that_is_missing_is_named_with_the_variable(guarded: Guarded) -> None:
     guarded.name_secret("rds!no-such")
     with pytest.raises(DeclarationError) as raised:
-        pipeline.prepare()
+        pipeline.prepare(DECLARED)
     one_line(raised.value, "warehouse_master_secret", "rds!no-such")
 
 
@@ -222,14 +223,14 @@ def test_a_secret_that_is_missing_is_named_with_the_variable(guarded: Guarded) -
 def test_a_secret_of_something_else_is_named_with_what_it_should_hold(guarded: Guarded, text: str) -> None:
     guarded.keep(text)
     with pytest.raises(DeclarationError) as raised:
-        pipeline.prepare()
+        pipeline.prepare(DECLARED)
     one_line(raised.value, "warehouse_master_secret", guarded.secret, "username and password")
 
 
 def test_a_refused_master_is_tried_again_and_named(guarded: Guarded) -> None:
     guarded.keep(json.dumps({"username": f"master_{guarded.database[-8:]}", "password": "former"}))
     with pytest.raises(ServiceError) as raised:
-        pipeline.prepare()
+        pipeline.prepare(DECLARED)
     one_line(raised.value, "warehouse_master_secret", guarded.secret, "RDS may be changing it")
 
 
@@ -237,5 +238,5 @@ def test_a_refused_master_is_tried_again_and_named(guarded: Guarded) -> None:
 def test_a_master_that_may_not_alter_the_role_is_told_what_to_grant(guarded: Guarded) -> None:
     guarded.ask(f"CREATE ROLE {guarded.role}")
     with pytest.raises(DeclarationError) as raised:
-        pipeline.prepare()
+        pipeline.prepare(DECLARED)
     one_line(raised.value, "warehouse_master_secret", "permission denied", f"ADMIN on {guarded.role}")

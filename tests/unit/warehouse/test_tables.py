@@ -1,6 +1,5 @@
 """The warehouse follows the declarations: created once, extended in place, read by a role that changes nothing."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +11,8 @@ from psycopg import sql
 
 from include.pipeline import Options
 from include.runner import run
-from include.tables import lineage
 from include.tables.schema import Column, Fact
-from include.tables.star import STAR
+from include.totesys import DECLARED
 from include.warehouse import tables as warehouse
 from local.aws import AwsServer
 from local.environment import Buckets, Endpoints
@@ -39,16 +37,15 @@ def system(
 
 
 @pytest.fixture
-def noted(system: System, monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
+def noted(system: System) -> System:
     """A system that was loaded before `fact_sales_order` and `dim_staff` were given one more column each."""
     system.run_cleanly()
-    stamp = Column("department_updated", "timestamp(3)", "department.last_updated", nullable=True)
+    stamp = Column("department_updated", "timestamp(3)", ("department_id", "last_updated"), nullable=True)
     unit = Column("units_text", "integer", "units_sold", nullable=True)
     for name, column in (("dim_staff", stamp), ("fact_sales_order", unit)):
-        monkeypatch.setitem(STAR, name, replace(STAR[name], columns=(*STAR[name].columns, column)))
-    lineage.fingerprint.cache_clear()
-    yield system
-    lineage.fingerprint.cache_clear()
+        table = system.declared.star[name]
+        system.declare(replace(table, columns=(*table.columns, column)))
+    return system
 
 
 def catalog(url: str) -> list[tuple[Any, ...]]:
@@ -57,17 +54,17 @@ def catalog(url: str) -> list[tuple[Any, ...]]:
 
 
 def test_making_it_twice_changes_nothing(system: System, warehouse_url: str) -> None:
-    warehouse.prepare()
+    warehouse.prepare(DECLARED)
     before = catalog(warehouse_url)
-    warehouse.prepare()
+    warehouse.prepare(DECLARED)
     assert catalog(warehouse_url) == before
 
 
 @pytest.mark.postgres_versions(16, 18)
 def test_every_declared_column_is_there_in_its_order_with_its_type(system: System, warehouse_url: str) -> None:
-    warehouse.prepare()
+    warehouse.prepare(DECLARED)
     found = [row for row in catalog(warehouse_url) if row[0] == "column"]
-    for table in STAR.values():
+    for table in DECLARED.star.values():
         names = [row[2] for row in sorted((row for row in found if row[1] == table.name), key=lambda row: int(row[5]))]
         declared = [column.name for column in table.columns]
         assert names == (
@@ -76,15 +73,18 @@ def test_every_declared_column_is_there_in_its_order_with_its_type(system: Syste
 
 
 def test_every_reference_is_a_foreign_key(system: System, warehouse_url: str) -> None:
-    warehouse.prepare()
+    warehouse.prepare(DECLARED)
     keys = {row[2] for row in catalog(warehouse_url) if row[0] == "constraint" and row[3].startswith("FOREIGN")}
     assert keys == {
-        f"{table.name}_{column.name}_fkey" for table in STAR.values() for column in table.columns if column.references
+        f"{table.name}_{column.name}_fkey"
+        for table in DECLARED.star.values()
+        for column in table.columns
+        if column.references
     }
 
 
 def test_a_first_load_leaves_every_constraint_and_index_as_it_was_made(system: System, warehouse_url: str) -> None:
-    warehouse.prepare()
+    warehouse.prepare(DECLARED)
 
     def defined() -> list[tuple[Any, ...]]:
         return [(*row[:4],) for row in catalog(warehouse_url)]
@@ -115,7 +115,7 @@ def test_an_added_column_is_a_new_version_of_each_fact(noted: System) -> None:
 
 
 def test_rows_and_columns_that_are_not_declared_stay(system: System, warehouse_url: str) -> None:
-    warehouse.prepare()
+    warehouse.prepare(DECLARED)
     with psycopg.connect(warehouse_url) as connection:
         connection.execute("ALTER TABLE dim_design ADD colour text DEFAULT 'red'; CREATE TABLE ours AS SELECT 1 AS one")
     system.run_cleanly("design")
@@ -123,9 +123,9 @@ def test_rows_and_columns_that_are_not_declared_stay(system: System, warehouse_u
     assert system.warehouse("SELECT one FROM ours") == [(1,)]
 
 
-@pytest.mark.parametrize("relation", [*STAR, "current_sales_order", "pipeline.load", "pipeline.deleted"])
+@pytest.mark.parametrize("relation", [*DECLARED.star, "current_sales_order", "pipeline.load", "pipeline.deleted"])
 def test_the_reader_can_select(system: System, warehouse_url: str, relation: str) -> None:
-    warehouse.prepare()
+    warehouse.prepare(DECLARED)
     with psycopg.connect(warehouse_url) as connection:
         connection.execute("SET ROLE totesys_reader")
         connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(*relation.split("."))))
@@ -143,7 +143,7 @@ def test_the_reader_can_select(system: System, warehouse_url: str, relation: str
     ],
 )
 def test_the_reader_can_change_nothing(system: System, warehouse_url: str, statement: Any) -> None:
-    warehouse.prepare()
+    warehouse.prepare(DECLARED)
     with psycopg.connect(warehouse_url) as connection:
         connection.execute("SET ROLE totesys_reader")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -152,15 +152,15 @@ def test_the_reader_can_change_nothing(system: System, warehouse_url: str, state
 
 def test_many_runs_can_make_it_at_once(system: System, warehouse_url: str) -> None:
     with ThreadPoolExecutor(6) as threads:
-        assert list(threads.map(lambda _: warehouse.prepare(), range(6))) == [{}] * 6
-    assert len({row[1] for row in catalog(warehouse_url)} & STAR.keys()) == len(STAR)
+        assert list(threads.map(lambda _: warehouse.prepare(DECLARED), range(6))) == [{}] * 6
+    assert len({row[1] for row in catalog(warehouse_url)} & DECLARED.star.keys()) == len(DECLARED.star)
 
 
 def test_a_quiet_run_writes_nothing_but_the_state_and_its_history(system: System, s3: Any, buckets: Buckets) -> None:
     system.run_cleanly()
     files, rows = system.data_files(), system.row_versions()
     state = {entry["Key"] for entry in s3.list_objects_v2(Bucket=buckets.state)["Contents"]}
-    assert not run(Options(), lambda *_: None).failures
+    assert not run(DECLARED, Options(), lambda *_: None).failures
     assert (system.data_files(), system.row_versions()) == (files, rows)
     (added,) = {entry["Key"] for entry in s3.list_objects_v2(Bucket=buckets.state)["Contents"]} - state
     assert added.startswith("runs/")

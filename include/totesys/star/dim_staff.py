@@ -1,22 +1,23 @@
 """Staff, each with the department that they work in."""
 
 from include.tables.schema import Column, Dimension, Join
+from include.totesys.sources import department, staff
 
-TABLE = Dimension(
+dim_staff = Dimension(
     name="dim_staff",
     key="staff_id",
-    source="staff",
-    joins=(Join("department", on="department_id"),),
+    source=staff,
+    joins=(Join(department, on="department_id"),),
     description="A member of staff, with the department that they work in now.",
     columns=(
         Column("staff_id", "integer", "staff_id", description="The source's key."),
         Column("first_name", "text", "first_name"),
         Column("last_name", "text", "last_name"),
-        Column("department_name", "text", "department.department_name"),
+        Column("department_name", "text", ("department_id", "department_name")),
         Column(
             "location",
             "text",
-            "department.location",
+            ("department_id", "location"),
             nullable=True,
             description="NULL where the department has none.",
         ),

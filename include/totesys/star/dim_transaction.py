@@ -1,11 +1,12 @@
 """Transactions: what ties a payment to its order."""
 
 from include.tables.schema import Column, Dimension
+from include.totesys.sources import transaction
 
-TABLE = Dimension(
+dim_transaction = Dimension(
     name="dim_transaction",
     key="transaction_id",
-    source="transaction",
+    source=transaction,
     description="A sale or a purchase that a payment settles.",
     columns=(
         Column("transaction_id", "integer", "transaction_id", description="The source's key."),

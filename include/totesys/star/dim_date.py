@@ -4,7 +4,7 @@ from datetime import date
 
 from include.tables.schema import Calendar, Column
 
-TABLE = Calendar(
+dim_date = Calendar(
     name="dim_date",
     key="date_id",
     first=date(2000, 1, 1),

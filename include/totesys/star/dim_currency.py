@@ -1,6 +1,7 @@
 """Currencies, with their English names from ISO 4217."""
 
 from include.tables.schema import Column, Dimension
+from include.totesys.sources import currency
 
 
 def iso_4217_name(code: str) -> str:
@@ -17,10 +18,10 @@ def iso_4217_name(code: str) -> str:
     return str(currency.name)
 
 
-TABLE = Dimension(
+dim_currency = Dimension(
     name="dim_currency",
     key="currency_id",
-    source="currency",
+    source=currency,
     description="A currency that prices are in.",
     columns=(
         Column("currency_id", "integer", "currency_id", description="The source's key."),

@@ -1,11 +1,12 @@
 """Designs of what is sold."""
 
 from include.tables.schema import Column, Dimension
+from include.totesys.sources import design
 
-TABLE = Dimension(
+dim_design = Dimension(
     name="dim_design",
     key="design_id",
-    source="design",
+    source=design,
     description="A design that is made and sold.",
     columns=(
         Column("design_id", "integer", "design_id", description="The source's key."),

@@ -1,17 +1,18 @@
 """Counterparties, each with its legal address."""
 
 from include.tables.schema import Column, Dimension, Join
+from include.totesys.sources import address, counterparty
 
 
 def _legal(name: str, source: str, nullable: bool = False) -> Column:
-    return Column(f"counterparty_legal_{name}", "text", f"address.{source}", nullable)
+    return Column(f"counterparty_legal_{name}", "text", ("legal_address_id", source), nullable)
 
 
-TABLE = Dimension(
+dim_counterparty = Dimension(
     name="dim_counterparty",
     key="counterparty_id",
-    source="counterparty",
-    joins=(Join("address", on="legal_address_id"),),
+    source=counterparty,
+    joins=(Join(address, on="legal_address_id"),),
     description="A company that is sold to or bought from, with its legal address as it is now.",
     columns=(
         Column("counterparty_id", "integer", "counterparty_id", description="The source's key."),

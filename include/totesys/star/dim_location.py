@@ -1,11 +1,12 @@
 """Addresses, as places that goods are delivered to."""
 
 from include.tables.schema import Column, Dimension
+from include.totesys.sources import address
 
-TABLE = Dimension(
+dim_location = Dimension(
     name="dim_location",
     key="location_id",
-    source="address",
+    source=address,
     description="A place that orders are delivered to.",
     columns=(
         Column("location_id", "integer", "address_id", description="The source's address_id."),

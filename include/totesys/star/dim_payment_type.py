@@ -1,11 +1,12 @@
 """Kinds of payment."""
 
 from include.tables.schema import Column, Dimension
+from include.totesys.sources import payment_type
 
-TABLE = Dimension(
+dim_payment_type = Dimension(
     name="dim_payment_type",
     key="payment_type_id",
-    source="payment_type",
+    source=payment_type,
     description="A kind of payment.",
     columns=(
         Column("payment_type_id", "integer", "payment_type_id", description="The source's key."),

@@ -1,0 +1,173 @@
+"""A set of declarations, and what hangs on what in it: which tables feed which, and in which order they are read."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
+from hashlib import sha256
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from include.common.errors import DeclarationError
+from include.tables.coherence import by_name, check_star
+from include.tables.schema import Calendar, Dimension, Fact, SourceTable, StarTable
+
+UNTOLD = {"description", "believed_deletions"}
+"""What a declaration may say that no value depends on."""
+
+
+@dataclass(frozen=True)
+class Declarations:
+    """Source tables and the star that is built from them, each under its name: all that the pipeline is told.
+
+    They check each other when the set is made. Raises: DeclarationError that names the table and the column.
+    """
+
+    sources: Mapping[str, SourceTable]
+    star: Mapping[str, StarTable]
+
+    def __post_init__(self) -> None:
+        check_star(self.star, self.sources)
+
+    @classmethod
+    def of(cls, sources: Iterable[SourceTable], star: Iterable[StarTable]) -> "Declarations":
+        """The set of these tables; dimensions come first. Raises: DeclarationError for two tables of one name."""
+        tables = sorted(star, key=lambda table: (isinstance(table, Fact), table.name))
+        return cls(by_name(sources), by_name(tables))
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        """The one dimension of days."""
+        return next(table for table in self.star.values() if isinstance(table, Calendar))
+
+    @cached_property
+    def facts(self) -> list[Fact]:
+        """The facts."""
+        return [table for table in self.star.values() if isinstance(table, Fact)]
+
+    def fed_by(self, source: str) -> list[Dimension | Fact]:
+        """The warehouse tables that a source table is needed for."""
+        return [
+            table for table in self.star.values() if not isinstance(table, Calendar) and source in table.source_names
+        ]
+
+    def built_on(self, source: str) -> list[Dimension | Fact]:
+        """The warehouse tables whose rows are a source table's own."""
+        return [table for table in self.fed_by(source) if table.source.name == source]
+
+    def is_joined(self, source: str) -> bool:
+        """Whether a table joins this source table with another, so that it is read whole when it changed."""
+        return any(table.joins for table in self.fed_by(source))
+
+    def referring_to(self, table: StarTable) -> dict[str, StarTable]:
+        """The foreign keys that point to a warehouse table: name → the table that has it."""
+        return {
+            foreign_key(other, column.name): other
+            for other in self.star.values()
+            for column in other.columns
+            if column.references is not None and column.references.name == table.name
+        }
+
+    def fingerprint(self, source: str) -> str:
+        """A text that changes when the declarations of a source table or of what it feeds do: it is then read whole."""
+        documents = [as_document(self.sources[source]), *map(as_document, self.fed_by(source))]
+        return sha256(repr(documents).encode()).hexdigest()[:16]
+
+    def read_before(self, source: str) -> set[str]:
+        """The source tables that are read before this one, so that what their rows refer to is there when it is read.
+
+        A fact's table comes before the tables of the dimensions that it refers to; a dimension's own table before those
+        that it joins.
+        """
+        before = set()
+        for table in self.star.values():
+            if isinstance(table, Fact) and any(source in other.source_names for other in referenced_by(table)):
+                before.add(table.source.name)
+            if isinstance(table, Dimension) and source in table.source_names[1:]:
+                before.add(table.source.name)
+        return before - {source}
+
+    def select_sources(self, names: Iterable[str]) -> set[str]:
+        """The source tables to read for these tables, source or warehouse ones.
+
+        With them come those of the dimensions that they refer to, and of what else is built from the same sources, so
+        that what is read can be loaded, and recorded, in full.
+
+        Raises: DeclarationError that names a table that is not declared.
+        """
+        unknown = sorted(set(names) - self.sources.keys() - self.star.keys())
+        if unknown:
+            declared = ", ".join([*self.sources, *self.star])
+            raise DeclarationError(f"no such table: {', '.join(unknown)}; declared are {declared}")
+        wanted = {name for name in names if name in self.star} | self._fed_by_any(names)
+        while True:
+            dimensions = {other.name for name in wanted for other in referenced_by(self.star[name])}
+            sources = {source for name in wanted | dimensions for source in self.star[name].source_names}
+            complete = wanted | dimensions | self._fed_by_any(sources)
+            if complete == wanted:
+                return sources
+            wanted = complete
+
+    def _fed_by_any(self, sources: Iterable[str]) -> set[str]:
+        return {table.name for source in sources for table in self.fed_by(source)}
+
+    def accepted_sources(self, names: Iterable[str], read: set[str]) -> set[str]:
+        """The source tables whose deletions are accepted with these names, all of which a run reads (`read`).
+
+        Raises: DeclarationError that names a table that is not declared, or that the run does not read.
+        """
+        accepted = self.named_sources(names) if self.select_sources(names) else set()
+        if accepted - read:
+            missed = ", ".join(sorted(accepted - read))
+            raise DeclarationError(
+                f"accept_deletions names {missed}, which this run does not read: name it in tables too"
+            )
+        return accepted
+
+    def named_sources(self, names: Iterable[str]) -> set[str]:
+        """The source tables that these names of source or warehouse tables mean themselves."""
+        return {source for name in names for source in (self.star[name].source_names if name in self.star else (name,))}
+
+
+def collect(package: str) -> Declarations:
+    """The declarations of a package: the source tables of its module `sources`, and those of its modules `star.…`.
+
+    Each file of `star` declares one table, under the file's own name.
+
+    Raises: DeclarationError that names a file without its table; others as `Declarations`.
+    """
+    sources, star = import_module(f"{package}.sources"), import_module(f"{package}.star")
+    names = [module.name for module in iter_modules(star.__path__)]
+    tables = [getattr(import_module(f"{star.__name__}.{name}"), name, None) for name in names]
+    for name, table in zip(names, tables, strict=True):
+        if not isinstance(table, Dimension | Fact | Calendar):
+            raise DeclarationError(f"{package.replace('.', '/')}/star/{name}.py declares no table named {name}")
+    read = [value for value in vars(sources).values() if isinstance(value, SourceTable)]
+    return Declarations.of(read, [table for table in tables if table])
+
+
+def referenced_by(table: StarTable) -> list[Dimension | Calendar]:
+    """The dimensions that a warehouse table's columns refer to."""
+    found = {column.references.name: column.references for column in table.columns if column.references}
+    return list(found.values())
+
+
+def foreign_key(table: StarTable, column: str) -> str:
+    """The name of the foreign key of a column that refers to a dimension."""
+    return f"{table.name}_{column}_fkey"
+
+
+def as_document(declared: Any) -> Any:
+    """A declaration as plain values, without what no value depends on: the same for what is built the same way.
+
+    Tables that it refers to are named.
+    """
+    if isinstance(declared, tuple):
+        return [as_document(part) for part in declared]
+    if not is_dataclass(declared):
+        return declared.__qualname__ if callable(declared) else declared
+    return {field.name: _named(getattr(declared, field.name)) for field in fields(declared) if field.name not in UNTOLD}
+
+
+def _named(value: Any) -> Any:
+    return value.name if isinstance(value, SourceTable | Dimension | Calendar) else as_document(value)

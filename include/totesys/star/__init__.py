@@ -1,0 +1,1 @@
+"""The warehouse: a file per table, which declares the table under its own name."""

@@ -1,0 +1,33 @@
+"""Purchase orders, every version of each."""
+
+from include.tables.schema import Column, Fact
+from include.totesys.sources import purchase_order
+from include.totesys.star.dim_counterparty import dim_counterparty
+from include.totesys.star.dim_currency import dim_currency
+from include.totesys.star.dim_date import dim_date
+from include.totesys.star.dim_location import dim_location
+from include.totesys.star.dim_staff import dim_staff
+
+fact_purchase_order = Fact(
+    name="fact_purchase_order",
+    record_id="purchase_record_id",
+    key="purchase_order_id",
+    source=purchase_order,
+    description="A version of a purchase order.",
+    columns=(
+        Column("purchase_order_id", "integer", "purchase_order_id", description="The source's key."),
+        Column("created_date", "date", "created_at", references=dim_date, description="UTC."),
+        Column("created_time", "time", "created_at", description="UTC, in milliseconds."),
+        Column("last_updated_date", "date", "last_updated", references=dim_date, description="UTC."),
+        Column("last_updated_time", "time", "last_updated", description="UTC, in milliseconds."),
+        Column("staff_id", "integer", "staff_id", references=dim_staff),
+        Column("counterparty_id", "integer", "counterparty_id", references=dim_counterparty),
+        Column("item_code", "varchar", "item_code"),
+        Column("item_quantity", "integer", "item_quantity"),
+        Column("item_unit_price", "numeric(10,2)", "item_unit_price", description="In the order's currency."),
+        Column("currency_id", "integer", "currency_id", references=dim_currency),
+        Column("agreed_delivery_date", "date", "agreed_delivery_date", references=dim_date),
+        Column("agreed_payment_date", "date", "agreed_payment_date", references=dim_date),
+        Column("agreed_delivery_location_id", "integer", "agreed_delivery_location_id", references=dim_location),
+    ),
+)
