@@ -24,11 +24,12 @@ class Manifest(BaseModel):
 
 
 class FileEntry(Manifest):
-    """A file in a bucket."""
+    """A file in a bucket. as_text: it is Parquet with values that only their text tells, in columns of their own."""
 
     key: str
     rows: int
     size_bytes: int
+    as_text: bool = False
 
 
 class Cursor(Manifest):
@@ -37,7 +38,7 @@ class Cursor(Manifest):
     xid: the oldest transaction still open at the reading (64 bits, as text).
     cluster: which server wrote it: its system identifier and timeline.
     relation: the table's oid.
-    last_updated: the newest stamp seen, no later than the reading itself; for tables that follow last_updated.
+    last_updated: the newest stamp seen, no later than the reading itself; for tables that follow it.
     shape: the digest of what values depend on beside row versions.
     position: how far the server's log went after the reading, in bytes. clock: the server's own, at the reading.
     starts: when the servers that were read started.

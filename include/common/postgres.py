@@ -228,15 +228,6 @@ def _drain(connection: psycopg.Connection) -> None:
             connection.pgconn.consume_input()
 
 
-def declared_type(shown: str) -> str:
-    """A type as `format_type` shows it, in the words of the declarations: "varchar(3)" for "character varying(3)".
-
-    A type of another schema than public loses the schema's name.
-    """
-    name = shown if shown.endswith(")") else shown.rpartition(".")[2]
-    return name.replace("character varying", "varchar").replace(" without time zone", "")
-
-
 def identifiers(names: Iterable[str]) -> sql.Composed:
     """Column names as a list for a statement: `"a", "b"`."""
     return sql.SQL(", ").join(map(sql.Identifier, names))

@@ -1,8 +1,9 @@
 """CSV as PostgreSQL writes it, cut between rows: no parser sees a part of one, so none can be wrong about its edges."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from io import StringIO
 from typing import IO
 
 import pyarrow as pa
@@ -53,22 +54,30 @@ def read_blocks(subject: str, key: str, columns: list[str]) -> Iterator[Block]:
 
     Raises: DataError where the file has not these columns; others as `lake_errors`.
     """
-    bucket, header = required_variable(INGESTION_BUCKET), list[str]()
+    bucket, found = required_variable(INGESTION_BUCKET), list[str]()
     where = f"{subject}: s3://{bucket}/{key}"
     with open_file(bucket, key) as stream:
         for block in cut_between_rows(stream, BLOCK_BYTES):
             rows = block
-            if not header:
-                line, _, rows = block.partition(b"\n")
-                header = _header(line, where, columns)
+            if not found:
+                end = end_of_first_row(block)
+                found, rows = _parse_header(block[:end], where, columns), block[end:]
             if rows:
-                yield Block(header, columns, rows, where)
-    if not header:
+                yield Block(found, columns, rows, where)
+    if not found:
         raise DataError(f"{where} is empty; {ANEW}")
 
 
-def _header(line: bytes, where: str, columns: list[str]) -> list[str]:
-    found = next(csv.reader([line.decode(errors="backslashreplace")]), [])
+def header(columns: Iterable[str]) -> bytes:
+    """The first row of a CSV file: the names of its columns, whatever they hold."""
+    line = StringIO(newline="")
+    csv.writer(line, lineterminator="\n").writerow(columns)
+    return line.getvalue().encode()
+
+
+def _parse_header(line: bytes, where: str, columns: list[str]) -> list[str]:
+    text = StringIO(line.decode(errors="backslashreplace"), newline="")
+    found = next(csv.reader(text), [])
     missing = [name for name in columns if name not in found]
     if missing:
         raise DataError(f"{where} is not CSV with the columns {', '.join(missing)}; {ANEW}")
@@ -105,6 +114,14 @@ def end_of_last_row(block: bytes) -> int:
             return line_feed + 1
         end = block.rfind(b'"', 0, line_feed) + 1
     return 0
+
+
+def end_of_first_row(block: bytes) -> int:
+    """Where the first row in a block that begins with a row ends; its length, where none does."""
+    end = block.find(b"\n") + 1
+    while end and block.count(b'"', 0, end) % 2:
+        end = block.find(b"\n", end) + 1
+    return end or len(block)
 
 
 def count_rows(block: bytes) -> int:

@@ -8,9 +8,10 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.lake.arrow import arrow_type, cast_each, printable, show
+from include.lake.arrow import arrow_type, cast_each, printable, show, time_type
 from include.tables.coherence import origin_of
 from include.tables.schema import Calendar, Column, Dimension, Fact, Join, Origin, SourceTable, StarTable
+from include.tables.types import STAMPS, known_type
 
 KEY = "key"
 """The name under which rejected rows carry their key as an integer."""
@@ -27,22 +28,54 @@ Problems = dict[int, list[str]]
 """Position of a row in its batch → what is wrong with it."""
 
 
+Exact = dict[str, dict[int, str]]
+"""Column → position of a row → the text of a value that Arrow has no form for: infinity, a year before Christ."""
+
+AS_TEXT = "_as_text"
+"""What is added to the name of a column for the one that tells such values."""
+
+
 @dataclass(frozen=True)
 class Converted:
     """A batch after conversion.
 
-    rows: the rows that are right, with the warehouse table's columns.
+    rows: the rows that are right, with the warehouse table's columns. exact: those that are right too, with values that
+        only their text tells; None for no row.
     rejected: the others as the text that was read, with a column `reason`; their keys as integers in the column
         KEY. None for no row.
     """
 
     rows: pa.RecordBatch
-    rejected: pa.Table | None
+    exact: pa.RecordBatch | None = None
+    rejected: pa.Table | None = None
 
 
 def star_schema(table: StarTable) -> pa.Schema:
     """The Arrow schema of a warehouse table's Parquet files: its declared columns, types and NOT NULLs."""
-    return pa.schema([pa.field(column.name, arrow_type(column.type), column.nullable) for column in table.columns])
+    return pa.schema([pa.field(column.name, _carried(table, column), column.nullable) for column in table.columns])
+
+
+def exact_schema(table: Dimension | Fact) -> pa.Schema:
+    """The schema of a file of rows with values that only their text tells: NULL, and the text in a column beside."""
+    beside = {column.name: f"{column.name}{AS_TEXT}" for column in table.columns if _may_be_beyond(table, column)}
+    native = [field.with_nullable(field.nullable or field.name in beside) for field in star_schema(table)]
+    return pa.schema([*native, *((name, pa.string()) for name in beside.values())])
+
+
+def _carried(table: StarTable, column: Column) -> pa.DataType:
+    """The Arrow type of a column. A time of day that a timestamp tells has as many digits as that."""
+    if not isinstance(table, Calendar) and known_type(column.type).family == "time":
+        origin = known_type(origin_of(table, column).column.type)
+        if origin.family in STAMPS:
+            return time_type(origin.digits)
+    return arrow_type(column.type)
+
+
+def _may_be_beyond(table: Dimension | Fact, column: Column) -> bool:
+    """Whether the warehouse's column can hold values that Arrow's type cannot."""
+    to, of = known_type(column.type), known_type(origin_of(table, column).column.type)
+    plain = to.family == of.family and not (to.array or column.derive or column.references)
+    return plain and (to.family in {"date", "time", *STAMPS} or pa.types.is_decimal(arrow_type(column.type)))
 
 
 def needed_columns(table: Dimension | Fact, source: SourceTable) -> list[str]:
@@ -70,15 +103,34 @@ def convert(table: Dimension | Fact, batch: pa.RecordBatch) -> Converted:
     batch: columns of the table's own source under their names, those of joined sources as "table.column"; each of
         its declared type, or still as the bytes of its text.
     """
-    problems: Problems = defaultdict(list)
+    problems, exact = defaultdict[int, list[str]](list), Exact()
     _find_unjoined(table, batch, problems)
-    arrays = [_convert_column(table, column, batch, problems) for column in table.columns]
+    arrays = [_convert_column(table, column, batch, problems, exact) for column in table.columns]
     schema = star_schema(table)
-    if not problems:
-        return Converted(pa.record_batch(arrays, schema=schema), None)
+    if not problems and not exact:
+        return Converted(pa.record_batch(arrays, schema=schema))
+    beyond = {position for texts in exact.values() for position in texts} - problems.keys()
     loose = pa.record_batch(arrays, names=schema.names)
-    right = pa.array([position not in problems for position in range(batch.num_rows)])
-    return Converted(loose.filter(right).cast(schema), _rejected(table, batch, problems))
+    right = _mask(batch, lambda position: position not in problems and position not in beyond)
+    return Converted(
+        loose.filter(right).cast(schema),
+        _exact_rows(table, loose, exact, beyond) if beyond else None,
+        _rejected(table, batch, problems) if problems else None,
+    )
+
+
+def _mask(batch: pa.RecordBatch, chosen: Callable[[int], bool]) -> pa.Array:
+    return pa.array(map(chosen, range(batch.num_rows)), pa.bool_())
+
+
+def _exact_rows(table: Dimension | Fact, rows: pa.RecordBatch, exact: Exact, beyond: set[int]) -> pa.RecordBatch:
+    """The rows at these positions, with the texts of what has no other form."""
+    schema, chosen = exact_schema(table), _mask(rows, lambda position: position in beyond)
+    arrays = list(rows.columns)
+    for name in schema.names[len(arrays) :]:
+        texts = exact.get(name.removesuffix(AS_TEXT), {})
+        arrays.append(pa.array([texts.get(position) for position in range(rows.num_rows)], pa.string()))
+    return pa.record_batch(arrays, names=schema.names).filter(chosen).cast(schema)
 
 
 def _rejected(table: Dimension | Fact, batch: pa.RecordBatch, problems: Problems) -> pa.Table:
@@ -112,12 +164,17 @@ def _find_unjoined(table: Dimension | Fact, batch: pa.RecordBatch, problems: Pro
         _note(problems, batch.column(join.on), missing, f"{join.on} {{}} is not in {join.table.name}")
 
 
-def _convert_column(table: Dimension | Fact, column: Column, batch: pa.RecordBatch, problems: Problems) -> pa.Array:
+def _convert_column(
+    table: Dimension | Fact, column: Column, batch: pa.RecordBatch, problems: Problems, exact: Exact
+) -> pa.Array:
     origin = origin_of(table, column)
     name = label(table, origin)
     values = _decode(name, batch.column(name), problems)
-    for declared in (origin.column.type, column.type):
-        values = _convert_values(name, values, declared, problems)
+    if _may_be_beyond(table, column):
+        values = _set_beside(column, values, exact)
+    else:
+        values = _convert_values(name, values, origin.column.type, arrow_type(origin.column.type), problems)
+    values = _convert_values(name, values, column.type, _carried(table, column), problems)
     if column.derive:
         values = _derive(name, column.derive, values, problems)
     if not column.nullable and values.null_count:
@@ -136,8 +193,18 @@ def _decode(name: str, values: pa.Array, problems: Problems) -> pa.Array:
     return decoded
 
 
-def _convert_values(name: str, values: pa.Array, declared: str, problems: Problems) -> pa.Array:
-    target = arrow_type(declared)
+def _set_beside(column: Column, values: pa.Array, exact: Exact) -> pa.Array:
+    """The values in the column's Arrow type; those that it has no form for become NULL, and their texts `exact`."""
+    target = arrow_type(column.type)
+    if values.type == target or not pa.types.is_string(values.type):
+        return values
+    converted, wrong = cast_each(values, target)
+    if wrong:
+        exact[column.name] = {position: values[position].as_py() for position in wrong}
+    return converted
+
+
+def _convert_values(name: str, values: pa.Array, declared: str, target: pa.DataType, problems: Problems) -> pa.Array:
     if values.type == target:
         return values
     converted, wrong = cast_each(values, target)

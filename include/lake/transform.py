@@ -16,7 +16,7 @@ from include.common.keys import KeySet
 from include.common.manifests import FileEntry, SourceRead, StarFiles, instant_text
 from include.common.settings import PROCESSED_BUCKET, required_variable
 from include.common.threads import side_by_side
-from include.lake.arrow import arrow_type
+from include.lake.arrow import parsed_type
 from include.lake.blocks import read_blocks
 from include.lake.files import STREAMS, WriteOnceFile, new_key
 from include.lake.join import Joined, join_file, read_joined
@@ -124,7 +124,7 @@ def _convert_blocks(table: Dimension | Fact, file: FileEntry) -> Iterator[Conver
     """
     source = table.source
     columns = needed_columns(table, source)
-    types = {name: arrow_type(source.by_name[name].type) for name in columns}
+    types = {name: parsed_type(source.by_name[name].type) for name in columns}
     for block in read_blocks(table.name, file.key, columns):
         yield _convert_typed(table, block.as_declared(types)) or convert(table, block.as_bytes())
 
@@ -136,25 +136,28 @@ def _convert_typed(table: Dimension | Fact, batch: pa.RecordBatch | None) -> Con
 
 
 def _write_part(table: Dimension | Fact, observed_at: datetime, converted: Iterable[Converted]) -> _Part:
-    parquet: ParquetFile | None = None
+    parquet: dict[bool, ParquetFile] = {}
     rejected: RejectedFile | None = None
     with ExitStack() as written:
         for part in converted:
-            if part.rows.num_rows:
-                parquet = parquet or written.enter_context(parquet_file(table.name, observed_at, star_schema(table)))
-                parquet.write(part.rows)
+            for as_text, rows in ((False, part.rows), (True, part.exact)):
+                if rows is not None and rows.num_rows:
+                    if as_text not in parquet:
+                        file = parquet_file(table.name, observed_at, rows.schema, as_text)
+                        parquet[as_text] = written.enter_context(file)
+                    parquet[as_text].write(rows)
             if part.rejected is not None:
                 opened = rejected_file(table.name, observed_at, part.rejected.schema)
                 rejected = rejected or written.enter_context(opened)
                 rejected.write(part.rejected)
-    return _Part([parquet.entry] if parquet else [], rejected)
+    return _Part([file.entry for file in parquet.values()], rejected)
 
 
 class ParquetFile:
     """A Parquet file that is being written, a group of rows at a time."""
 
-    def __init__(self, file: WriteOnceFile, writer: pq.ParquetWriter) -> None:
-        self._file, self._writer, self._rows = file, writer, 0
+    def __init__(self, file: WriteOnceFile, writer: pq.ParquetWriter, as_text: bool) -> None:
+        self._file, self._writer, self._rows, self._as_text = file, writer, 0, as_text
 
     def write(self, rows: pa.RecordBatch) -> None:
         """Take rows of the table's schema."""
@@ -164,14 +167,17 @@ class ParquetFile:
     @property
     def entry(self) -> FileEntry:
         """The file, once it is whole."""
-        return FileEntry(key=self._file.key, rows=self._rows, size_bytes=self._file.size)
+        return FileEntry(key=self._file.key, rows=self._rows, size_bytes=self._file.size, as_text=self._as_text)
 
 
 @contextmanager
-def parquet_file(table: str, observed_at: datetime, schema: pa.Schema) -> Iterator[ParquetFile]:
-    """A new Parquet file (zstd) of a warehouse table, which is whole at the end. Raises: as `lake_errors`."""
+def parquet_file(table: str, observed_at: datetime, schema: pa.Schema, as_text: bool = False) -> Iterator[ParquetFile]:
+    """A new Parquet file (zstd) of a warehouse table, which is whole at the end. as_text: as in `FileEntry`.
+
+    Raises: as `lake_errors`.
+    """
     key = new_key(table, observed_at, "parquet")
     with WriteOnceFile(required_variable(PROCESSED_BUCKET), key) as file:
         sink = pa.PythonFile(file, mode="w")
         with pq.ParquetWriter(sink, schema, compression="zstd", use_dictionary=False) as writer:
-            yield ParquetFile(file, writer)
+            yield ParquetFile(file, writer, as_text)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from psycopg import sql
 
-from include.tables.coherence import origin_of
+from include.tables.coherence import converts, origin_of
 from include.tables.schema import Column, Dimension, Fact
+from include.tables.types import STAMPS, known_type
 
 OWN = "s"
 """The alias of a warehouse table's own source; joined ones are j0, j1 …, and the warehouse's table is `STORED`."""
@@ -70,9 +71,10 @@ def original(table: Dimension | Fact, column: Column) -> sql.Identifier:
 
 
 def _stored(table: Dimension | Fact, column: Column) -> sql.Composable:
-    written = origin_of(table, column).column.type
+    written = known_type(origin_of(table, column).column.type)
     value = sql.Identifier(STORED, column.name)
-    return sql.SQL("{}::text").format(value) if (written, column.type) == ("text", "date") else value
+    told = written.family == "text" and known_type(column.type).family == "date"
+    return sql.SQL("{}::text").format(value) if told else value
 
 
 def _original(table: Dimension | Fact, column: Column, derived: Derived) -> sql.Composable:
@@ -81,6 +83,6 @@ def _original(table: Dimension | Fact, column: Column, derived: Derived) -> sql.
     if column.derive:
         mapping = sql.Literal(json.dumps(derived[column.name]))
         return sql.SQL("({}::jsonb ->> {}::text)").format(mapping, value)
-    if (written, column.type) in {("timestamp(3)", "date"), ("timestamp(3)", "time")}:
+    if known_type(written).family in STAMPS and converts(column.type, written):
         return sql.SQL("{}::{}").format(value, sql.SQL(column.type))
     return value

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from include.common.keys import KeySet
 from include.common.threads import side_by_side
-from include.proof.sides import LEAST_KEY, KeyRange, Side
+from include.proof.sides import KeyRange, Side
+
+LEAST_KEY, WIDEST = -(1 << 63), (1 << 63) - 1
+"""The least key that there can be, and the widest block: as many keys as a number of PostgreSQL's can count."""
 
 BLOCK_ROWS = 4_096
 """Rows of a block, about: what is held in memory of each side where a block differs."""
@@ -23,8 +26,8 @@ class Difference:
 def block_width(keys: KeySet) -> int:
     """How many possible keys a block covers, so that of these keys about BLOCK_ROWS are in each."""
     if not keys:
-        return 2 * -LEAST_KEY
-    return max((keys.last() - keys.first() + 1) * BLOCK_ROWS // len(keys), 1)
+        return WIDEST
+    return min(max((keys.last() - keys.first() + 1) * BLOCK_ROWS // len(keys), 1), WIDEST)
 
 
 def differences(source: Side, stored: Side, within: KeyRange, width: int) -> Iterator[Difference]:
@@ -42,7 +45,8 @@ def _in_block(source: Side, stored: Side, within: KeyRange) -> Iterator[Differen
 
 
 def _intersection(within: KeyRange, block: int, width: int) -> KeyRange:
-    """The part of a range that lies in a block."""
-    before, last = LEAST_KEY + block * width - 1, LEAST_KEY + (block + 1) * width - 1
-    after = before if within.after is None else max(before, within.after)
-    return KeyRange(after, last if within.to is None else min(last, within.to))
+    """The part of a range that lies in a block, as `Side.blocks` numbers them."""
+    before = block * width - 1 if block > 0 else (block - 1) * width
+    last = (block + 1) * width - 1 if block >= 0 else block * width
+    afters = [after for after in (before, within.after) if after is not None and after >= LEAST_KEY]
+    return KeyRange(max(afters, default=None), min(last, WIDEST if within.to is None else within.to))

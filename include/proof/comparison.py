@@ -16,7 +16,7 @@ from include.proof.canonical import MANY_BYTES
 from include.proof.compare import BLOCK_ROWS, Difference, differences
 from include.proof.sides import KeyRange, Side, source_side, stored_side
 from include.source.catalogue import require_full_sight
-from include.source.observe import changed_since, relation
+from include.source.observe import changed_since, is_any, relation
 from include.state.latest import State, TableState
 from include.tables.schema import Dimension, Fact
 
@@ -58,8 +58,9 @@ class Comparison:
             return []
         own = self.table.source
         changes = [changed_since(own, self._own.cursor), *self._joined_changes()]
-        names = {"key": sql.Identifier(own.key), "own": relation(own), "keys": sql.Literal(keys)}
-        statement = sql.SQL("SELECT {key} FROM {own} WHERE {key} = ANY({keys}::integer[]) AND ({changed})")
+        key = sql.Identifier(own.key)
+        names = {"key": key, "own": relation(own), "among": is_any(key, own.key_type, keys)}
+        statement = sql.SQL("SELECT {key} FROM {own} WHERE {among} AND ({changed})")
         found = self.source.connection.execute(statement.format(changed=sql.SQL(" OR ").join(changes), **names))
         return [key for (key,) in found]
 

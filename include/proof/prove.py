@@ -27,7 +27,7 @@ KEPT_DIGESTS = 1_000
 
 WHOLE = KeyRange()
 
-SEEN_BY_STAMP = "its changes are found by last_updated, which not all of them touch"
+SEEN_BY_STAMP = "its changes are found by its stamp, which not all of them touch"
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _rows(share: KeyRange, keys: KeySet) -> int:
 
 
 def _explanation(comparison: Comparison, subject: Subject) -> str:
-    by_stamp = [SEEN_BY_STAMP] if subject.table.follow == "last_updated" else []
+    by_stamp = [SEEN_BY_STAMP] if subject.table.follow == "stamp" else []
     return "; ".join([*subject.doubts, *by_stamp, *_joined_doubts(comparison)])
 
 

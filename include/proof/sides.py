@@ -7,11 +7,8 @@ import psycopg
 from psycopg import sql
 
 from include.proof.canonical import OWN, STORED, Derived, Texts, alias_of, original, source_texts, stored_texts
-from include.source.observe import relation
+from include.source.observe import is_any, relation
 from include.tables.schema import Column, Dimension, Fact
-
-LEAST_KEY = -(1 << 31)
-"""Blocks are counted from here: the least key there can be."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +23,23 @@ class KeyRange:
 class Side:
     """Rows of one database that are to equal those of another.
 
-    rows: what follows FROM, and the condition under which a row counts. key: the column that both sides know rows by.
+    rows: what follows FROM, and the condition under which a row counts. key: the column that both sides know rows by,
+    and its type.
     """
 
     connection: psycopg.Connection
     relation: sql.Composable
     condition: sql.Composable
     key: sql.Composable
+    key_type: str
     texts: Texts
 
     def blocks(self, within: KeyRange, width: int) -> dict[int, tuple[int, int]]:
-        """Block of `width` possible keys → its rows' number and the sum of their digests. Empty ones are left out."""
-        block = sql.SQL("({} - {}) / {}").format(self._long_key, sql.Literal(LEAST_KEY), sql.Literal(width))
+        """Block of `width` possible keys → its rows' number and the sum of their digests. Empty ones are left out.
+
+        A key's block is its quotient, rounded towards zero.
+        """
+        block = sql.SQL("{}::bigint / {}").format(self.key, sql.Literal(width))
         statement = sql.SQL("SELECT {}, count(*), sum({}) {} GROUP BY 1").format(
             block, self._digest, self._among(within)
         )
@@ -69,10 +71,6 @@ class Side:
     def _digest(self) -> sql.Composed:
         return self.texts.digest(self.encoding)
 
-    @property
-    def _long_key(self) -> sql.Composed:
-        return sql.SQL("{}::bigint").format(self.key)
-
     def _among(self, within: KeyRange) -> sql.Composed:
         bounds = [sql.SQL("{} IS NOT NULL").format(self.key)]
         if within.after is not None:
@@ -82,7 +80,7 @@ class Side:
         return self._where(sql.SQL(" AND ").join(bounds))
 
     def _of(self, keys: Iterable[int]) -> sql.Composed:
-        return self._where(sql.SQL("{} = ANY({}::integer[])").format(self.key, sql.Literal(list(keys))))
+        return self._where(is_any(self.key, self.key_type, keys))
 
     def _where(self, condition: sql.Composable) -> sql.Composed:
         return sql.SQL("FROM {} WHERE {} AND {}").format(self.relation, self.condition, condition)
@@ -95,14 +93,14 @@ def stored_side(connection: psycopg.Connection, table: Dimension | Fact) -> Side
     gone = sql.SQL("NOT EXISTS (SELECT FROM pipeline.deleted d WHERE d.table_name = {} AND d.key = {})")
     condition = current if isinstance(table, Fact) else gone.format(sql.Literal(table.name), key)
     name = sql.SQL("{} {}").format(sql.Identifier(table.name), sql.Identifier(STORED))
-    return Side(connection, name, condition, key, stored_texts(table))
+    return Side(connection, name, condition, key, table.key_type, stored_texts(table))
 
 
 def source_side(connection: psycopg.Connection, table: Dimension | Fact) -> Side:
     """What the rows of a warehouse table are by what its sources hold."""
     key = sql.Identifier(OWN, table.source.key)
     texts = source_texts(table, _derived(connection, table))
-    return Side(connection, _joined(table), sql.SQL("true"), key, texts)
+    return Side(connection, _joined(table), sql.SQL("true"), key, table.source.key_type, texts)
 
 
 def _joined(table: Dimension | Fact) -> sql.Composed:

@@ -5,7 +5,7 @@ Plain text, so that a DAG file stays cheap to parse; a test holds the statements
 
 from include.reports.dictionary import origin, table_document
 from include.tables.declarations import Declarations
-from include.tables.schema import Calendar, Fact, SourceTable, StarTable
+from include.tables.schema import IDENTIFIER, Calendar, Fact, SourceTable, StarTable
 from include.tables.steps import Step
 
 ABOUT = """\
@@ -62,7 +62,7 @@ def _ingest(declared: Declarations, table: SourceTable) -> str:
         for column in table.columns
     ]
     lines = [
-        f"Reads what changed in the source table `{table.schema}.{table.name}` since its last recorded reading into "
+        f"Reads what changed in the source table `{table.place}` since its last recorded reading into "
         "CSV files of the ingestion bucket, and finds the keys that are gone. "
         f"It feeds {feeds}. Without a change it is skipped.",
         "",
@@ -76,9 +76,16 @@ def _ingest(declared: Declarations, table: SourceTable) -> str:
 def changes_query(table: SourceTable) -> str:
     """The query of a table's changes; `:cursor`, `:newest` stand for what the last recorded reading left."""
     condition = "age(xmin) <= age(:cursor::xid8::xid)"
-    if table.follow == "last_updated":
-        condition = f"last_updated >= :newest - interval '{table.overlap_seconds} s'"
-    return f"SELECT {', '.join(table.by_name)}\n  FROM {table.schema}.{table.name}\n WHERE {condition}"  # noqa: S608 - shown, not run
+    if table.follow == "stamp":
+        condition = f"{_name(table.stamp)} >= :newest - interval '{table.overlap_seconds} s'"
+    columns, relation = ", ".join(map(_name, table.by_name)), f"{_name(table.schema)}.{_name(table.found_name)}"
+    where = "" if table.follow == "whole" else f"\n WHERE {condition}"
+    return f"SELECT {columns}\n  FROM {relation}{where}"  # noqa: S608 - shown, not run
+
+
+def _name(name: str) -> str:
+    """A name as SQL has it: quoted where it must be, as far as that can be told without a server."""
+    return name if IDENTIFIER.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
 def _transform(table: StarTable) -> str:

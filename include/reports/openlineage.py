@@ -8,7 +8,7 @@ from typing import Any
 from include.common.settings import SOURCE_CONNECTION, WAREHOUSE_CONNECTION
 from include.reports.dictionary import origin
 from include.tables.coherence import origin_of
-from include.tables.schema import Calendar, Column, Fact, StarTable
+from include.tables.schema import Calendar, Column, Fact, SourceTable, StarTable
 
 POSTGRES_PORT = 5432
 
@@ -19,14 +19,11 @@ def lineage_of(table: StarTable) -> Any:
     Raises: as Airflow does for a connection that it does not know; the provider logs that and emits no lineage.
     """
     from airflow.providers.openlineage.extractors import OperatorLineage
-    from openlineage.client.event_v2 import InputDataset, OutputDataset
+    from openlineage.client.event_v2 import OutputDataset
 
     source, warehouse = _Database(SOURCE_CONNECTION), _Database(WAREHOUSE_CONNECTION)
     return OperatorLineage(
-        inputs=[
-            InputDataset(source.namespace, source.name_of(read.name), facets={"schema": _schema(read.columns)})
-            for read in table.source_tables
-        ],
+        inputs=[source.read(own) for own in table.source_tables],
         outputs=[
             OutputDataset(
                 warehouse.namespace,
@@ -47,15 +44,23 @@ class _Database:
         self.namespace = f"postgres://{known.host}:{known.port or POSTGRES_PORT}"
         self._database = known.schema
 
-    def name_of(self, table: str) -> str:
-        """The full name of a table in the schema public."""
-        return f"{self._database}.public.{table}"
+    def name_of(self, table: str, schema: str = "public") -> str:
+        """The full name of a table."""
+        return f"{self._database}.{schema}.{table}"
 
-    def field(self, table: str, column: str, how: Any) -> Any:
+    def read(self, table: SourceTable) -> Any:
+        """A table that is read, with its columns."""
+        from openlineage.client.event_v2 import InputDataset
+
+        name = self.name_of(table.found_name, table.schema)
+        return InputDataset(self.namespace, name, facets={"schema": _schema(table.columns)})
+
+    def field(self, table: SourceTable, column: str, how: Any) -> Any:
         """A column that another comes from, and how."""
         from openlineage.client.facet_v2 import column_lineage_dataset
 
-        return column_lineage_dataset.InputField(self.namespace, self.name_of(table), column, [how])
+        name = self.name_of(table.found_name, table.schema)
+        return column_lineage_dataset.InputField(self.namespace, name, column, [how])
 
 
 def _schema(columns: Any) -> Any:
@@ -74,7 +79,7 @@ def _column_lineage(table: StarTable, source: _Database) -> Any:
     fields = {name: fields_of([]) for name in made}
     fields |= {column.name: fields_of(_inputs(table, column, source)) for column in table.columns}
     joins = () if isinstance(table, Calendar) else table.joins
-    found_by = [source.field(table.source_names[0], join.on, _how("INDIRECT", "JOIN")) for join in joins]
+    found_by = [source.field(table.source_tables[0], join.on, _how("INDIRECT", "JOIN")) for join in joins]
     return column_lineage_dataset.ColumnLineageDatasetFacet(fields, dataset=found_by)
 
 
@@ -85,7 +90,7 @@ def _inputs(table: StarTable, column: Column, source: _Database) -> list[Any]:
     kept = column.derive is None and read.column.type == column.type
     changed = _how("DIRECT", "TRANSFORMATION", f"{origin(table, column)} as {column.type}")
     how = _how("DIRECT", "IDENTITY") if kept else changed
-    return [source.field(read.table.name, read.column.name, how)]
+    return [source.field(read.table, read.column.name, how)]
 
 
 def _how(kind: str, subtype: str, description: str = "") -> Any:

@@ -139,7 +139,7 @@ def require_full_sight(connection: psycopg.Connection, table: SourceTable) -> No
     missing = [grant for (grant,) in connection.execute(_SIGHT, _names(table)) if grant]
     if missing:
         raise DeclarationError(
-            f"{table.name}: permission denied to see all of {table.schema}.{table.name}; grant it: {'; '.join(missing)}"
+            f"{table.name}: permission denied to see all of {table.place}; grant it: {'; '.join(missing)}"
         )
     missing = [grant for (grant,) in connection.execute(_EXECUTE)]
     if missing:
@@ -149,4 +149,4 @@ def require_full_sight(connection: psycopg.Connection, table: SourceTable) -> No
 
 
 def _names(table: SourceTable) -> dict[str, object]:
-    return {"schema": table.schema, "table": table.name}
+    return {"schema": table.schema, "table": table.found_name}

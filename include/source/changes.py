@@ -103,7 +103,7 @@ def _agree(connection: psycopg.Connection, table: SourceTable, predicted: KeySet
     """Whether the predicted keys are the source's, which has so many rows.
 
     Where changes are found by xmin, every key of the snapshot is among the predicted ones, so equal numbers mean equal
-    sets. A stamp may lie further back than the overlap, so with last_updated the sums must be equal too.
+    sets. A stamp may lie further back than the overlap, so where they are followed the sums must be equal too.
     """
     return rows == len(predicted) and (table.follow == "xmin" or sum_keys(connection, table) == predicted.sum())
 

@@ -104,7 +104,7 @@ def find_base(table: SourceTable, known: Known, observation: Observation) -> Bas
     Raises: ServiceError and DataError as `require_not_behind`.
     """
     state = known.state
-    if state is None or known.full_refresh:
+    if state is None or known.full_refresh or table.follow == "whole":
         return None
     recorded, clock = Recorded(state.cursor, state.observed_at), observation.cursor.clock
     assert clock is not None

@@ -18,7 +18,7 @@ from include.common.manifests import FileEntry
 from include.common.postgres import connect, copy_out, identifiers
 from include.common.settings import INGESTION_BUCKET, SOURCE_CONNECTION, required_variable
 from include.common.threads import side_by_side
-from include.lake.blocks import count_rows
+from include.lake.blocks import count_rows, header
 from include.lake.files import STREAMS, WriteOnceFile, new_key
 from include.source.catalogue import find_kind
 from include.source.observe import among, relation
@@ -148,7 +148,7 @@ def _write_file(table: SourceTable, observed_at: datetime, blocks: Iterator[byte
     """Write blocks of whole rows as a CSV file with a header, until they end or the file is large."""
     key, rows = new_key(table.name, observed_at, "csv"), 0
     with WriteOnceFile(required_variable(INGESTION_BUCKET), key) as file:
-        file.write(",".join(table.by_name).encode() + b"\n")
+        file.write(header(table.by_name))
         for block in blocks:
             file.write(block)
             rows += count_rows(block)

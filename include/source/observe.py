@@ -11,8 +11,9 @@ from psycopg import sql
 from include.common.errors import DataError
 from include.common.keys import KeySet
 from include.common.manifests import Cursor
-from include.common.postgres import binary_row, copy_rows, declared_type
+from include.common.postgres import binary_row, copy_rows
 from include.source.catalogue import Footing, find_footing
+from include.source.columns import find_columns
 from include.source.server import Server, system_of
 from include.tables.schema import SourceTable
 
@@ -30,7 +31,10 @@ FIRST_XID = 3
 LISTING_VERSION = 140_000
 """The first version of PostgreSQL that looks a value up in a list by its hash."""
 
-STAMPED_KEY = binary_row(key=">i4", stamp=">i8")
+STAMPED_KEY = binary_row(key=">i8", stamp=">i8")
+UNKNOWN_STAMP = -(1 << 63)
+"""-infinity on the wire: of a row without a stamp. Source: PostgreSQL's datatype/timestamp.h."""
+
 POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """Where timestamps count from on the wire, in microseconds. Source: PostgreSQL's datatype/timestamp.h."""
 
@@ -44,10 +48,6 @@ OBSERVE = sql.SQL("""
       FROM pg_current_snapshot() AS snapshot, pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
      WHERE nspname = %(schema)s AND relname = %(table)s""")
 """A standby shows the instant that it has replayed up to; where that is all that it received, now."""
-
-COLUMNS = sql.SQL("""
-    SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
-     WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped ORDER BY attnum""")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class Selection:
-    """Keys of rows, with the oldest and the newest last_updated among them (UTC; None where there is no row)."""
+    """Keys of rows, with the oldest and the newest stamp among them (UTC; None where there is no row)."""
 
     keys: KeySet = field(default_factory=KeySet)
     oldest: datetime | None = None
@@ -79,7 +79,7 @@ def observe(connection: psycopg.Connection, table: SourceTable, server: Server) 
 
     Raises: DataError where the table is gone.
     """
-    row = connection.execute(OBSERVE, {"schema": table.schema, "table": table.name}).fetchone()
+    row = connection.execute(OBSERVE, {"schema": table.schema, "table": table.found_name}).fetchone()
     if row is None:
         raise no_such_table(table)
     xmin, xmax, clock, observed_at, started_at, relation = row
@@ -98,7 +98,7 @@ def observe(connection: psycopg.Connection, table: SourceTable, server: Server) 
 
 def no_such_table(table: SourceTable) -> DataError:
     """The error that names a table that the source does not have."""
-    return DataError(f"{table.name}: the source has no table {table.schema}.{table.name}")
+    return DataError(f"{table.name}: the source has no table {table.place}")
 
 
 def follows(cursor: Cursor, observation: Observation) -> bool:
@@ -129,7 +129,7 @@ def check_columns(connection: psycopg.Connection, table: SourceTable, relation: 
 
     Raises: DataError that names every column that is missing or has another type.
     """
-    found = {name: declared_type(kind) for name, kind in connection.execute(COLUMNS, [relation])}
+    found = find_columns(connection, relation)[relation]
     ignored = sorted(found.keys() - table.by_name.keys())
     wrong = [
         f"column {column.name} is {found.get(column.name, 'missing')}, declared as {column.type}"
@@ -156,7 +156,16 @@ def changed_since(table: SourceTable, cursor: Cursor, next_xid: int | None = Non
         return sql.SQL("age(xmin) <= age({}::xid8::xid)").format(sql.Literal(cursor.xid))
     newest = cursor.last_updated or datetime.min.replace(tzinfo=UTC)
     since = max(newest - timedelta(seconds=table.overlap_seconds), POSTGRES_EPOCH)
-    return sql.SQL("last_updated >= {}::timestamp").format(sql.Literal(since.replace(tzinfo=None).isoformat(sep=" ")))
+    kind = sql.SQL(table.by_name[table.stamp].type)  # the column's own, so that an index serves
+    shown = sql.Literal(since.replace(tzinfo=None).isoformat(sep=" "))
+    return sql.SQL("{} >= {}::{}").format(sql.Identifier(table.stamp), shown, kind)
+
+
+def _stamp(table: SourceTable) -> sql.Composable:
+    """When a row was last written, as an instant. Without a time zone it is UTC, as is that of every session."""
+    return (
+        sql.SQL("{}::timestamptz").format(sql.Identifier(table.stamp)) if table.stamp else sql.SQL("NULL::timestamptz")
+    )
 
 
 def _written_by(transactions: Iterable[int]) -> sql.Composed:
@@ -168,24 +177,30 @@ def _written_by(transactions: Iterable[int]) -> sql.Composed:
 
 def relation(table: SourceTable) -> sql.Identifier:
     """The table's name in a statement, with its schema: no search path decides which one is read."""
-    return sql.Identifier(table.schema, table.name)
+    return sql.Identifier(table.schema, table.found_name)
 
 
 def among(table: SourceTable, keys: KeySet) -> sql.Composed:
     """The condition that holds for the rows with these keys."""
-    return sql.SQL("{} = ANY({}::integer[])").format(sql.Identifier(table.key), sql.Literal(list(keys)))
+    return is_any(sql.Identifier(table.key), table.key_type, keys)
+
+
+def is_any(column: sql.Composable, kind: str, keys: Iterable[int]) -> sql.Composed:
+    """The condition that a column is one of these keys. kind: its own type, else the server compares one by one."""
+    return sql.SQL("{} = ANY({}::{}[])").format(column, sql.Literal(list(keys)), sql.SQL(kind))
 
 
 def select_keys(connection: psycopg.Connection, table: SourceTable, condition: sql.Composable) -> Selection:
-    """The keys of the rows that fulfil a condition, read as a binary COPY: 22 bytes a row, in bounded memory."""
+    """The keys of the rows that fulfil a condition, read as a binary COPY: 26 bytes a row, in bounded memory."""
     statement = sql.SQL("""
-        COPY (SELECT {key}, coalesce(last_updated, 'epoch'::timestamp) FROM {table}
+        COPY (SELECT {key}::bigint, coalesce({stamp}, '-infinity') FROM {table}
                WHERE {key} IS NOT NULL AND {condition}) TO STDOUT (FORMAT binary)""")
-    names = {"key": sql.Identifier(table.key), "table": relation(table), "condition": condition}
-    keys, stamps = KeySet(), []
+    names = {"key": sql.Identifier(table.key), "stamp": _stamp(table), "table": relation(table), "condition": condition}
+    keys, stamps = KeySet(), list[int]()
     for rows in copy_rows(connection, statement.format(**names), STAMPED_KEY):
         keys.add(KeySet.of(rows["key"]))
-        stamps += [int(rows["stamp"].min()), int(rows["stamp"].max())]
+        known = rows["stamp"][rows["stamp"] != UNKNOWN_STAMP]
+        stamps += [int(known.min()), int(known.max())] if len(known) else []
     return Selection(keys, _instant(min(stamps, default=None)), _instant(max(stamps, default=None)))
 
 
@@ -209,7 +224,7 @@ def count_rows(connection: psycopg.Connection, table: SourceTable, condition: sq
 
 def sum_keys(connection: psycopg.Connection, table: SourceTable) -> int:
     """The sum of the table's keys."""
-    statement = sql.SQL("SELECT coalesce(sum({}), 0)::bigint FROM {}")
+    statement = sql.SQL("SELECT coalesce(sum({}), 0) FROM {}")
     row = connection.execute(statement.format(sql.Identifier(table.key), relation(table))).fetchone()
     assert row is not None
     return int(row[0])

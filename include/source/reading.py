@@ -37,7 +37,7 @@ def begin_reading(connection: psycopg.Connection, table: SourceTable) -> Observa
         raise no_such_table(table)
     if kind in WITHOUT_XMIN and table.follow == "xmin":
         raise DeclarationError(
-            f'{table.name} is a view or a foreign table, without xmin: declare follow="last_updated"'
+            f'{table.name} is a view or a foreign table, without xmin: declare follow="stamp", or "whole"'
         )
     require_full_sight(connection, table)
     server = find_server(connection)

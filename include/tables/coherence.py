@@ -1,21 +1,10 @@
 """Whether the declarations fit each other: every warehouse table its sources, and the tables that it refers to."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from include.tables.schema import (
-    CONVERSIONS,
-    Calendar,
-    Column,
-    Dimension,
-    Fact,
-    Origin,
-    SourceTable,
-    StarTable,
-    kind,
-    require,
-)
+from include.tables.schema import Calendar, Column, Dimension, Fact, Origin, SourceTable, StarTable, key_type, require
+from include.tables.types import INTEGERS, STAMPS, holds, known_type
 
 Sources = Mapping[str, SourceTable]
 Star = Mapping[str, StarTable]
@@ -51,7 +40,7 @@ def check_star(star: Star, sources: Sources) -> None:
     Raises: DeclarationError that names the table and the column.
     """
     calendars = [table.name for table in star.values() if isinstance(table, Calendar)]
-    require(len(calendars) == 1, f"one calendar must be declared, and there are {len(calendars)}: {calendars}")
+    require(len(calendars) <= 1, f"one calendar can be declared, and there are {len(calendars)}: {calendars}")
     views: dict[str, str] = {}
     for table in star.values():
         if isinstance(table, Fact):
@@ -71,11 +60,12 @@ def _check_sources(table: Dimension | Fact, sources: Sources) -> None:
         require(known, f"{table.name}: its source table {source.name!r} is not among those that are declared")
     key = next(column for column in table.columns if column.name == table.key)
     source_key = table.source.key
-    direct = key.source == source_key and key.type == "integer" and not (key.derive or key.nullable)
+    fits = key.type in INTEGERS and holds(key.type, table.source.key_type)
+    direct = key.source == source_key and fits and not (key.derive or key.nullable)
     require(direct, f"{table.name}: the key {table.key} must be {table.source.name}.{source_key} itself, an integer")
     for join in table.joins:
         on = table.source.by_name.get(join.on)
-        fits = on is not None and on.type == "integer"
+        fits = on is not None and on.type in INTEGERS
         joined = f"{join.table.name} is joined on {join.on}"
         require(fits, f"{table.name}: {joined}, no integer column of {table.source.name}")
     twice = {join.on for join in table.joins if [other.on for other in table.joins].count(join.on) > 1}
@@ -85,23 +75,20 @@ def _check_sources(table: Dimension | Fact, sources: Sources) -> None:
 def _check_column(table: Dimension | Fact, column: Column) -> None:
     origin, where = origin_of(table, column).column, f"{table.name}.{column.name}"
     if column.derive:
-        require(kind(origin.type) == kind(column.type) == "text", f"{where}: only text is derived from text")
-    elif (origin.type, column.type) not in CONVERSIONS:
-        require(_holds(column.type, origin.type), f"{where}: {origin.type} cannot become {column.type}")
+        texts = known_type(origin.type).is_text and known_type(column.type).is_text
+        require(texts, f"{where}: only text is derived from text")
+    elif not converts(column.type, origin.type):
+        require(holds(column.type, origin.type), f"{where}: {origin.type} cannot become {column.type}")
 
 
-def _holds(target: str, origin: str) -> bool:
-    """Whether every value of the one type is a value of the other."""
-    if kind(target) != kind(origin) or kind(target) == "numeric":
-        return target == origin
-    limit = most_characters(target)
-    return limit is None or (most_characters(origin) or limit + 1) <= limit
-
-
-def most_characters(declared: str) -> int | None:
-    """The most characters that a type holds; None where it has no limit."""
-    sized = re.fullmatch(r"varchar\((\d+)\)", declared)
-    return int(sized[1]) if sized else None
+def converts(target: str, origin: str) -> bool:
+    """Whether values change their type on the way: a timestamp becomes a day or a time of day, a text a day."""
+    to, of = known_type(target), known_type(origin)
+    if to.array or of.array or of.family not in {*STAMPS, "text"}:
+        return False
+    if to.family == "time":
+        return of.family in STAMPS and to.digits >= of.digits
+    return to.family == "date"
 
 
 def _check_reference(table: Dimension | Fact, column: Column, star: Star) -> None:
@@ -113,6 +100,5 @@ def _check_reference(table: Dimension | Fact, column: Column, star: Star) -> Non
     require(not isinstance(target, Fact), f"{where}: refers to {target.name!r}, which is no dimension")
     known = star.get(target.name) == target
     require(known, f"{where}: refers to {target.name!r}, which is not among the star's tables")
-    types = {other.name: other.type for other in target.columns}
-    fits = column.type == types[target.key]
-    require(fits, f"{where}: is {column.type}, and {target.name}.{target.key} is {types[target.key]}")
+    kind = key_type(target)
+    require(column.type == kind, f"{where}: is {column.type}, and {target.name}.{target.key} is {kind}")

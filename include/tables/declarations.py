@@ -36,9 +36,9 @@ class Declarations:
         return cls(by_name(sources), by_name(tables))
 
     @cached_property
-    def calendar(self) -> Calendar:
-        """The one dimension of days."""
-        return next(table for table in self.star.values() if isinstance(table, Calendar))
+    def calendar(self) -> Calendar | None:
+        """The dimension of days, where there is one."""
+        return next((table for table in self.star.values() if isinstance(table, Calendar)), None)
 
     @cached_property
     def facts(self) -> list[Fact]:

@@ -12,14 +12,16 @@ from functools import cached_property
 from typing import Literal
 
 from include.common.errors import DeclarationError
+from include.tables.types import INTEGERS, NAMED, PLAIN, STAMPS, Type, known_type, parse
 
-PLAIN_TYPES = {"integer", "text", "boolean", "date", "time", "timestamp(3)"}
-SIZED_TYPE = re.compile(r"varchar(\(\d+\))?|numeric\(\d+,\d+\)")
-ENUM_TYPE = re.compile(r'"\w+"')
 IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
-FOLLOWED = ("xmin", "last_updated")
-"""What tells that a row changed: the transaction that wrote it, or its stamp."""
+FOLLOWED = ("xmin", "stamp", "whole")
+"""What tells that a row changed: the transaction that wrote it, or its stamp; or nothing does."""
+
+IDENTIFIER_BYTES = 63
+"""The longest name in PostgreSQL. Source: NAMEDATALEN in its pg_config_manual.h."""
+
 
 CALENDAR_COLUMNS = {
     "date_id": "date",
@@ -33,16 +35,6 @@ CALENDAR_COLUMNS = {
 }
 """What can be told of a day, and as what."""
 
-CONVERSIONS = {("timestamp(3)", "date"), ("timestamp(3)", "time"), ("text", "date")}
-"""Changes of type between source and warehouse that the transform knows; any other pair must be the same kind."""
-
-
-def kind(declared: str) -> str:
-    """The family of a declared type: what Arrow and the comparison of types need. varchar and enums are text."""
-    if declared.startswith(("varchar", '"')):
-        return "text"
-    return "numeric" if declared.startswith("numeric") else declared
-
 
 def require(condition: bool, message: str) -> None:
     """Refuse a declaration. Raises: DeclarationError with the message, where the condition does not hold."""
@@ -50,23 +42,45 @@ def require(condition: bool, message: str) -> None:
         raise DeclarationError(message)
 
 
-def _require_type(declared: str, where: str) -> None:
-    known = declared in PLAIN_TYPES or SIZED_TYPE.fullmatch(declared) or ENUM_TYPE.fullmatch(declared)
-    types = f"one of {sorted(PLAIN_TYPES)}, varchar, varchar(n), numeric(p,s)"
-    require(bool(known), f"{where}: unknown type {declared!r}; use {types}")
+TYPES = (
+    f"{', '.join(sorted(PLAIN))}, varchar(n), char(n), numeric(p,s), with digits of a second time(n), timestamp(n), "
+    'timestamptz(n), interval(n), arrays of these as integer[], or any other by its name in quotes, as "mood": it is '
+    "read as its text"
+)
+"""What a declaration may say, for people."""
+
+
+def _require_type(declared: str, where: str) -> Type:
+    known = parse(declared)
+    if known is None:
+        raise DeclarationError(f"{where}: unknown type {declared!r}; use {TYPES}")
+    return known
 
 
 def _require_names(table: str, columns: Iterable[str]) -> None:
+    """Refuse names that the pipeline cannot give to what it makes: tables, columns, tasks and files."""
     names = [table, *columns]
     for name in names:
         require(bool(IDENTIFIER.fullmatch(name)), f"{table}: {name!r} is not a lower-case SQL identifier")
-    twice = {name for name in names[1:] if names[1:].count(name) > 1}
+    _require_once(table, names[1:])
+
+
+def _require_found_names(table: str, names: Iterable[str]) -> None:
+    """Refuse names that nothing in a PostgreSQL database can have."""
+    for name in names:
+        size = len(name.encode(errors="surrogateescape"))
+        fits = 0 < size <= IDENTIFIER_BYTES and "\0" not in name
+        require(fits, f"{table}: {name!r} is no name in PostgreSQL, which has 1 to {IDENTIFIER_BYTES} bytes")
+
+
+def _require_once(table: str, columns: list[str]) -> None:
+    twice = {name for name in columns if columns.count(name) > 1}
     require(not twice, f"{table}: declared twice: {sorted(twice)}")
 
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """A column as ToteSys has it. `references` names the source table that a foreign key points to."""
+    """A column as the source has it, by its own name. references: the source table that a foreign key points to."""
 
     name: str
     type: str
@@ -81,38 +95,60 @@ class SourceColumn:
 class SourceTable:
     """A table, or a view, of the source; its rows are known by one integer `key`.
 
-    follow: how changes are found. "xmin" sees every insert and update at the cost of one scan; "last_updated" reads
-        an index where there is one, and sees only what bumps that column: for views, foreign tables and
-        tables too large to scan.
-    overlap_seconds: with "last_updated", how far before the newest stamp the next run begins to read again;
-        longer than the source's longest transaction. Each run reads at least the newest rows again.
+    name: what the pipeline calls it. relation: what the source does, where that is another name.
     schema: where the source has it; no search path is asked.
+    stamp: the column that tells when a row was last written, as far as applications keep it; empty for none. Lag counts
+        from it; without one from the reading before.
+    follow: how changes are found. "xmin" sees every insert and update at the cost of one scan; "stamp" reads an index
+        where there is one, and sees only what bumps that column: for views, foreign tables and tables too large to
+        scan. "whole" reads all rows in each run.
+    overlap_seconds: with "stamp", how far before the newest one the next run begins to read again; longer than the
+        source's longest transaction. Each run reads at least the newest rows again.
     believed_deletions: the share of its keys that may be gone at once; more is not believed. See `tables/belief`.
     """
 
     name: str
     key: str
     columns: tuple[SourceColumn, ...]
-    follow: Literal["xmin", "last_updated"] = "xmin"
+    follow: Literal["xmin", "stamp", "whole"] = "xmin"
     overlap_seconds: int = 3600
     schema: str = "public"
     believed_deletions: float = 0.5
+    relation: str = ""
+    stamp: str = ""
 
     def __post_init__(self) -> None:
-        require(
-            bool(IDENTIFIER.fullmatch(self.schema)), f"{self.name}: {self.schema!r} is not a lower-case SQL identifier"
-        )
-        _require_names(self.name, (column.name for column in self.columns))
+        _require_names(self.name, ())
+        columns = [column.name for column in self.columns]
+        _require_found_names(self.name, [self.schema, self.found_name, *columns])
+        _require_once(self.name, columns)
         require(self.key in self.by_name, f"{self.name}: the key {self.key!r} is not among its columns")
-        require(self.by_name[self.key].type == "integer", f"{self.name}: the key {self.key!r} must be an integer")
+        require(self.key_type in INTEGERS, f"{self.name}: the key {self.key!r} must be an integer")
         require(not self.by_name[self.key].nullable, f"{self.name}: the key {self.key!r} must not be NULL")
-        require("last_updated" in self.by_name, f"{self.name}: the column last_updated is missing")
-        require(
-            self.by_name["last_updated"].type == "timestamp(3)", f"{self.name}: last_updated must be a timestamp(3)"
-        )
+        if self.stamp:
+            require(self.stamp in self.by_name, f"{self.name}: the stamp {self.stamp!r} is not among its columns")
+            kind = known_type(self.by_name[self.stamp].type)
+            fits = kind.family in STAMPS and not kind.array
+            require(fits, f"{self.name}: the stamp {self.stamp!r} must be a timestamp or a timestamptz")
         require(self.follow in FOLLOWED, f"{self.name}: follow={self.follow!r} is none of {', '.join(FOLLOWED)}")
+        require(self.follow != "stamp" or bool(self.stamp), f"{self.name}: follows its stamp, and declares none")
         require(self.overlap_seconds >= 0, f"{self.name}: overlap_seconds must not be negative")
         require(0 <= self.believed_deletions <= 1, f"{self.name}: believed_deletions must lie between 0 and 1")
+
+    @property
+    def found_name(self) -> str:
+        """What the source calls it."""
+        return self.relation or self.name
+
+    @property
+    def key_type(self) -> str:
+        """The type of the key."""
+        return self.by_name[self.key].type
+
+    @property
+    def place(self) -> str:
+        """Where the source has it, for people: "public.design"."""
+        return f"{self.schema}.{self.found_name}"
 
     @cached_property
     def by_name(self) -> Mapping[str, SourceColumn]:
@@ -140,7 +176,8 @@ class Column:
     description: str = ""
 
     def __post_init__(self) -> None:
-        _require_type(self.type, self.name)
+        known = _require_type(self.type, self.name)
+        require(known.family != NAMED, f"{self.name}: {self.type} arrives as text: declare that")
 
 
 @dataclass(frozen=True)
@@ -182,6 +219,11 @@ class Dimension:
         )
 
     @property
+    def key_type(self) -> str:
+        """The type of the key."""
+        return key_type(self)
+
+    @property
     def source_tables(self) -> tuple[SourceTable, ...]:
         """The source tables that it is built from, its own first."""
         return (self.source, *(join.table for join in self.joins))
@@ -217,6 +259,11 @@ class Fact:
             self.key in {column.name for column in self.columns},
             f"{self.name}: the key {self.key!r} is not among its columns",
         )
+
+    @property
+    def key_type(self) -> str:
+        """The type of the key."""
+        return key_type(self)
 
     @property
     def source_tables(self) -> tuple[SourceTable, ...]:
@@ -285,3 +332,8 @@ class Calendar:
 
 
 StarTable = Dimension | Fact | Calendar
+
+
+def key_type(table: StarTable) -> str:
+    """The type of a warehouse table's key."""
+    return next(column.type for column in table.columns if column.name == table.key)

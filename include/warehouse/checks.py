@@ -65,12 +65,12 @@ def _count(connection: psycopg.Connection, table: Dimension | Fact, result: Load
         "table": sql.Identifier(table.name),
         "name": sql.Literal(table.name),
     }
-    counted = sql.SQL("SELECT count(*), coalesce(sum(key), 0)::bigint FROM ({}) AS current (key)")
+    counted = sql.SQL("SELECT count(*), coalesce(sum(key), 0) FROM ({}) AS current (key)")
     current = counted.format(CURRENT[type(table)].format(**names))
-    rows, key_sum = connection.execute(current).fetchone() or (0, 0)
-    absent = sql.SQL("SELECT key FROM unnest(%s::integer[]) AS rejected (key) EXCEPT {}")
+    rows, key_sum = map(int, connection.execute(current).fetchone() or (0, 0))
+    absent = sql.SQL("SELECT key FROM unnest(%s::bigint[]) AS rejected (key) EXCEPT {}")
     missing = counted.format(absent.format(CURRENT[type(table)].format(**names)))
     for part in result.rejected.slices(STATEMENT_KEYS):
-        more_rows, more_sum = connection.execute(missing, [list(part)]).fetchone() or (0, 0)
+        more_rows, more_sum = map(int, connection.execute(missing, [list(part)]).fetchone() or (0, 0))
         rows, key_sum = rows + more_rows, key_sum + more_sum
     return rows, key_sum

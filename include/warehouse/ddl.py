@@ -3,7 +3,7 @@
 from psycopg import sql
 
 from include.tables.declarations import Declarations, foreign_key
-from include.tables.schema import Column, Fact, StarTable, kind
+from include.tables.schema import Column, Fact, StarTable
 
 READER = "totesys_reader"
 """The role that dashboards and analysts are members of: it can read everything and change nothing."""
@@ -18,11 +18,15 @@ BOOKKEEPING = sql.SQL("""
     COMMENT ON TABLE pipeline.load IS 'From which readings of the source each table was last built.';
     CREATE TABLE IF NOT EXISTS pipeline.deleted (
         table_name text NOT NULL,
-        key integer NOT NULL,
+        key bigint NOT NULL,
         PRIMARY KEY (table_name, key)
     );
     COMMENT ON TABLE pipeline.deleted IS 'Rows of dimensions that the source no longer has.';
 """)
+
+
+LONG_KEYS = "ALTER TABLE pipeline.deleted ALTER key TYPE bigint"
+"""For warehouses that an earlier version made."""
 
 
 def create_table(table: StarTable) -> sql.Composed:
@@ -46,13 +50,8 @@ def create_staging(table: StarTable, name: str) -> sql.Composed:
 
 
 def create_raw(table: StarTable, name: str) -> sql.Composed:
-    """A temporary table that takes any row of a warehouse table: texts as their bytes."""
-    columns = sql.SQL(", ").join(
-        sql.SQL("{} {}").format(
-            sql.Identifier(column.name), sql.SQL("bytea" if kind(column.type) == "text" else column.type)
-        )
-        for column in table.columns
-    )
+    """A temporary table that takes any row of a warehouse table: each value as the bytes of its text."""
+    columns = sql.SQL(", ").join(sql.SQL("{} bytea").format(sql.Identifier(column.name)) for column in table.columns)
     return sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DROP").format(sql.Identifier(name), columns)
 
 

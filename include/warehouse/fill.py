@@ -60,7 +60,7 @@ def fill(
     if isinstance(table, Fact):
         _copy_versions(connection, table, files)
     else:
-        _copy(connection, table, [column.name for column in table.columns], wire.encoded(files.files))
+        _copy(connection, table, [column.name for column in table.columns], wire.copies(table, files.files))
     refused = _constrain(connection, declared, table, files)
     return sum(file.rows for file in files.files) - len(refused.keys), refused
 
@@ -109,13 +109,15 @@ def _copy_versions(connection: psycopg.Connection, table: Fact, files: StarFiles
     connection.execute(valid_from.format(sql.Identifier(table.name), default))
     first_id = _reserve_ids(connection, table, sum(file.rows for file in files.files))
     columns = [table.record_id, *(column.name for column in table.columns)]
-    _copy(connection, table, columns, wire.encoded(files.files, first_id))
+    _copy(connection, table, columns, wire.copies(table, files.files, first_id))
     connection.execute(valid_from.format(sql.Identifier(table.name), sql.SQL("DROP DEFAULT")))
 
 
-def _copy(connection: psycopg.Connection, table: StarTable, columns: list[str], blocks: Iterator[bytes]) -> None:
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary, FREEZE)")
-    copy_in(connection, statement.format(sql.Identifier(table.name), identifiers(columns)), blocks)
+def _copy(connection: psycopg.Connection, table: StarTable, columns: list[str], copies: Iterator[wire.Copy]) -> None:
+    statement = sql.SQL("COPY {} ({}) FROM STDIN ({}, FREEZE)")
+    for copy in copies:
+        place = sql.Identifier(table.name), identifiers(columns), copy.options
+        copy_in(connection, statement.format(*place), copy.blocks)
 
 
 def _reserve_ids(connection: psycopg.Connection, table: Fact, rows: int) -> int:

@@ -45,7 +45,7 @@ LOAD_LOCK = 0x746F7466
 A fill takes constraints away and makes them again, which locks all tables that they join, in another order than a merge
 reads and writes them."""
 
-KEY = binary_row(key=">i4")
+KEY = binary_row(key=">i8")
 
 Merge = Callable[[psycopg.Connection, StarTable, StarFiles], "_Outcome"]
 Fill = Callable[[], "_Outcome | None"]
@@ -220,7 +220,7 @@ def _find_gone(connection: psycopg.Connection, table: Dimension | Fact, read: So
     """The keys that the table holds and the source no longer has, and why that is not believed (empty where it is)."""
     current = sql.SQL("valid_to IS NULL") if isinstance(table, Fact) else sql.SQL("true")
     names = {"key": sql.Identifier(table.key), "table": sql.Identifier(table.name), "current": current}
-    held = _keys(connection, sql.SQL("SELECT {key} FROM {table} WHERE {current}").format(**names))
+    held = _keys(connection, sql.SQL("SELECT {key}::bigint FROM {table} WHERE {current}").format(**names))
     noted = sql.SQL("SELECT key FROM pipeline.deleted WHERE table_name = {}").format(sql.Literal(table.name))
     shown = held - _keys(connection, noted)
     gone = held - read_keys(read.table, read.keys_key)

@@ -8,7 +8,8 @@ from psycopg import sql
 from include.common.keys import STATEMENT_KEYS, KeySet
 from include.common.manifests import FileEntry
 from include.common.postgres import copy_in, identifiers
-from include.tables.schema import Calendar, Dimension, Fact, StarTable
+from include.tables.schema import Calendar, Column, Dimension, Fact, StarTable
+from include.tables.types import known_type
 from include.warehouse import ddl, wire
 
 STAGED = "staged"
@@ -18,9 +19,9 @@ def stage(connection: psycopg.Connection, table: StarTable, files: list[FileEntr
     """Copy the rows of Parquet files into a temporary table."""
     connection.execute(ddl.create_staging(table, STAGED))
     columns = identifiers(column.name for column in table.columns)
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(sql.Identifier(STAGED), columns)
-    if files:
-        copy_in(connection, statement, wire.encoded(files))
+    for copy in wire.copies(table, files) if files else ():
+        statement = sql.SQL("COPY {} ({}) FROM STDIN ({})").format(sql.Identifier(STAGED), columns, copy.options)
+        copy_in(connection, statement, copy.blocks)
     connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(STAGED)))
 
 
@@ -33,7 +34,7 @@ def merge_versions(connection: psycopg.Connection, table: Fact, observed_at: dat
     names = _names(table, columns)
     close = sql.SQL("""
         UPDATE {table} t SET valid_to = %s FROM staged s
-         WHERE t.{key} = s.{key} AND t.valid_to IS NULL AND ROW({current}) IS DISTINCT FROM ROW({staged})""")
+         WHERE t.{key} = s.{key} AND t.valid_to IS NULL AND ROW({t_exactly}) IS DISTINCT FROM ROW({s_exactly})""")
     add = sql.SQL("""
         INSERT INTO {table} ({columns}, valid_from) SELECT {staged}, %s FROM staged s
          WHERE NOT EXISTS (SELECT FROM {table} t WHERE t.{key} = s.{key} AND t.valid_to IS NULL) ORDER BY s.{key}""")
@@ -49,11 +50,14 @@ def merge_latest(connection: psycopg.Connection, table: Dimension | Calendar) ->
     """
     others = [column.name for column in table.columns if column.name != table.key]
     names = _names(table, others)
+    if not others:
+        add = sql.SQL("INSERT INTO {table} ({key}) SELECT {key} FROM staged ON CONFLICT DO NOTHING")
+        return connection.execute(add.format(**names)).rowcount, 0
     statement = sql.SQL("""
         WITH merged AS (
             INSERT INTO {table} AS t ({key}, {columns}) SELECT s.{key}, {staged} FROM staged s
             ON CONFLICT ({key}) DO UPDATE SET ({columns}) = ROW({excluded})
-             WHERE ROW({current}) IS DISTINCT FROM ROW({excluded})
+             WHERE ROW({t_exactly}) IS DISTINCT FROM ROW({excluded_exactly})
             RETURNING xmax = 0 AS is_new)
         SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM merged""")
     row = connection.execute(statement.format(**names)).fetchone()
@@ -64,14 +68,24 @@ def _names(table: StarTable, columns: list[str]) -> dict[str, sql.Composable]:
     def of(alias: str) -> sql.Composed:
         return sql.SQL(", ").join(sql.Identifier(alias, column) for column in columns)
 
+    def exactly(alias: str) -> sql.Composed:
+        named = [column for column in table.columns if column.name in columns]
+        return sql.SQL(", ").join(_exactly(alias, column) for column in named)
+
     return {
         "table": sql.Identifier(table.name),
         "key": sql.Identifier(table.key),
         "columns": identifiers(columns),
         "staged": of("s"),
-        "current": of("t"),
         "excluded": of("excluded"),
+        **{f"{alias}_exactly": exactly(alias) for alias in ("t", "s", "excluded")},
     }
+
+
+def _exactly(alias: str, column: Column) -> sql.Composed:
+    """A value that is distinct from every other one: 1.0 from 1.00, 'A' from 'a' whatever the type says."""
+    form = sql.SQL("{}" if known_type(column.type).equal_if_same else "{}::text")
+    return form.format(sql.Identifier(alias, column.name))
 
 
 def close_versions(connection: psycopg.Connection, table: Fact, keys: KeySet, observed_at: datetime) -> int:
@@ -84,7 +98,7 @@ def close_versions(connection: psycopg.Connection, table: Fact, keys: KeySet, ob
 def note_deleted(connection: psycopg.Connection, table: str, keys: KeySet) -> int:
     """Note exactly these keys of a dimension as gone from the source; gives the number of those newly gone."""
     connection.execute("DELETE FROM pipeline.deleted WHERE table_name = %s AND key != ALL(%s)", [table, list(keys)])
-    note = "INSERT INTO pipeline.deleted SELECT %s, unnest(%s::integer[]) ON CONFLICT DO NOTHING"
+    note = "INSERT INTO pipeline.deleted SELECT %s, unnest(%s::bigint[]) ON CONFLICT DO NOTHING"
     return connection.execute(note, [table, list(keys)]).rowcount
 
 

@@ -14,7 +14,7 @@ from include.lake.files import WriteOnceFile, new_key
 from include.lake.rejected import EXAMPLES, example
 from include.tables.schema import Column, Dimension, StarTable
 
-KEY = binary_row(key=">i4")
+KEY = binary_row(key=">i8")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def refuse_unreferenced(
     connection.execute(sql.SQL("CREATE TEMPORARY TABLE refused ON COMMIT DROP AS {}").format(found))
     keys = KeySet()
     for rows in copy_rows(
-        connection, sql.SQL("COPY (SELECT key FROM refused) TO STDOUT (FORMAT binary)").format(), KEY
+        connection, sql.SQL("COPY (SELECT key::bigint FROM refused) TO STDOUT (FORMAT binary)").format(), KEY
     ):
         keys.add(KeySet.of(rows["key"]))
     refused = _set_aside(connection, table, relation, observed_at, keys) if keys else Refused()

@@ -17,7 +17,7 @@ from include.common.postgres import binary_row, copy_in, copy_rows, identifiers
 from include.lake.arrow import printable, show
 from include.lake.rejected import rejected_file
 from include.lake.rows import KEY
-from include.tables.schema import Column, Dimension, Fact, kind
+from include.tables.schema import Column, Dimension, Fact
 from include.warehouse import ddl, wire
 from include.warehouse.merge import STAGED
 from include.warehouse.references import Refused
@@ -37,7 +37,7 @@ MOST_REFUSED = 1_000
 REASON_CHARACTERS = 300
 RAW = "raw"
 ENCODED = "every_staged"
-INTEGER = binary_row(key=">i4")
+LONG_KEY = binary_row(key=">i8")
 
 Counts = tuple[int, int]
 Reasons = dict[int, str]
@@ -47,23 +47,23 @@ Reasons = dict[int, str]
 def stage_each(connection: psycopg.Connection, table: Dimension | Fact, files: list[FileEntry]) -> Reasons:
     """Copy the rows of Parquet files into the staging table but for those that it cannot hold.
 
-    Texts come as bytes into a table beside it, `raw`, from which they are decoded in parts.
+    They come as the bytes of their texts into a table beside it, `raw`, from which they are decoded in parts.
     """
     columns = identifiers(column.name for column in table.columns)
     connection.execute(ddl.create_raw(table, RAW))
     connection.execute(ddl.create_staging(table, STAGED))
     copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(sql.Identifier(RAW), columns)
-    copy_in(connection, copy, wire.encoded(files))
+    copy_in(connection, copy, wire.encoded_texts(files))
     decoded = sql.SQL(", ").join(map(_decoded, table.columns))
     insert = sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} WHERE {} BETWEEN %s AND %s").format(
-        sql.Identifier(STAGED), columns, decoded, sql.Identifier(RAW), sql.Identifier(table.key)
+        sql.Identifier(STAGED), columns, decoded, sql.Identifier(RAW), _raw_key(table)
     )
 
     def decode(part: KeySet) -> Counts:
         connection.execute(insert, [part.first(), part.last()])
         return 0, 0
 
-    _, refused = in_parts(connection, table, _keys(connection, table, RAW), decode)
+    _, refused = in_parts(connection, table, _keys(connection, _raw_key(table), RAW), decode)
     connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(STAGED)))
     return {key: _undecodable(connection, table, key) + reason for key, reason in refused.items()}
 
@@ -73,7 +73,7 @@ def _undecodable(connection: psycopg.Connection, table: Dimension | Fact, key: i
     row = dict(zip((column.name for column in table.columns), _raw_row(connection, table, key), strict=True))
     for column in table.columns:
         statement = sql.SQL("SELECT {} FROM {} WHERE {} = %s").format(
-            _decoded(column), sql.Identifier(RAW), sql.Identifier(table.key)
+            _decoded(column), sql.Identifier(RAW), _raw_key(table)
         )
         try:
             with connection.transaction():
@@ -84,8 +84,8 @@ def _undecodable(connection: psycopg.Connection, table: Dimension | Fact, key: i
 
 
 def _decoded(column: Column) -> sql.Composed:
-    form = "convert_from({}, 'UTF8')" if kind(column.type) == "text" else "{}"
-    return sql.SQL(form).format(sql.Identifier(column.name))
+    form = sql.SQL("convert_from({}, 'UTF8')::{}")
+    return form.format(sql.Identifier(column.name), sql.SQL(column.type))
 
 
 def merge_each(
@@ -104,7 +104,7 @@ def merge_each(
         connection.execute(insert, [part.first(), part.last()])
         return merge()
 
-    done = in_parts(connection, table, _keys(connection, table, ENCODED), merge_part)
+    done = in_parts(connection, table, _keys(connection, sql.Identifier(table.key), ENCODED), merge_part)
     connection.execute(sql.SQL("DROP TABLE {}").format(staged))
     connection.execute(rename.format(every, staged))
     return done
@@ -148,10 +148,10 @@ def _require_few(table: Dimension | Fact, refused: Reasons) -> None:
         )
 
 
-def _keys(connection: psycopg.Connection, table: Dimension | Fact, relation: str) -> KeySet:
-    statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT binary)")
+def _keys(connection: psycopg.Connection, key: sql.Composable, relation: str) -> KeySet:
+    statement = sql.SQL("COPY (SELECT {}::bigint FROM {}) TO STDOUT (FORMAT binary)")
     keys = KeySet()
-    for rows in copy_rows(connection, statement.format(sql.Identifier(table.key), sql.Identifier(relation)), INTEGER):
+    for rows in copy_rows(connection, statement.format(key, sql.Identifier(relation)), LONG_KEY):
         keys.add(KeySet.of(rows["key"]))
     return keys
 
@@ -172,11 +172,14 @@ def set_aside_raw(
 
 
 def _raw_row(connection: psycopg.Connection, table: Dimension | Fact, key: int) -> list[str | None]:
-    """The texts of a row: those that the server may be unable to show come as bytes."""
-    forms = ["{}" if kind(column.type) == "text" else "{}::text" for column in table.columns]
-    shown = sql.SQL(", ").join(
-        sql.SQL(form).format(sql.Identifier(column.name)) for form, column in zip(forms, table.columns, strict=True)
-    )
-    statement = sql.SQL("SELECT {} FROM {} WHERE {} = %s").format(shown, sql.Identifier(RAW), sql.Identifier(table.key))
+    """The texts of a row, some of which the server itself may be unable to show."""
+    columns = identifiers(column.name for column in table.columns)
+    statement = sql.SQL("SELECT {} FROM {} WHERE {} = %s").format(columns, sql.Identifier(RAW), _raw_key(table))
     row = connection.execute(statement, [key]).fetchone() or ()
-    return [value.decode() if isinstance(value, bytes) else value for value in row]
+    return [None if value is None else value.decode() for value in row]
+
+
+def _raw_key(table: Dimension | Fact) -> sql.Composed:
+    """The key of a row of `raw`."""
+    key = next(column for column in table.columns if column.name == table.key)
+    return _decoded(key)

@@ -1,17 +1,18 @@
 """The warehouse as the declarations say: created where it is missing, extended where they grew."""
 
 import logging
-from collections import defaultdict
 
 import psycopg
 from psycopg import errors, sql
 
 from include.common.errors import DataError
 from include.common.manifests import Inputs
-from include.common.postgres import connect, declared_type, postgres_errors
+from include.common.postgres import connect, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
+from include.source.columns import find_columns
 from include.tables.declarations import Declarations
-from include.tables.schema import Fact, StarTable, kind
+from include.tables.schema import Fact, StarTable
+from include.tables.types import known_type
 from include.warehouse import ddl
 
 log = logging.getLogger(__name__)
@@ -22,11 +23,11 @@ ADVISORY_LOCK = 0x746F7465
 NEEDED = "CREATE on the database and on its schema public, and CREATEROLE (or create the role totesys_reader for it)"
 """What the pipeline's role must be allowed in the warehouse, beside owning the tables."""
 
-CATALOG = """
-    SELECT relname, attname, format_type(atttypid, atttypmod)
-      FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
-     WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%s) AND attnum > 0 AND NOT attisdropped
-     ORDER BY relname, attnum"""
+RELATIONS = "SELECT relname, oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%s)"
+
+SHORT_KEYS = """
+    SELECT FROM pg_attribute
+     WHERE attrelid = 'pipeline.deleted'::regclass AND attname = 'key' AND atttypid = 'integer'::regtype"""
 
 DEFINED = """
     SELECT conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace
@@ -62,9 +63,9 @@ def _ensure_reader(connection: psycopg.Connection) -> None:
 def _define(connection: psycopg.Connection, declared: Declarations) -> None:
     star, found = declared.star.values(), _columns(connection, declared)
     defined = {name for (name,) in connection.execute(DEFINED)}
-    complete = connection.execute("SELECT to_regclass('pipeline.deleted')").fetchone() != (None,)
-    if not complete:
-        connection.execute(ddl.BOOKKEEPING)
+    complete = _ensure_bookkeeping(connection)
+    if any(known_type(column.type).family == "citext" for table in star for column in table.columns):
+        connection.execute("CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA public")
     statements = [statement for table in star for statement in _missing_columns(table, found.get(table.name))]
     statements += [make for table in star for name, make in ddl.constraints(table).items() if name not in defined]
     for statement in statements:
@@ -80,6 +81,16 @@ def _define(connection: psycopg.Connection, declared: Declarations) -> None:
         connection.execute(ddl.grants(declared))
 
 
+def _ensure_bookkeeping(connection: psycopg.Connection) -> bool:
+    """Make the pipeline's own tables where they are not there; gives whether they were."""
+    complete = connection.execute("SELECT to_regclass('pipeline.deleted')").fetchone() != (None,)
+    if not complete:
+        connection.execute(ddl.BOOKKEEPING)
+    elif connection.execute(SHORT_KEYS).fetchone():
+        connection.execute(ddl.LONG_KEYS)
+    return complete
+
+
 def _forget(connection: psycopg.Connection, created: list[str]) -> None:
     """Forget what tables that were just created had been loaded with: somebody dropped them, and they are empty."""
     for record in ("load", "deleted"):
@@ -89,22 +100,27 @@ def _forget(connection: psycopg.Connection, created: list[str]) -> None:
 
 def _columns(connection: psycopg.Connection, declared: Declarations) -> dict[str, dict[str, str]]:
     """Table → column → type, of the declared tables that are there."""
-    found: dict[str, dict[str, str]] = defaultdict(dict)
-    for table, column, shown in connection.execute(CATALOG, [list(declared.star)]):
-        found[table][column] = declared_type(shown)
-    return found
+    relations: dict[str, int] = dict(connection.execute(RELATIONS, [list(declared.star)]).fetchall())
+    found = find_columns(connection, *relations.values())
+    return {name: found[relation] for name, relation in relations.items()}
 
 
 def _missing_columns(table: StarTable, found: dict[str, str] | None) -> list[sql.Composed]:
     if not found:
         return [ddl.create_table(table)]
     for column in table.columns:
-        if column.name in found and kind(found[column.name]) != kind(column.type):
+        if column.name in found and not _alike(found[column.name], column.type):
             raise DataError(
                 f"warehouse: {table.name}.{column.name} is {found[column.name]}, declared as {column.type}; "
                 f"ALTER the column's type, or correct the declaration"
             )
     return [ddl.add_column(table, column) for column in table.columns if column.name not in found]
+
+
+def _alike(found: str, declared: str) -> bool:
+    """Whether a column's type is of the declared one's kind; where it holds less, rows are refused one by one."""
+    one, other = known_type(found), known_type(declared)
+    return one.array == other.array and (one.family == other.family or (one.is_text and other.is_text))
 
 
 def restore_constraints(connection: psycopg.Connection, declared: Declarations, table: StarTable) -> None:

@@ -1,20 +1,28 @@
-"""Parquet files as PostgreSQL's binary COPY format, encoded ahead of the connection that sends them."""
+"""Parquet files as PostgreSQL's COPY takes them, encoded ahead of the connection that sends them."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from itertools import accumulate
 from struct import pack
 from typing import TypeVar
 
 import pgpq
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from psycopg import sql
+from pyarrow import csv
 
 from include.common.manifests import FileEntry
 from include.common.settings import PROCESSED_BUCKET, required_variable
 from include.common.threads import Threads
+from include.lake.arrow import arrow_type, as_hex
 from include.lake.files import STREAMS, read_file
+from include.lake.rows import AS_TEXT
+from include.tables.schema import Column, StarTable
+from include.tables.types import known_type
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + pack(">ii", 0, 0)
 TRAILER = pack(">h", -1)
@@ -29,27 +37,121 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def encoded(files: list[FileEntry], first_id: int | None = None) -> Iterator[bytes]:
-    """The rows of Parquet files as one binary COPY; with `first_id`, each row begins with its number, counted from it.
+@dataclass(frozen=True)
+class Copy:
+    """Rows of Parquet files as the bytes of a COPY, and the options that it takes."""
 
-    While one file is sent, the next STREAMS are fetched and encoded; no more are held in memory.
+    options: sql.SQL
+    blocks: Iterator[bytes]
+
+
+BINARY, CSV = sql.SQL("FORMAT binary"), sql.SQL("FORMAT csv")
+
+
+def copies(table: StarTable, files: list[FileEntry], first_id: int | None = None) -> Iterator[Copy]:
+    """The rows of a table's files as COPYs, to be sent in this order; with `first_id` each begins with its number.
+
+    Binary, which servers take fastest, where the form in which values travel is their type's own on the wire.
     """
-    starts = accumulate((file.rows for file in files), initial=first_id or 0)
-    work = [(file, start if first_id is not None else None) for file, start in zip(files, starts, strict=False)]
+    plain, told = [file for file in files if not file.as_text], [file for file in files if file.as_text]
+    after = None if first_id is None else first_id + sum(file.rows for file in plain)
+    if all(map(_is_own_form, table.columns)):
+        yield Copy(BINARY, encoded(plain, first_id))
+    else:
+        yield Copy(CSV, _csv(plain, first_id))
+    if told:
+        yield Copy(CSV, _csv(told, after))
+
+
+def _is_own_form(column: Column) -> bool:
+    """Whether the bytes that a column's values become from Arrow are those that its type takes."""
+    kind = known_type(column.type)
+    return kind.is_text or arrow_type(column.type) != pa.string()
+
+
+def encoded(files: list[FileEntry], first_id: int | None = None) -> Iterator[bytes]:
+    """The rows of Parquet files as one binary COPY; with `first_id`, each row begins with its number."""
     yield HEADER
-    for blocks in _ahead(_encode, work):
-        yield from blocks
+    yield from _in_order(_encode, files, first_id)
     yield TRAILER
 
 
-def _encode(work: tuple[FileEntry, int | None]) -> list[bytes]:
+def encoded_texts(files: list[FileEntry]) -> Iterator[bytes]:
+    """As `encoded`, with each value as the text that PostgreSQL writes."""
+    yield HEADER
+    yield from _in_order(_encode_texts, files, None)
+    yield TRAILER
+
+
+def _csv(files: list[FileEntry], first_id: int | None) -> Iterator[bytes]:
+    return _in_order(_write_csv, files, first_id)
+
+
+Work = tuple[FileEntry, int | None]
+
+
+def _in_order(encode: Callable[[Work], list[bytes]], files: list[FileEntry], first_id: int | None) -> Iterator[bytes]:
+    """The blocks of each file. While one is sent, the next STREAMS are fetched and encoded; no more are held."""
+    starts = accumulate((file.rows for file in files), initial=first_id or 0)
+    work = [(file, start if first_id is not None else None) for file, start in zip(files, starts, strict=False)]
+    for blocks in _ahead(encode, work):
+        yield from blocks
+
+
+def _encode(work: Work) -> list[bytes]:
+    return _encode_batches(*_read(work))
+
+
+def _encode_texts(work: Work) -> list[bytes]:
+    schema, batches = _read(work)
+    names = [name for name in schema.names if not _tells(name, schema)]
+    return _encode_batches(pa.schema([(name, pa.string()) for name in names]), map(as_texts, batches))
+
+
+def _encode_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> list[bytes]:
+    encoder = pgpq.ArrowToPostgresBinaryEncoder(schema)
+    encoder.write_header()
+    return [*map(encoder.write_batch, batches), encoder.finish().removesuffix(TRAILER)]
+
+
+def _write_csv(work: Work) -> list[bytes]:
+    """Quoted texts, and nothing for NULL, as COPY takes it."""
+    _, batches = _read(work)
+    return [_csv_block(as_texts(batch)) for batch in batches]
+
+
+def _csv_block(batch: pa.RecordBatch) -> bytes:
+    sink = pa.BufferOutputStream()
+    csv.write_csv(batch, sink, csv.WriteOptions(include_header=False))
+    return bytes(sink.getvalue())
+
+
+def as_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A batch with each value as a text that PostgreSQL reads; what its own column tells in another is put in place."""
+    names = [name for name in batch.schema.names if not _tells(name, batch.schema)]
+    return pa.record_batch([_texts_of(batch, name) for name in names], names=names)
+
+
+def _tells(name: str, schema: pa.Schema) -> bool:
+    """Whether a column tells the texts of another one's values."""
+    return name.endswith(AS_TEXT) and name.removesuffix(AS_TEXT) in schema.names
+
+
+def _texts_of(batch: pa.RecordBatch, name: str) -> pa.Array:
+    values = batch.column(name)
+    texts = as_hex(values) if pa.types.is_binary(values.type) else values.cast(pa.string())
+    if name + AS_TEXT in batch.schema.names:
+        texts = pc.coalesce(batch.column(name + AS_TEXT), texts)
+    return texts
+
+
+def _read(work: Work) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """A file's schema and batches, with the rows' numbers where there is a first one."""
     file, first_id = work
     parquet = pq.ParquetFile(pa.BufferReader(read_file(required_variable(PROCESSED_BUCKET), file.key)))
     numbered = [] if first_id is None else [pa.field(RECORD_ID, pa.int32())]
-    encoder = pgpq.ArrowToPostgresBinaryEncoder(pa.schema([*numbered, *parquet.schema_arrow]))
-    encoder.write_header()
-    batches = _numbered(parquet.iter_batches(_batch_rows(parquet.metadata), use_threads=False), first_id)
-    return [*map(encoder.write_batch, batches), encoder.finish().removesuffix(TRAILER)]
+    batches = parquet.iter_batches(_batch_rows(parquet.metadata), use_threads=False)
+    return pa.schema([*numbered, *parquet.schema_arrow]), _numbered(batches, first_id)
 
 
 def _batch_rows(metadata: pq.FileMetaData) -> int:

@@ -143,7 +143,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(tables=st.lists(TABLE_NAMES, max_size=2), full_refresh=st.booleans(), faults=st.lists(FAULTS, max_size=1))
     def run_in_part(self, tables: list[str], full_refresh: bool, faults: list[Fault]) -> None:
-        self.world.run(DECLARED, Options(tuple(tables), full_refresh), faults)
+        self.world.run(Options(tuple(tables), full_refresh), faults)
 
     @precondition(lambda self: self.world.loads)
     @rule(data=st.data())

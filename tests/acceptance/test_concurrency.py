@@ -119,10 +119,10 @@ def test_a_first_load_beside_a_merge_that_reads_the_same_dimensions_is_no_deadlo
     system.run_cleanly("purchase_order")
     system.write("UPDATE purchase_order SET item_quantity = item_quantity + 1")
 
-    def begin_load(table: Any, files: Any) -> Any:
+    def begin_load(declared: Any, table: Any, files: Any) -> Any:
         if table.name == "fact_sales_order":
             assert reading.wait(SECONDS)
-        return whole_load(table, files)
+        return whole_load(declared, table, files)
 
     def refuse_then_wait(connection: Any, table: Any, *rest: Any) -> Any:
         refused = refuse(connection, table, *rest)

@@ -180,7 +180,7 @@ class World:
     def _prove_all(self) -> None:
         """A full round of proofs: what the run before left unrecorded cannot be compared, what is recorded is."""
         self.run()
-        self.run(DECLARED, Options(prove_all=True))
+        self.run(Options(prove_all=True))
         self.touched.clear()
 
     def _run_twice(self) -> tuple[set[str], Run]:

@@ -80,7 +80,7 @@ def test_partial_sight_is_refused_with_what_to_grant_and_nothing_is_closed(
 ) -> None:
     change, grant = PARTIAL[name]
     if "VIEW" in change:
-        system.declare(replace(DECLARED.sources["design"], follow="last_updated"))
+        system.declare(replace(DECLARED.sources["design"], follow="stamp"))
     system.run_cleanly("design")
     known, rows = recorded.table("design"), system.row_versions()
     with psycopg.connect(system.endpoints.source_url) as connection:

@@ -15,11 +15,11 @@ INGEST_DESIGN = Step("ingest", "design")
 
 @pytest.fixture
 def viewed(system: System) -> System:
-    """A system whose source `design` is a view, declared as one to follow by last_updated."""
+    """A system whose source `design` is a view, declared as one to follow by its stamp."""
     system.write("ALTER TABLE design RENAME TO design_base")
     system.write("UPDATE design_base SET last_updated = '2024-01-01', created_at = '2024-01-01'")
     system.write("CREATE VIEW design AS SELECT * FROM design_base")
-    system.declare(replace(DECLARED.sources["design"], follow="last_updated", overlap_seconds=60))
+    system.declare(replace(DECLARED.sources["design"], follow="stamp", overlap_seconds=60))
     return system
 
 
@@ -85,10 +85,10 @@ def test_a_key_that_is_null_is_named(viewed: System) -> None:
     one_line(error, "design", "design_id", "NULL")
 
 
-def test_a_view_that_follows_xmin_is_told_to_follow_last_updated(viewed: System) -> None:
+def test_a_view_that_follows_xmin_is_told_to_follow_its_stamp(viewed: System) -> None:
     viewed.run_cleanly("design")
     viewed.declare(replace(DECLARED.sources["design"], follow="xmin"))
     viewed.run("design")
     error = viewed.run("design").failures[INGEST_DESIGN]
     assert type(error) is DeclarationError
-    one_line(error, "design", 'follow="last_updated"')
+    one_line(error, "design", 'follow="stamp"')

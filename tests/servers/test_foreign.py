@@ -37,7 +37,7 @@ def server(filled: Filled) -> PostgresServer:
 def pipeline(server: PostgresServer, pipeline_of: Callable[..., Pipeline]) -> Pipeline:
     """A pipeline of that source, declared as what it is, after its first run."""
     made = pipeline_of(server.url("totesys"), server.url("warehouse"))
-    made.system.declare(replace(DECLARED.sources["design"], follow="last_updated"))
+    made.system.declare(replace(DECLARED.sources["design"], follow="stamp"))
     made.system.run_cleanly()
     return made
 
@@ -60,4 +60,4 @@ def test_a_foreign_table_has_no_xmin(pipeline: Pipeline) -> None:
     pipeline.system.declare(replace(DECLARED.sources["design"], follow="xmin"))
     done = pipeline.system.run("design")
     (told,) = {str(error) for error in done.failures.values() if isinstance(error, DeclarationError)}
-    assert 'design is a view or a foreign table, without xmin: declare follow="last_updated"' in told
+    assert 'design is a view or a foreign table, without xmin: declare follow="stamp", or "whole"' in told

@@ -3,12 +3,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyroaring import BitMap
 
 from include.common.keys import KeySet
 from include.common.manifests import LoadResult
 from tests.unit.conftest import PROPERTY
 
-INTEGERS = st.integers(-(2**31), 2**31 - 1)
+INTEGERS = st.integers(-(2**63), 2**63 - 1) | st.integers(-60, 60) | st.integers(2**31 - 9, 2**31 + 9)
 SETS = st.sets(INTEGERS, max_size=50)
 
 
@@ -82,3 +83,12 @@ def test_the_default_of_a_manifest_is_never_shared() -> None:
     first = LoadResult.model_validate(fields)
     first.rejected.add(KeySet.of([1]))
     assert not LoadResult.model_validate(fields).rejected
+
+
+def test_a_set_of_short_keys_that_an_earlier_version_wrote_is_read() -> None:
+    keys = [-(2**31), -1, 0, 2**31 - 1, *range(1_000, 9_000)]
+    written = BitMap([key + 2**31 for key in keys])
+    written.run_optimize()
+    assert list(KeySet.from_bytes(written.serialize())) == sorted(keys)
+    assert list(KeySet.from_bytes(BitMap([2**31 + 3]).serialize())) == [3]
+    assert list(KeySet.from_bytes(BitMap().serialize())) == []

@@ -80,7 +80,7 @@ def viewed(source: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
     """The source, in which `design` is a materialized view that is followed by last_updated."""
     source.execute("ALTER TABLE design RENAME TO design_base")
     source.execute("CREATE MATERIALIZED VIEW design AS SELECT * FROM design_base")
-    table = replace(DECLARED.sources["design"], follow="last_updated", overlap_seconds=60)
+    table = replace(DECLARED.sources["design"], follow="stamp", overlap_seconds=60)
     monkeypatch.setattr(conftest, "DECLARED", replacing(DECLARED, table))
     return source
 

@@ -90,7 +90,7 @@ VIEWS: dict[str, LiteralString] = {
 
 @pytest.mark.parametrize("change", VIEWS.values(), ids=VIEWS.keys())
 def test_the_shape_of_a_view_is_that_of_all_it_stands_on(source: Connection, change: LiteralString) -> None:
-    viewed = replace(DESIGN, follow="last_updated")
+    viewed = replace(DESIGN, follow="stamp")
     source.execute("ALTER TABLE design RENAME TO base; CREATE VIEW middle AS SELECT * FROM base")
     source.execute("CREATE FUNCTION shown(text) RETURNS text LANGUAGE sql AS 'SELECT $1'")
     source.execute(

@@ -41,8 +41,12 @@ def fact(*columns: Column, record_id: str = "record_id", **fields: object) -> Fa
 ALONE: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
     "unknown type": (lambda: SourceColumn("price", "money"), ("price", "'money'", "numeric(p,s)")),
     "a type with SQL in it": (lambda: Column("price", "integer; DROP"), ("price", "unknown type")),
-    "numeric without scale": (lambda: Column("price", "numeric"), ("price", "'numeric'")),
-    "name in capitals": (lambda: source(KEY, STAMP, SourceColumn("Price", "integer")), ("shop", "'Price'")),
+    "numbers that a type does not take": (lambda: Column("price", "integer(4)"), ("price", "'integer(4)'")),
+    "a warehouse's column of a type that arrives as text": (lambda: Column("mood", '"mood"'), ("mood", "text")),
+    "name in capitals": (lambda: source(name="Shop"), ("'Shop'", "lower-case")),
+    "column without a name": (lambda: source(KEY, SourceColumn("", "integer")), ("shop", "''", "63")),
+    "column whose name is too long": (lambda: source(KEY, SourceColumn("ä" * 32, "integer")), ("shop", "ä" * 32)),
+    "schema that no database can have": (lambda: replace(source(), schema="a\0b"), ("shop", "63")),
     "name that is too long": (lambda: source(name="s" * 64), ("s" * 64,)),
     "column twice": (lambda: source(KEY, STAMP, KEY), ("shop", "twice", "shop_id")),
     "key that is no column": (lambda: source(key="id"), ("shop", "'id'", "not among its columns")),
@@ -54,8 +58,12 @@ ALONE: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
         lambda: source(SourceColumn("shop_id", "integer", nullable=True), STAMP),
         ("shop", "shop_id", "NULL"),
     ),
-    "no stamp": (lambda: source(KEY), ("shop", "last_updated is missing")),
-    "stamp of another type": (lambda: source(KEY, SourceColumn("last_updated", "date")), ("shop", "last_updated")),
+    "stamp that is no column": (lambda: replace(source(KEY), stamp="changed"), ("shop", "'changed'", "not among")),
+    "stamp of another type": (
+        lambda: replace(source(KEY, SourceColumn("changed", "date")), stamp="changed"),
+        ("shop", "'changed'", "timestamptz"),
+    ),
+    "following a stamp that there is not": (lambda: replace(source(), follow="stamp"), ("shop", "declares none")),
     "negative overlap": (lambda: source(overlap_seconds=-1), ("shop", "overlap_seconds")),
     "unknown way to follow": (lambda: replace(source(), follow="triggers"), ("shop", "'triggers'")),  # type: ignore[arg-type]
     "dimension's column twice": (lambda: dimension(NAME, NAME), ("dim_shop", "twice", "name")),
@@ -151,9 +159,9 @@ def test_a_warehouse_table_that_does_not_fit_the_others_is_refused(
     refused(check, *named)
 
 
-def test_a_star_without_a_calendar_is_refused() -> None:
-    star = {name: table for name, table in STAR.items() if not isinstance(table, Calendar)}
-    refused(lambda: check_star(star, SOURCES), "calendar")
+def test_a_second_calendar_is_refused() -> None:
+    star = {**STAR, "days": replace(STAR["dim_date"], name="days")}
+    refused(lambda: check_star(star, SOURCES), "calendar", "dim_date", "days")
 
 
 def test_what_is_declared_fits() -> None:

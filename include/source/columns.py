@@ -1,0 +1,53 @@
+"""Which columns a relation has, and their types in the words of the declarations."""
+
+import re
+
+import psycopg
+from psycopg import sql
+
+from include.tables.types import parse
+
+FOUND = sql.SQL("""
+    WITH RECURSIVE resolved (relation, number, name, type, modifier, is_array) AS (
+        SELECT attrelid, attnum, attname, atttypid, atttypmod, false FROM pg_attribute
+         WHERE attrelid = ANY (%s::oid[]) AND attnum > 0 AND NOT attisdropped
+      UNION ALL
+        SELECT relation, number, name, CASE WHEN typtype = 'd' THEN typbasetype ELSE typelem END,
+               CASE WHEN typtype = 'd' THEN typtypmod ELSE modifier END, is_array OR typtype <> 'd'
+          FROM resolved JOIN pg_type ON pg_type.oid = type WHERE typtype = 'd' OR (typcategory = 'A' AND typlen = -1))
+    SELECT relation, name, typname, nspname = 'pg_catalog' OR typname = 'citext', format_type(type, modifier), is_array
+      FROM resolved JOIN pg_type ON pg_type.oid = type JOIN pg_namespace ON pg_namespace.oid = typnamespace
+     WHERE typtype <> 'd' AND NOT (typcategory = 'A' AND typlen = -1)
+     ORDER BY relation, number""")
+"""Every column with its type: of a domain that which it restricts, of an array its elements'."""
+
+WORDS = {
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+    "float4": "real",
+    "float8": "double precision",
+    "bool": "boolean",
+    "bpchar": "char",
+}
+"""Types whose names in the catalogue are not those of the declarations. Source: pg_type in PostgreSQL's manual."""
+
+NUMBERS = re.compile(r"^[a-z ]+(\(\d+(?:,-?\d+)?\))(?: with(?:out)? time zone)?$")
+
+
+def find_columns(connection: psycopg.Connection, *relations: int) -> dict[int, dict[str, str]]:
+    """Relation's oid → column → its type as a declaration writes it, in the table's own order.
+
+    A type that no word stands for is named in quotes, as enums are.
+    """
+    found: dict[int, dict[str, str]] = {relation: {} for relation in relations}
+    rows = connection.execute(FOUND, [list(relations)])
+    for relation, column, name, builtin, shown, is_array in rows:
+        found[relation][column] = _declared(name, builtin, shown) + ("[]" if is_array else "")
+    return found
+
+
+def _declared(name: str, builtin: bool, shown: str) -> str:
+    numbers = NUMBERS.match(shown)
+    declared = WORDS.get(name, name) + (numbers[1] if numbers else "")
+    return declared if builtin and parse(declared) else f'"{name}"'

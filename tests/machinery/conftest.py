@@ -1,0 +1,94 @@
+"""A pipeline of any declarations, and what its warehouse must hold, told by plain SQL."""
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from include.common.settings import aws_client
+from include.tables.declarations import Declarations
+from include.tables.schema import Calendar, Column, Dimension, Fact, SourceTable, StarTable
+from local.aws import AwsServer
+from local.environment import Buckets, Endpoints
+from tests import conftest as services
+from tests.acceptance.system import System, open_exactly
+
+DAYS = Calendar("days", "date_id", (Column("date_id", "date"),), date(2024, 1, 1), date(2024, 12, 31))
+"""A calendar for those sets that refer to one."""
+
+MakeSystem = Callable[..., System]
+
+
+@pytest.fixture(autouse=True)
+def own_clients() -> Iterator[None]:
+    """Each test finds the AWS endpoint that its own environment names, and logs only what is wrong."""
+    logging.getLogger("include").setLevel(logging.ERROR)
+    aws_client.cache_clear()
+    yield
+    aws_client.cache_clear()
+
+
+@pytest.fixture
+def system_of(
+    monkeypatch: pytest.MonkeyPatch, source_url: str, warehouse_url: str, aws: AwsServer, buckets: Buckets
+) -> MakeSystem:
+    """A function from declarations and the statements that make their source to the pipeline of both."""
+
+    def make(declared: Declarations, *statements: str) -> System:
+        with psycopg.connect(source_url) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+        endpoints = Endpoints(source_url, warehouse_url, aws.endpoint_url, buckets)
+        system = System(endpoints, Path(services.AIRFLOW_HOME.name), declared)
+        for name, value in system.variables.items():
+            monkeypatch.setenv(name, value)
+        return system
+
+    return make
+
+
+def declare(*tables: SourceTable | StarTable) -> Declarations:
+    """The set of these tables."""
+    sources = [table for table in tables if isinstance(table, SourceTable)]
+    return Declarations.of(sources, [table for table in tables if not isinstance(table, SourceTable)])
+
+
+def mirror(kind: type[Dimension] | type[Fact], source: SourceTable, name: str) -> Dimension | Fact:
+    """A dimension or a fact that takes over every column of a source table; they are called c0, c1 …, the key `id`."""
+    names = {column: "id" if column == source.key else f"c{number}" for number, column in enumerate(source.by_name)}
+    columns = tuple(Column(names[column.name], column.type, column.name, column.nullable) for column in source.columns)
+    if kind is Fact:
+        return Fact(name, "record_id", "id", source, columns)
+    return Dimension(name, "id", source, columns)
+
+
+def shown(system: System, table: Dimension | Fact) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    """Key → the texts of the row's values, in the source and in the warehouse: of a table made by `mirror`."""
+    current = "WHERE valid_to IS NULL" if isinstance(table, Fact) else ""
+    own, names = table.source, [column.name for column in table.columns]
+    place = sql.Identifier(own.schema, own.found_name)
+    source = _texts(system.endpoints.source_url, place, own.key, list(own.by_name), "")
+    return source, _texts(system.endpoints.warehouse_url, sql.Identifier(table.name), "id", names, current)
+
+
+def _texts(url: str, place: sql.Identifier, key: str, columns: list[str], condition: str) -> dict[Any, Any]:
+    texts = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in columns)
+    statement = sql.SQL("SELECT {}::text, {} FROM {} {}").format(
+        sql.Identifier(key),
+        texts,
+        place,
+        sql.SQL(condition),  # type: ignore[arg-type]
+    )
+    with open_exactly(url) as connection:
+        return {row[0]: row[1:] for row in connection.execute(statement)}
+
+
+def assert_equal(system: System, table: Dimension | Fact) -> None:
+    """The warehouse table shows what its source does, to the last character."""
+    source, warehouse = shown(system, table)
+    assert warehouse == source

@@ -1,0 +1,102 @@
+"""A source may be called anything that PostgreSQL lets it be called."""
+
+import pytest
+from psycopg import sql
+
+from include.pipeline import audit_tables
+from include.tables.schema import Dimension, Fact, SourceColumn, SourceTable
+from tests.acceptance.system import System, open_exactly
+from tests.machinery.conftest import MakeSystem, assert_equal, declare, mirror
+
+NAMES = {
+    "mixed case": "OrderLines",
+    "reserved": "select",
+    "spaces": "order lines ",
+    "quotes": 'a "quoted" name\'s',
+    "comma": "a,b",
+    "dots": "a.b.c",
+    "line break": "two\nlines",
+    "carriage return": "two\r\nlines",
+    "percent": "100%s %(a)s",
+    "braces": "{} {0}",
+    "backslash": "back\\slash",
+    "not ASCII": "Größe_東京_😀",
+    "63 bytes": "ß" * 31 + "x",
+    "a digit first": "1st",
+    "a column of the pipeline's": "reason",
+}
+
+
+def source_called(name: str) -> SourceTable:
+    other = f"{name[:20]}2"
+    columns = (SourceColumn(name, "integer"), SourceColumn(other, "text", nullable=True))
+    return SourceTable("thing", name, columns, schema=name, relation=name)
+
+
+def statements(table: SourceTable) -> list[str]:
+    key, other = map(sql.Identifier, table.by_name)
+    place = sql.Identifier(table.schema, table.found_name)
+    create = sql.SQL("CREATE SCHEMA {}; CREATE TABLE {} ({} integer PRIMARY KEY, {} text)")
+    insert = sql.SQL("INSERT INTO {} SELECT n, nullif('value ' || n, 'value 3') FROM generate_series(1, 9) AS n")
+    return [
+        create.format(sql.Identifier(table.schema), place, key, other).as_string(),
+        insert.format(place).as_string(),
+    ]
+
+
+def change(system: System, table: SourceTable) -> None:
+    key, other = map(sql.Identifier, table.by_name)
+    place = sql.Identifier(table.schema, table.found_name)
+    with open_exactly(system.endpoints.source_url) as connection:
+        connection.execute(sql.SQL("UPDATE {} SET {} = 'other' WHERE {} = 2").format(place, other, key))
+        connection.execute(sql.SQL("DELETE FROM {} WHERE {} = 4").format(place, key))
+        connection.execute(sql.SQL("INSERT INTO {} VALUES (10, 'new')").format(place))
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
+def test_schemas_tables_and_columns_may_have_any_name(system_of: MakeSystem, name: str) -> None:
+    source = source_called(name)
+    fact = mirror(Fact, source, "fact_thing")
+    system = system_of(declare(source, fact), *statements(source))
+    system.run_cleanly()
+    assert_equal(system, fact)
+    change(system, source)
+    system.run_cleanly()
+    assert_equal(system, fact)
+    assert all(audit.equal for audit in audit_tables(system.declared, ()))
+
+
+def test_a_bad_row_of_a_table_with_such_names_is_set_aside_with_them(system_of: MakeSystem) -> None:
+    source = SourceTable(
+        "thing",
+        "Thing, Id",
+        (SourceColumn("Thing, Id", "integer"), SourceColumn('the "day"', "text")),
+        relation="Thing",
+    )
+    days = mirror(Dimension, source, "dim_thing")
+    made = days.columns[0], type(days.columns[1])("day", "date", 'the "day"')
+    dimension = Dimension("dim_thing", "id", source, made)
+    system = system_of(
+        declare(source, dimension),
+        'CREATE TABLE "Thing" ("Thing, Id" integer PRIMARY KEY, "the ""day""" text)',
+        """INSERT INTO "Thing" VALUES (1, '2024-01-31'), (2, '31.1.2024')""",
+    )
+    done = system.run_cleanly()
+    (rejected,) = done.of_kind("load")["dim_thing"].examples
+    assert (rejected.key, rejected.reason) == (2, "the \"day\" '31.1.2024' is not a date")
+    assert system.warehouse("SELECT * FROM dim_thing") == [(1, "2024-01-31")]
+
+
+def test_two_tables_of_one_name_in_two_schemas_are_two_sources(system_of: MakeSystem) -> None:
+    key = SourceColumn("id", "integer")
+    sources = [SourceTable(f"{schema}_item", "id", (key,), schema=schema, relation="item") for schema in ("a", "b")]
+    star = [mirror(Dimension, source, f"dim_{source.name}") for source in sources]
+    made = [
+        f"CREATE SCHEMA {schema}; CREATE TABLE {schema}.item (id integer PRIMARY KEY);"
+        f"INSERT INTO {schema}.item SELECT generate_series(1, {rows})"
+        for schema, rows in (("a", 3), ("b", 5))
+    ]
+    system = system_of(declare(*sources, *star), *made)
+    system.run_cleanly()
+    for table in star:
+        assert_equal(system, table)

@@ -1,0 +1,1 @@
+"""What ToteSys's users rely on: its own declarations, and nothing of the machinery."""

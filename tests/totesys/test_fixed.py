@@ -1,0 +1,40 @@
+"""ToteSys's warehouse and files stay as they are, whatever the machinery learns: others read them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from include.lake.rows import star_schema
+from include.tables.schema import Fact
+from include.totesys import DECLARED
+from include.warehouse import ddl
+
+FOLDER = Path(__file__).parent
+VERSIONS = ("valid_from", "valid_to")
+
+
+def statements() -> Iterator[str]:
+    for table in DECLARED.star.values():
+        yield ddl.create_table(table).as_string()
+        yield from (statement.as_string() for statement in ddl.constraints(table).values())
+        if isinstance(table, Fact):
+            columns = [table.record_id, *(column.name for column in table.columns), *VERSIONS]
+            yield ddl.create_view(table, columns).as_string()
+
+
+def fields() -> Iterator[str]:
+    for table in DECLARED.star.values():
+        yield table.name
+        for field in star_schema(table):
+            yield f"  {field.name} {field.type}{'' if field.nullable else ' not null'}"
+
+
+def test_the_warehouse_is_defined_as_it_was() -> None:
+    assert "".join(f"{statement};\n" for statement in statements()) == (FOLDER / "warehouse.sql").read_text()
+
+
+def test_parquet_files_have_the_columns_and_types_that_they_had() -> None:
+    assert "".join(f"{field}\n" for field in fields()) == (FOLDER / "parquet.txt").read_text()
+
+
+def test_the_source_tables_are_the_eleven_of_totesys_and_so_are_the_warehouses() -> None:
+    assert len(DECLARED.sources) == len(DECLARED.star) == 11
