@@ -101,6 +101,7 @@ class SourceRead(Manifest):
     accepted: whether deletions are believed however many they are.
     held: why the table is held back, in a sentence; the reading then is the recorded one, and nothing is to be loaded.
     held_since: since when a transaction has been open at the source that holds the cursor back; None for none.
+    wider: column → its type, of those that hold more than is declared.
     """
 
     table: str
@@ -123,6 +124,7 @@ class SourceRead(Manifest):
     accepted: bool = False
     held: str = ""
     held_since: AwareDatetime | None = None
+    wider: dict[str, str] = {}
 
 
 class RejectedExample(Manifest):
@@ -140,6 +142,7 @@ class StarFiles(Manifest):
     rejected: keys of source rows that cannot be right; rejected_files hold them with the reasons, and examples are the
         first of them.
     differing: in a sentence, what of the calendar was other than it is; empty where nothing was.
+    wider: column → the type that it has to have, where that holds more than is declared.
     """
 
     table: str
@@ -151,6 +154,7 @@ class StarFiles(Manifest):
     examples: list[RejectedExample] = []
     seconds: float
     differing: str = ""
+    wider: dict[str, str] = {}
 
 
 class LoadResult(Manifest):

@@ -22,6 +22,7 @@ from include.lake.files import STREAMS, WriteOnceFile, new_key
 from include.lake.join import Joined, join_file, read_joined
 from include.lake.rejected import RejectedFile, first_examples, rejected_file
 from include.lake.rows import Converted, convert, needed_columns, star_schema
+from include.tables.drift import fit, widened
 from include.tables.schema import Calendar, Dimension, Fact
 
 
@@ -33,6 +34,7 @@ def transform(table: Dimension | Fact, reads: dict[str, SourceRead]) -> StarFile
     Raises: DataError where a file is not CSV of the declared columns; others as `lake_errors`.
     """
     started = monotonic()
+    declared, table = table, fit(table, {name: read.wider for name, read in reads.items()})
     own = reads[table.source.name]
     joined = read_joined(table, reads)
     files = own.files if own.read_rows or joined else []
@@ -47,6 +49,7 @@ def transform(table: Dimension | Fact, reads: dict[str, SourceRead]) -> StarFile
         rejected_files=[file.key for file in rejected],
         examples=first_examples(example for file in rejected for example in file.examples),
         seconds=monotonic() - started,
+        wider=widened(table, declared),
     )
 
 

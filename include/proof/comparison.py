@@ -34,11 +34,10 @@ class Comparison:
     recorded: Mapping[str, TableState]
     known: KeySet
 
-    def found(self, within: KeyRange, width: int) -> Iterator[tuple[list[Difference], int]]:
-        """The differences in a range of keys that nothing explains, and the number of the others, some at a time."""
+    def found(self, within: KeyRange, width: int) -> Iterator[tuple[list[Difference], list[Difference]]]:
+        """The differences in a range of keys, some at a time, and those of them that nothing explains."""
         for some in _batched(differences(self.source, self.stored, within, width)):
-            unexplained = self._unexplained(some)
-            yield unexplained, len(some) - len(unexplained)
+            yield some, self._unexplained(some)
 
     def _unexplained(self, some: list[Difference]) -> list[Difference]:
         """Without rows that were rejected, that changed or went since they were read, or that join such a row."""

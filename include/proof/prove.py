@@ -1,7 +1,7 @@
 """What a run proves of a source table's warehouse tables, in the snapshot that it reads the changes in."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -46,13 +46,15 @@ class Prover:
 
         connection: in the transaction that reads the source table.
         """
-        proofs, joined_differ = {}, False
+        proofs, joined_differ, unequal = dict[str, Proof](), False, KeySet()
         for table in self.declared.fed_by(subject.table.name):
-            if table.source != subject.table:
+            if table.source.name != subject.table.name:
                 joined_differ |= self._joined_differ(connection, table)
-            elif proof := self._proof(connection, table, subject):
+            elif proof := self._proof(connection, table, subject, unequal):
                 proofs[table.name] = proof
-        return Findings(proofs, joined_differ)
+        own = self.declared.built_on(subject.table.name)
+        whole = bool(subject.doubts) and bool(own) and all(table.name in proofs for table in own)
+        return Findings(proofs, joined_differ, unequal if whole else None)
 
     def _joined_differ(self, connection: psycopg.Connection, table: Dimension | Fact) -> bool:
         """Whether rows of a dimension that joins the source table are unequal, which may be the joined row's fault.
@@ -64,15 +66,20 @@ class Prover:
         if known is None or table.name in known.rejected:
             return known is not None
         keys = recorded_keys(own.name, known.keys_key)
-        proof = self._proof(connection, table, whole_table(own, keys)) if keys else None
+        proof = self._proof(connection, table, whole_table(own, keys), KeySet()) if keys else None
         return bool(proof and proof.differing)
 
-    def _proof(self, connection: psycopg.Connection, table: Dimension | Fact, subject: Subject) -> Proof | None:
+    def _proof(
+        self, connection: psycopg.Connection, table: Dimension | Fact, subject: Subject, unequal: KeySet
+    ) -> Proof | None:
         with compare(connection, table, self.state, subject.known, beyond=bool(subject.doubts)) as comparison:
-            return self._prove(comparison, subject) if comparison else None
+            return self._prove(comparison, subject, unequal) if comparison else None
 
-    def _prove(self, comparison: Comparison, subject: Subject) -> Proof:
-        """A share of the rows; all of them on suspicion, and a difference that nothing explains is one."""
+    def _prove(self, comparison: Comparison, subject: Subject, unequal: KeySet) -> Proof:
+        """A share of the rows; all of them on suspicion, and a difference that nothing explains is one.
+
+        unequal: takes the keys of the rows that are not equal, whatever explains it.
+        """
         table, marks = comparison.table, self.state.proofs.get(comparison.table.name, [])
         whole = self.everything or bool(subject.doubts)
         share = WHOLE if whole else next_share(marks, subject.current)
@@ -80,6 +87,7 @@ class Prover:
         if found.keys and share != WHOLE:
             share = WHOLE
             found = collect(comparison, subject)
+        unequal.add(found.unequal)
         proven = advance(marks, share, datetime.now(UTC), subject.current)
         proof = Proof(
             marks=proven,
@@ -95,18 +103,20 @@ class Prover:
 
 @dataclass
 class Found:
-    """Keys of differences that nothing explains, the digests of the first, and the number of explained ones."""
+    """Keys of differences that nothing explains, digests of the first, the number of the others, the keys of all."""
 
     keys: KeySet = field(default_factory=KeySet)
     digests: dict[int, int | None] = field(default_factory=dict)
     left_out: int = 0
+    unequal: KeySet = field(default_factory=KeySet)
 
-    def add(self, differences: Iterable[Difference]) -> None:
-        """Take these differences."""
-        for difference in differences:
-            self.keys.add(KeySet.of([difference.key]))
-            if len(self.digests) < KEPT_DIGESTS:
-                self.digests[difference.key] = difference.source
+    def add(self, differences: list[Difference], unexplained: list[Difference]) -> None:
+        """Take differences, and those of them that nothing explains."""
+        self.unequal.add(KeySet.of([difference.key for difference in differences]))
+        self.keys.add(KeySet.of([difference.key for difference in unexplained]))
+        self.left_out += len(differences) - len(unexplained)
+        for difference in unexplained[: KEPT_DIGESTS - len(self.digests)]:
+            self.digests[difference.key] = difference.source
 
 
 def whole_table(table: SourceTable, keys: KeySet) -> Subject:
@@ -117,9 +127,8 @@ def whole_table(table: SourceTable, keys: KeySet) -> Subject:
 def collect(comparison: Comparison, subject: Subject, share: KeyRange = WHOLE) -> Found:
     """The differences in a share of the keys that nothing explains. Raises: as `postgres_errors`."""
     found = Found()
-    for differences, explained in comparison.found(share, block_width(subject.known | subject.current)):
-        found.add(differences)
-        found.left_out += explained
+    for differences, unexplained in comparison.found(share, block_width(subject.known | subject.current)):
+        found.add(differences, unexplained)
     return found
 
 

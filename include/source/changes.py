@@ -48,12 +48,22 @@ class Keys:
         return self.whole or self.deletions or unread or self.findings.joined_differ
 
     def disproven(self, findings: Findings) -> "Keys":
-        """With the rows that proofs found to differ: those of the source are read, the others are to be taken out."""
+        """With the rows that proofs found to differ: those of the source are read, the others are to be taken out.
+
+        Where all rows were compared, those that were written anew and are equal need not be read: a type that is
+        widened writes every row.
+        """
         differing = KeySet()
         for proof in findings.proofs.values():
             differing.add(proof.differing)
-        again = self.again | (differing & self.current)
-        return replace(self, again=again, deletions=self.deletions or bool(differing - self.current), findings=findings)
+        keys = self.selected.keys if findings.unequal is None else self.selected.keys & findings.unequal
+        return replace(
+            self,
+            selected=replace(self.selected, keys=keys),
+            again=self.again | (differing & self.current),
+            deletions=self.deletions or bool(differing - self.current),
+            findings=findings,
+        )
 
 
 def compare_keys(

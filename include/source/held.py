@@ -42,6 +42,7 @@ def hold_back(table: SourceTable, state: TableState, why: str, seconds: float) -
         "keys_key",
         "ignored_columns",
         "held_since",
+        "wider",
     )
     return SourceRead(
         table=table.name,

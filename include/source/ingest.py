@@ -16,12 +16,13 @@ from include.source.changes import Keys, compare_keys
 from include.source.held import doubted, hold_back
 from include.source.known import Base, Known, Subject, after_seen, find_base
 from include.source.landing import copy_files
-from include.source.observe import Observation, check_columns
+from include.source.observe import FoundColumns, Observation, check_columns
 from include.source.open import open_since, tell_long
 from include.source.reading import begin_reading, end_reading, is_moved
 from include.source.server import remembered_starts
 from include.source.yielding import giving_way
 from include.state.latest import TableState, write_keys
+from include.tables.drift import with_types
 from include.tables.schema import SourceTable
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def _read(connection: psycopg.Connection, table: SourceTable, known: Known) -> S
     started = monotonic()
     observation = begin_reading(connection, table)
     try:
-        reading, files, ignored = _find_changes(connection, table, known, observation)
+        reading, files = _find_changes(connection, table, known, observation)
     except (DataError, psycopg.Error):
         connection.rollback()
         if is_moved(connection, table, observation):
@@ -71,17 +72,18 @@ def _read(connection: psycopg.Connection, table: SourceTable, known: Known) -> S
     starts = remembered_starts(known.state.cursor if known.state else None, ended.server)
     ended = replace(ended, cursor=ended.cursor.model_copy(update={"starts": starts}))
     fingerprint = known.declared.fingerprint(table.name)
-    return _describe(replace(reading, observation=ended), files, ignored, fingerprint, monotonic() - started)
+    return _describe(replace(reading, observation=ended), files, fingerprint, monotonic() - started)
 
 
 def _find_changes(
     connection: psycopg.Connection, table: SourceTable, known: Known, observation: Observation
-) -> tuple["_Reading", list[FileEntry], list[str]]:
-    """What changed, the files that hold it, and the columns that are not declared."""
+) -> tuple["_Reading", list[FileEntry]]:
+    """What changed, and the files that hold it."""
     observation = after_seen(table, known, observation)
     base = find_base(table, known, observation)
-    ignored = check_columns(connection, table, observation.cursor.relation)
-    _tell_ignored(table, ignored, known.state)
+    columns = check_columns(connection, table, observation.cursor.relation)
+    _tell_columns(table, columns, known.state)
+    table = with_types(table, columns.wider)
     keys = compare_keys(connection, table, base, observation.next_xid)
     held = _held(table, known, base, keys)
     if base and not held:
@@ -92,9 +94,9 @@ def _find_changes(
     changed = not held and (keys.changed or known.is_ahead(table, state))
     held_since = open_since(connection, table, observation, known.state)
     joined = known.declared.is_joined(table.name)
-    reading = _Reading(table, state, observation, keys, changed, held, held_since, joined)
+    reading = _Reading(table, columns, state, observation, keys, changed, held, held_since, joined)
     needed = changed or (not held and joined and _is_expired(table, state))
-    return reading, _copy(connection, reading) if needed else [], ignored
+    return reading, _copy(connection, reading) if needed else []
 
 
 def _held(table: SourceTable, known: Known, base: Base | None, keys: Keys) -> str:
@@ -130,10 +132,15 @@ def _is_expired(table: SourceTable, base: TableState | None) -> bool:
     return bool(gone)
 
 
-def _tell_ignored(table: SourceTable, ignored: list[str], state: TableState | None) -> None:
-    new = sorted(set(ignored) - set(state.ignored_columns if state else ()))
+def _tell_columns(table: SourceTable, columns: FoundColumns, state: TableState | None) -> None:
+    """Say once which columns are not declared, and which have become wider."""
+    new = sorted(set(columns.ignored) - set(state.ignored_columns if state else ()))
     if new:
         log.warning("%s: columns that are not declared are ignored: %s", table.name, ", ".join(new))
+    wider = columns.wider.items() - (state.wider if state else {}).items()
+    if wider:
+        told = ", ".join(f"{name} is {kind}" for name, kind in sorted(wider))
+        log.warning("%s: columns are wider than declared, and so is what they feed: %s", table.name, told)
 
 
 @dataclass(frozen=True)
@@ -146,6 +153,7 @@ class _Reading:
     """
 
     table: SourceTable
+    columns: FoundColumns
     base: TableState | None
     observation: Observation
     keys: Keys
@@ -163,9 +171,7 @@ def _copy(connection: psycopg.Connection, reading: _Reading) -> list[FileEntry]:
     return copy_files(connection, table, selected, dense, reading.observation.observed_at)
 
 
-def _describe(
-    reading: _Reading, files: list[FileEntry], ignored: list[str], fingerprint: str, seconds: float
-) -> SourceRead:
+def _describe(reading: _Reading, files: list[FileEntry], fingerprint: str, seconds: float) -> SourceRead:
     table, base, observation, keys = reading.table, reading.base, reading.observation, reading.keys
     return SourceRead(
         table=table.name,
@@ -182,7 +188,8 @@ def _describe(
         keys_key=keys.known_key or write_keys(table.name, observation.observed_at, keys.current),
         files=files or (base.snapshot if base and not reading.changed else []),
         read_rows=sum(file.rows for file in files),
-        ignored_columns=ignored,
+        ignored_columns=reading.columns.ignored,
+        wider=reading.columns.wider,
         seconds=seconds,
         proofs=keys.findings.proofs,
         held_since=reading.held_since,

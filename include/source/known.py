@@ -41,10 +41,12 @@ class Findings:
 
     proofs: warehouse table → its proof, of those whose own source it is. joined_differ: whether rows of others, which
     join it, are unequal; then it is read whole, for what they joined may be what is wrong.
+    unequal: the keys of all rows that are not equal, changed ones too; None where not all were compared.
     """
 
     proofs: dict[str, Proof] = field(default_factory=dict)
     joined_differ: bool = False
+    unequal: KeySet | None = None
 
 
 Prove = Callable[[psycopg.Connection, Subject], Findings]

@@ -15,7 +15,9 @@ from include.common.postgres import binary_row, copy_rows
 from include.source.catalogue import Footing, find_footing
 from include.source.columns import find_columns
 from include.source.server import Server, system_of
+from include.tables.drift import fits, wider_columns
 from include.tables.schema import SourceTable
+from include.tables.types import INTEGERS
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,9 @@ FIRST_XID = 3
 
 LISTING_VERSION = 140_000
 """The first version of PostgreSQL that looks a value up in a list by its hash."""
+
+INTEGER_BITS = {"smallint": 15, "integer": 31, "bigint": 63}
+"""The bits of a number beside its sign."""
 
 STAMPED_KEY = binary_row(key=">i8", stamp=">i8")
 UNKNOWN_STAMP = -(1 << 63)
@@ -124,22 +129,30 @@ def suspicions(known: Cursor, observation: Observation) -> list[str]:
     return [reason for reason, holds in reasons.items() if holds]
 
 
-def check_columns(connection: psycopg.Connection, table: SourceTable, relation: int) -> list[str]:
-    """Compare the table's columns with the declared ones; gives the names of those that are not declared.
+@dataclass(frozen=True)
+class FoundColumns:
+    """How columns are other than declared. ignored: those that are not. wider: those that hold more, as what."""
 
-    Raises: DataError that names every column that is missing or has another type.
+    ignored: list[str]
+    wider: dict[str, str]
+
+
+def check_columns(connection: psycopg.Connection, table: SourceTable, relation: int) -> FoundColumns:
+    """Compare the table's columns with the declared ones.
+
+    Raises: DataError that names every column that is missing or cannot be read as declared, nor as a wider type.
     """
     found = find_columns(connection, relation)[relation]
     ignored = sorted(found.keys() - table.by_name.keys())
     wrong = [
         f"column {column.name} is {found.get(column.name, 'missing')}, declared as {column.type}"
         for column in table.columns
-        if found.get(column.name) != column.type
+        if column.name not in found or not fits(found[column.name], column.type)
     ]
     if wrong:
         undeclared = f" (not declared: {', '.join(ignored)})" if ignored else ""
         raise DataError(f"{table.name}: {'; '.join(wrong)}{undeclared}; correct its declaration or the source")
-    return ignored
+    return FoundColumns(ignored, wider_columns(table, found))
 
 
 def changed_since(table: SourceTable, cursor: Cursor, next_xid: int | None = None) -> sql.Composed:
@@ -186,8 +199,15 @@ def among(table: SourceTable, keys: KeySet) -> sql.Composed:
 
 
 def is_any(column: sql.Composable, kind: str, keys: Iterable[int]) -> sql.Composed:
-    """The condition that a column is one of these keys. kind: its own type, else the server compares one by one."""
-    return sql.SQL("{} = ANY({}::{}[])").format(column, sql.Literal(list(keys)), sql.SQL(kind))
+    """The condition that a column is one of these keys. kind: its own type, else the server compares one by one.
+
+    Where the column has been widened since it was declared, and keys need that, they are sent as what they need.
+    """
+    listed = list(keys)
+    most = max((max(key, -key - 1) for key in listed), default=0)
+    wide = next(name for name in INTEGERS if most < 1 << INTEGER_BITS[name])
+    sent = max(kind, wide, key=INTEGERS.index)
+    return sql.SQL("{} = ANY({}::{}[])").format(column, sql.Literal(listed), sql.SQL(sent))
 
 
 def select_keys(connection: psycopg.Connection, table: SourceTable, condition: sql.Composable) -> Selection:

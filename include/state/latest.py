@@ -42,6 +42,7 @@ class TableState(Manifest):
     rejected: warehouse table → keys of the rows that it could not take; they are read again by each run.
     reread: the check did not hold; the next run reads the table whole.
     held_since: since when, at least, a transaction has been open at the source that holds the cursor back.
+    wider: as in `SourceRead`.
     """
 
     observed_at: AwareDatetime
@@ -57,6 +58,7 @@ class TableState(Manifest):
     ignored_columns: list[str]
     last_load: LastLoad | None
     held_since: AwareDatetime | None = None
+    wider: dict[str, str] = Field(default_factory=dict)
 
 
 def held_seconds(held_since: datetime | None, observed_at: datetime) -> float | None:

@@ -124,6 +124,7 @@ def _table_state(work: Work, read: SourceRead, known: TableState | None) -> Tabl
         ignored_columns=read.ignored_columns,
         last_load=_last_load(work, read) or (known.last_load if known else None),
         held_since=read.held_since,
+        wider=read.wider,
     )
 
 

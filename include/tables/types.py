@@ -98,4 +98,11 @@ def _holds_sized(to: Type, of: Type) -> bool:
         return (to.family, of.family) == ("text", "citext")
     if to.family in {"time", *STAMPS}:
         return to.digits >= of.digits
-    return False
+    return to.family == "numeric" and _holds_number(to, of)
+
+
+def _holds_number(to: Type, of: Type) -> bool:
+    """As `holds`, of numbers that are written with the same digits in both."""
+    if not to.numbers or not of.numbers:
+        return not to.numbers
+    return to.numbers[1] == of.numbers[1] and to.numbers[0] >= of.numbers[0]

@@ -16,6 +16,7 @@ from include.warehouse import wire
 from include.warehouse.merge import note_deleted
 from include.warehouse.references import Refused, refuse_unreferenced
 from include.warehouse.tables import drop_constraints, restore_constraints
+from include.warehouse.widen import other_columns
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,9 @@ def _lay_bare(connection: psycopg.Connection, declared: Declarations, table: Sta
     for other in declared.referring_to(table).values():
         if connection.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(sql.Identifier(other.name))).fetchone():
             return f"{other.name} refers to it and has rows"
+    unlike = other_columns(connection, table)
+    if unlike:  # which rows on the wire would not fit
+        return f"columns have other types than declared: {', '.join(unlike)}"
     relied_on = connection.execute(RELIED_ON, [table.name]).fetchone()
     if relied_on:
         return f"the table is clustered, or replicated, by its index {relied_on[0]}"

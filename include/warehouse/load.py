@@ -20,6 +20,7 @@ from include.lake.rejected import first_examples
 from include.state.latest import read_keys
 from include.tables.belief import doubt
 from include.tables.declarations import Declarations
+from include.tables.drift import with_columns
 from include.tables.schema import Calendar, Dimension, Fact, StarTable
 from include.warehouse.fill import fill
 from include.warehouse.merge import (
@@ -33,6 +34,7 @@ from include.warehouse.merge import (
 )
 from include.warehouse.references import Refused, refuse_unreferenced
 from include.warehouse.refusals import REFUSALS, merge_each, set_aside_raw, stage_each
+from include.warehouse.widen import too_narrow, widen
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +79,12 @@ def load(declared: Declarations, table: StarTable, files: StarFiles) -> LoadResu
         earlier = _claim(connection, table)
         empty = _is_empty(connection, table)
         filling = empty and sum(file.rows for file in files.files) >= FILL_ROWS
-        _take_turn(connection, alone=filling)
+        table = with_columns(table, files.wider)
+        narrow = too_narrow(connection, table) if files.wider else {}
+        _take_turn(connection, alone=filling or bool(narrow))
         superseded = _is_superseded(table, files.inputs, earlier)
+        if narrow and not superseded:
+            widen(connection, table, narrow)
         fill_it = partial(_fill, connection, declared, table, files) if filling else None
         bring = partial(_bring, connection, table, files, fill_it)
         outcome = _Outcome() if superseded else bring(None if empty else earlier)

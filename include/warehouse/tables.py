@@ -12,7 +12,7 @@ from include.common.settings import WAREHOUSE_CONNECTION
 from include.source.columns import find_columns
 from include.tables.declarations import Declarations
 from include.tables.schema import Fact, StarTable
-from include.tables.types import known_type
+from include.tables.types import holds, known_type
 from include.warehouse import ddl
 
 log = logging.getLogger(__name__)
@@ -119,6 +119,8 @@ def _missing_columns(table: StarTable, found: dict[str, str] | None) -> list[sql
 
 def _alike(found: str, declared: str) -> bool:
     """Whether a column's type is of the declared one's kind; where it holds less, rows are refused one by one."""
+    if holds(found, declared):
+        return True
     one, other = known_type(found), known_type(declared)
     return one.array == other.array and (one.family == other.family or (one.is_text and other.is_text))
 

@@ -65,7 +65,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object], tim
     """
     real, readings = module.check_columns, [0]
 
-    def check_columns(*arguments: Any) -> list[str]:
+    def check_columns(*arguments: Any) -> Any:
         readings[0] += 1
         if readings[0] <= times:
             change()
