@@ -22,10 +22,13 @@ WRONG: dict[str, tuple[LiteralString, tuple[str, ...]]] = {
         "ALTER TABLE design ALTER file_name TYPE integer USING 1",
         ("design", "file_name", "integer", "declared as text"),
     ),
-    "wider key": ("ALTER TABLE design ALTER design_id TYPE bigint", ("design", "design_id", "bigint", "integer")),
+    "key of another kind": (
+        "ALTER TABLE design ALTER design_id TYPE numeric(10,0)",
+        ("design", "design_id", "numeric(10,0)", "integer"),
+    ),
     "time zone": (
         "ALTER TABLE design ALTER last_updated TYPE timestamptz(3)",
-        ("design", "last_updated", "timestamp(3) with time zone"),
+        ("design", "last_updated", "timestamptz(3)"),
     ),
     "missing stamp": ("ALTER TABLE design DROP COLUMN last_updated", ("design", "last_updated", "missing")),
     "missing table": ("ALTER TABLE design RENAME TO designs", ("design", "no table public.design")),
@@ -54,10 +57,10 @@ def test_a_table_that_is_not_as_declared_is_an_error_that_names_what_is_wrong(
 
 
 def test_every_wrong_column_is_named_at_once(system: System) -> None:
-    system.write("ALTER TABLE design DROP COLUMN file_name, ALTER design_name TYPE varchar(80)")
+    system.write("ALTER TABLE design DROP COLUMN file_name, ALTER design_name TYPE json USING '{}'")
     message = one_line(failed_ingest(system.run("design")), "correct its declaration or the source")
     assert "file_name is missing" in message
-    assert "design_name is varchar(80), declared as text" in message
+    assert "design_name is json, declared as text" in message
 
 
 def test_the_other_tables_load_and_are_recorded(system: System, recorded: Recorded) -> None:

@@ -32,7 +32,7 @@ def test_status_shows_each_table_with_its_lag_and_counts(command: Command) -> No
 
 
 def test_status_in_json_tells_what_was_recorded(command: Command, change: Change) -> None:
-    change("UPDATE sales_order SET unit_price = 'NaN' WHERE sales_order_id = 1")
+    change("UPDATE sales_order SET agreed_delivery_date = 'soon' WHERE sales_order_id = 1")
     command("run")
     table = command("status", "--json").json["tables"]["sales_order"]
     assert (table["rows"], table["last_load"]["new"], table["last_load"]["rejected"]) == (200, 199, 1)

@@ -46,7 +46,6 @@ def assert_equal_bytes(system: System, table: Dimension | Fact) -> None:
     assert binary(system.endpoints.warehouse_url, query) == source
 
 
-@pytest.mark.postgres_versions(16, 18)
 @pytest.mark.parametrize("declared", EDGES)
 def test_every_value_arrives_by_the_first_load_and_by_changes(system_of: MakeSystem, declared: str) -> None:
     source, statements = valued(declared)
