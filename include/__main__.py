@@ -59,9 +59,24 @@ def _parser(declared: Declarations) -> argparse.ArgumentParser:
     audit.add_argument("--heal", action="store_true", help="read rows that differ again, and compare once more")
     audit.add_argument("--json", action="store_true", help="print the result as JSON")
     audit.set_defaults(command=_audit)
+    _add_declare(commands)
     describe = commands.add_parser("describe", help="print the data dictionary as Markdown")
     describe.set_defaults(command=_describe)
     return parser
+
+
+def _add_declare(commands: Any) -> None:
+    declare = commands.add_parser("declare", help="write declarations from the source's own catalogue: a first star")
+    declare.add_argument("--tables", type=_table_names, default=(), metavar="a,b", help="these tables alone")
+    declare.add_argument("--schema", type=_table_names, default=(), metavar="a,b", help="tables of these schemas alone")
+    declare.add_argument("--facts", type=_table_names, default=(), metavar="a,b", help="tables that are to be facts")
+    told = "tables to leave out, or columns (table.column), as personal data"
+    declare.add_argument("--exclude", type=_table_names, default=(), metavar="a,b.c", help=told)
+    declare.add_argument("--dry-run", action="store_true", help="print the files, and write none")
+    declare.add_argument("--diff", action="store_true", help="show what source and declarations disagree on instead")
+    declare.add_argument("--into", default="include/own", help="the package's folder (default: %(default)s)")
+    declare.add_argument("--overwrite", action="store_true", help="also replace files that were edited since")
+    declare.set_defaults(command=_declare)
 
 
 def _add_tables(command: argparse.ArgumentParser, declared: Declarations, meaning: str) -> None:
@@ -155,6 +170,20 @@ def _print_audits(found: Sequence[Any], audits: Sequence[Any]) -> None:
     print_audits(found, "Compared with the source")
     if audits is not found:
         print_audits(audits, "Compared again, after rows that differed were read and loaded anew")
+
+
+def _declare(declared: Declarations, options: argparse.Namespace) -> int:
+    """0 where declarations were written, or with `--diff`, where they and the source agree."""
+    with redirect_stdout(sys.stderr):
+        from include.declare.command import draw_up, find_disagreements
+
+    if options.diff:
+        found = find_disagreements(declared, options.schema, options.tables)
+        print("\n".join(found) if found else "The source is as declared.")
+        return 1 if found else 0
+    for line in draw_up(options):
+        print(line)
+    return 0
 
 
 def _describe(declared: Declarations, _: argparse.Namespace) -> int:

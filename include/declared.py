@@ -1,11 +1,18 @@
-"""Which declarations this project moves. Another set is named here, or by the environment variable DECLARATIONS."""
+"""Which declarations this project moves: those of `include/own`, where `declare` has written such, else ToteSys's.
+
+The environment variable DECLARATIONS names another package.
+"""
 
 import os
 from importlib import import_module
+from importlib.util import find_spec
 
 from include.tables.declarations import Declarations
 
-MODULE = os.environ.get("DECLARATIONS", "include.totesys")
+OWN = "include.own"
+"""The package that `python -m include declare` writes."""
+
+MODULE = os.environ.get("DECLARATIONS") or (OWN if find_spec(OWN) else "include.totesys")
 """The package that declares them."""
 
 DECLARED: Declarations = import_module(MODULE).DECLARED

@@ -1,0 +1,1 @@
+"""Declarations written from a live database's catalogue, and held against it."""

@@ -1,0 +1,36 @@
+"""What a live source and the declarations disagree on."""
+
+from collections.abc import Iterator
+
+from include.declare.catalogue import FoundTable
+from include.tables.declarations import Declarations
+from include.tables.drift import fits
+from include.tables.schema import SourceTable
+
+
+def disagreements(declared: Declarations, found: list[FoundTable]) -> Iterator[str]:
+    """A sentence for each thing that is otherwise in the source than declared, or is not declared at all."""
+    there = {table.place: table for table in found}
+    places = {table.place for table in declared.sources.values()}
+    for table in declared.sources.values():
+        if table.place in there:
+            yield from _in_table(table, there[table.place])
+        else:
+            yield f"{table.name}: the source has no table {table.place}"
+    yield from (f"{place}: not declared" for place in sorted(there.keys() - places))
+
+
+def _in_table(table: SourceTable, found: FoundTable) -> Iterator[str]:
+    columns = {column.name: column for column in found.columns}
+    for declared in table.columns:
+        column = columns.get(declared.name)
+        if column is None:
+            yield f"{table.name}.{declared.name}: the source has no such column"
+        elif column.type != declared.type:
+            how = "is read on as that" if fits(column.type, declared.type) else "cannot be read"
+            yield f"{table.name}.{declared.name}: is {column.type}, declared as {declared.type}; it {how}"
+        elif column.nullable and not declared.nullable:
+            yield f"{table.name}.{declared.name}: may be NULL, and is declared as never NULL"
+    yield from (f"{table.name}.{name}: not declared" for name in columns if name not in table.by_name)
+    if found.keys and (table.key,) not in found.keys:
+        yield f"{table.name}: nothing at the source keeps its key {table.key} unique and never NULL"

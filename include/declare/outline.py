@@ -1,0 +1,258 @@
+"""A first star, drawn from what refers to what: dimensions, facts, look-ups that are joined; and what could not be."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from include.common.errors import DeclarationError
+from include.declare.catalogue import FoundTable, Reference
+from include.declare.naming import distinct, fold
+from include.tables.declarations import Declarations
+from include.tables.schema import Column, Dimension, Fact, Join, SourceColumn, SourceTable
+from include.tables.types import INTEGERS, NAMED, STAMPS, known_type
+
+STAMP_NAMES = ("last_updated", "last_update", "updated_at", "modified_at", "changed_at", "last_modified", "modified",
+               "modified_date", "updated", "updated_on", "modified_on", "last_changed", "date_modified")  # fmt: skip
+"""What columns are called that tell when a row was last written, the likeliest first."""
+
+LOOKUP_ROWS, LOOKUP_COLUMNS = 1_000, 4
+"""The largest table that is joined into the one dimension that refers to it."""
+
+LARGE_ROWS = 1_000
+"""From how many rows on a table that others refer to can be a fact, if it refers to several tables itself."""
+
+
+@dataclass
+class Outline:
+    """Declarations that were drawn up. decided: why so, a sentence each. left: what could not be declared, and why."""
+
+    declared: Declarations
+    decided: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A table of the source as it is declared. names: its columns → what the warehouse calls them."""
+
+    found: FoundTable
+    table: SourceTable
+    names: Mapping[str, str]
+
+
+def outline(found: list[FoundTable], facts: Iterable[str] = (), excluded: Iterable[str] = ()) -> Outline:
+    """A first star of these tables. facts: those that are to be facts. excluded: tables, or columns as "table.column".
+
+    Raises: DeclarationError that names what is excluded, or to be a fact, and is not there.
+    """
+    left: list[str] = []
+    kept = _without(found, set(excluded))
+    sources = _declare_sources(kept, left)
+    chosen = _chosen_facts(sources, set(facts))
+    drawing = _Drawing(sources, chosen)
+    star = [drawing.table(source) for source in sources.values() if source.table.name not in drawing.joined]
+    declared = Declarations.of([source.table for source in sources.values()], star)
+    return Outline(declared, drawing.decided, left)
+
+
+def _without(found: list[FoundTable], excluded: set[str]) -> list[FoundTable]:
+    """The tables, without those that are excluded and without columns that are."""
+    known = {name for table in found for name in _called(table)}
+    known |= {f"{name}.{column.name}" for table in found for name in _called(table) for column in table.columns}
+    if excluded - known:
+        raise DeclarationError(f"--exclude: the source has no {', '.join(sorted(excluded - known))}")
+    kept = [table for table in found if not excluded & set(_called(table))]
+    for table in kept:
+        named = {f"{name}.{column.name}": column.name for name in _called(table) for column in table.columns}
+        gone = {named[name] for name in excluded & named.keys()}
+        table.columns = [column for column in table.columns if column.name not in gone]
+        table.keys = [key for key in table.keys if not gone & set(key)]
+        table.references = [reference for reference in table.references if not gone & set(reference.columns)]
+    return kept
+
+
+def _called(table: FoundTable) -> tuple[str, str]:
+    return table.name, table.place
+
+
+def _declare_sources(found: list[FoundTable], left: list[str]) -> dict[int, _Source]:
+    """Relation → its declaration, of those that can be declared. left: takes a sentence for each other."""
+    left += [f"{table.place}: {why}" for table in found if (why := _hindrance(table))]
+    able = [table for table in found if not _hindrance(table)]
+    names = _names(able)
+    relations = {table.relation: name for table, name in zip(able, names, strict=True)}
+    return {table.relation: _declare(table, relations) for table in able}
+
+
+def _hindrance(table: FoundTable) -> str:
+    """Why a table cannot be declared; empty where it can."""
+    if not table.keys:
+        return "it has no key: a column, or several, that are unique and never NULL"
+    if not _key(table):
+        return f"its key ({', '.join(table.keys[0])}) is no single integer"
+    return ""
+
+
+def _key(table: FoundTable) -> str:
+    """The integer column that is a key of its own; empty where there is none."""
+    types = {column.name: column.type for column in table.columns}
+    return next((key[0] for key in table.keys if len(key) == 1 and types[key[0]] in INTEGERS), "")
+
+
+def _names(tables: list[FoundTable]) -> list[str]:
+    """What the pipeline calls them: with the schema before it, where two have one name."""
+    folded = [fold(table.name) for table in tables]
+    full = [
+        fold(f"{table.schema}_{table.name}") if folded.count(name) > 1 else name
+        for table, name in zip(tables, folded, strict=True)
+    ]
+    return distinct(full)
+
+
+def _declare(table: FoundTable, relations: Mapping[int, str]) -> _Source:
+    targets = {
+        reference.columns[0]: relations[reference.relation]
+        for reference in table.references
+        if len(reference.columns) == 1 and reference.relation in relations
+    }
+    columns = tuple(
+        SourceColumn(column.name, column.type, column.nullable, targets.get(column.name)) for column in table.columns
+    )
+    name = relations[table.relation]
+    declared = SourceTable(
+        name,
+        _key(table),
+        columns,
+        schema=table.schema,
+        relation="" if table.name == name else table.name,
+        stamp=_stamp(table),
+    )
+    names = distinct((fold(column.name) for column in table.columns), ("valid_from", "valid_to"))
+    return _Source(table, declared, dict(zip(declared.by_name, names, strict=True)))
+
+
+def _stamp(table: FoundTable) -> str:
+    stamps = {fold(column.name): column.name for column in table.columns if _is_instant(column.type)}
+    return next((stamps[name] for name in STAMP_NAMES if name in stamps), "")
+
+
+def _is_instant(declared: str) -> bool:
+    kind = known_type(declared)
+    return kind.family in STAMPS and not kind.array
+
+
+def _chosen_facts(sources: dict[int, _Source], names: set[str]) -> set[str]:
+    """The names that the pipeline gave to the tables that are to be facts."""
+    called = {name: own.table.name for own in sources.values() for name in (*_called(own.found), own.table.name)}
+    if names - called.keys():
+        missing = ", ".join(sorted(names - called.keys()))
+        raise DeclarationError(f"--facts: the source has no {missing} that can be declared")
+    return {called[name] for name in names}
+
+
+class _Drawing:
+    """Which of the source's tables become what."""
+
+    def __init__(self, sources: dict[int, _Source], facts: set[str]) -> None:
+        self._sources = sources
+        self.decided: list[str] = []
+        self.facts = facts or {source.table.name for source in sources.values() if self._is_fact(source)}
+        others = [source for source in sources.values() if source.table.name not in self.facts]
+        self.joined = {source.table.name for source in others if self._joined_by(source)}
+        self._dimensions: dict[str, Dimension] = {}
+
+    def table(self, source: _Source) -> Dimension | Fact:
+        """What a table becomes."""
+        return self._fact(source) if source.table.name in self.facts else self._dimension(source)
+
+    def _referring(self, source: _Source) -> list[tuple[_Source, Reference]]:
+        """Who refers to a table, but for itself."""
+        return [
+            (other, reference)
+            for other in self._sources.values()
+            for reference in other.found.references
+            if reference.relation == source.found.relation and other is not source
+        ]
+
+    def _targets(self, source: _Source) -> set[int]:
+        found = {reference.relation for reference in source.found.references}
+        return (found & self._sources.keys()) - {source.found.relation}
+
+    def _is_fact(self, source: _Source) -> bool:
+        """What refers to others and nobody refers to; and what is large and refers to several."""
+        targets = self._targets(source)
+        if not self._referring(source):
+            return bool(targets)
+        return len(targets) > 1 and source.found.rows >= LARGE_ROWS
+
+    def _joined_by(self, source: _Source) -> bool:
+        """Whether a table is a small look-up of one dimension."""
+        referring = self._referring(source)
+        small = source.found.rows <= LOOKUP_ROWS and len(source.table.columns) <= LOOKUP_COLUMNS
+        if len(referring) != 1 or not small or self._targets(source):
+            return False
+        other, reference = referring[0]
+        direct = reference.target == (source.table.key,) and len(reference.columns) == 1
+        return direct and other.table.name not in self.facts and not other.table.by_name[reference.columns[0]].nullable
+
+    def _dimension(self, source: _Source) -> Dimension:
+        table = source.table
+        if table.name in self._dimensions:
+            return self._dimensions[table.name]
+        joins, columns = list[Join](), [self._column(source, name) for name in table.by_name]
+        for reference in source.found.references:
+            other = self._sources.get(reference.relation)
+            if other and other.table.name in self.joined:
+                joins.append(Join(other.table, reference.columns[0]))
+                columns += _joined_columns(other, reference.columns[0], {column.name for column in columns})
+        made = Dimension(
+            f"dim_{table.name}", source.names[table.key], table, tuple(columns), tuple(joins), source.found.comment
+        )
+        self._dimensions[table.name] = made
+        told = f", with {', '.join(join.table.name for join in joins)} joined" if joins else ""
+        self.decided.append(f"{source.found.place}: the dimension {made.name}{told}")
+        return made
+
+    def _fact(self, source: _Source) -> Fact:
+        table = source.table
+        columns = tuple(self._column(source, name, self._reference(source, name)) for name in table.by_name)
+        taken = {column.name for column in columns} | {"valid_from", "valid_to"}
+        (record_id,) = distinct([f"{table.name}_record_id"], taken)
+        self.decided.append(f"{source.found.place}: the fact fact_{table.name}")
+        return Fact(f"fact_{table.name}", record_id, source.names[table.key], table, columns, source.found.comment)
+
+    def _reference(self, source: _Source, name: str) -> Dimension | None:
+        """The dimension that a fact's column refers to."""
+        for reference in source.found.references:
+            other = self._sources.get(reference.relation)
+            if reference.columns == (name,) and other and reference.target == (other.table.key,):
+                plain = other.table.name in self.facts or other.table.name in self.joined
+                same = source.table.by_name[name].type == other.table.key_type
+                return None if plain or not same or other is source else self._dimension(other)
+        return None
+
+    def _column(self, source: _Source, name: str, references: Dimension | None = None) -> Column:
+        column = source.table.by_name[name]
+        comment = next(found.comment for found in source.found.columns if found.name == name)
+        return Column(
+            source.names[name], _kept_type(column.type), name, column.nullable, references, description=_line(comment)
+        )
+
+
+def _joined_columns(other: _Source, on: str, taken: set[str]) -> list[Column]:
+    """The columns of a look-up but for its key, called after it."""
+    columns = [column for column in other.table.columns if column.name != other.table.key]
+    ends = [other.names[column.name].removeprefix(other.table.name).strip("_") for column in columns]
+    called = [fold(f"{other.table.name}_{end}") for end in ends]
+    return [
+        Column(name, _kept_type(column.type), (on, column.name), column.nullable)
+        for column, name in zip(columns, distinct(called, taken), strict=True)
+    ]
+
+
+def _kept_type(declared: str) -> str:
+    """The warehouse's type of a source column."""
+    return "text" if known_type(declared).family == NAMED else declared
+
+
+def _line(comment: str) -> str:
+    return " ".join(comment.split())

@@ -1,0 +1,212 @@
+"""A live database's catalogue becomes declarations, and they a running star."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+
+from include.common.errors import DeclarationError
+from include.declare.command import draw_up, find_disagreements
+from include.declare.naming import distinct, fold
+from include.pipeline import audit_tables
+from include.tables.declarations import Declarations
+from include.tables.schema import Calendar, Fact
+from tests.acceptance.system import System
+from tests.machinery.conftest import MakeSystem, declare
+
+SAMPLES = {file.stem: file.read_text() for file in sorted((Path(__file__).parent / "samples").glob("*.sql"))}
+
+DeclareIt = Callable[..., list[str]]
+
+
+@pytest.fixture
+def declare_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeclareIt:
+    """A function that does the command `declare` in an empty folder, and gives what it tells."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def run(**options: Any) -> list[str]:
+        asked = {"schema": (), "tables": (), "facts": (), "exclude": (), "dry_run": False, "overwrite": False}
+        return list(draw_up(SimpleNamespace(**{**asked, "into": "own", **options})))  # type: ignore[arg-type]
+
+    return run
+
+
+def declared_in(package: str = "own") -> Declarations:
+    import sys
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        del sys.modules[name]
+    found = import_module(package).DECLARED
+    assert isinstance(found, Declarations)
+    return found
+
+
+@pytest.fixture
+def rental(system_of: MakeSystem) -> System:
+    """A pipeline without declarations whose source is a film rental."""
+    return system_of(declare(), SAMPLES["rental"])
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_a_sample_becomes_a_running_star(system_of: MakeSystem, declare_it: DeclareIt, sample: str) -> None:
+    system = system_of(declare(), SAMPLES[sample])
+    declare_it()
+    system.declared = declared_in()
+    done = system.run_cleanly()
+    assert not any(load.rejected for load in done.of_kind("load").values())
+    assert not any(read.changed for read in system.run_cleanly().of_kind("ingest").values())
+    assert all(audit.equal for audit in audit_tables(system.declared, ()))
+    for table in system.declared.star.values():
+        assert not isinstance(table, Calendar)
+        counted = done.of_kind("load")[table.name].new
+        (rows,) = system.source(f'SELECT count(*) FROM "{table.source.schema}"."{table.source.found_name}"')[0]  # type: ignore[arg-type]  # noqa: S608
+        assert counted == rows
+
+
+def test_what_is_referenced_is_a_dimension_what_refers_a_fact_and_a_small_look_up_is_joined(
+    rental: System, declare_it: DeclareIt
+) -> None:
+    told = declare_it()
+    declared = declared_in()
+    assert list(declared.star) == ["dim_actor", "dim_customer", "dim_film", "dim_staff", "fact_rental"]
+    film, fact = declared.star["dim_film"], declared.star["fact_rental"]
+    assert film.source_names == ("film", "language")
+    assert [column.name for column in film.columns][-1] == "language_name"
+    assert film.description == "A film that can be rented."
+    assert isinstance(fact, Fact)
+    references = {column.name: column.references.name for column in fact.columns if column.references}
+    assert references == {"film_id": "dim_film", "customer_id": "dim_customer", "staff_id": "dim_staff"}
+    assert fact.source.stamp == "last_update"
+    assert "public.film: the dimension dim_film, with language joined" in told
+    assert "not declared: public.film_actor: its key (actor_id, film_id) is no single integer" in told
+    assert "not declared: public.film_list: it has no key: a column, or several, that are unique and never NULL" in told
+    assert told[-1] == "6 source tables, 4 dimensions and 1 facts written to own"
+
+
+def test_tables_and_columns_can_be_left_out_and_facts_chosen(rental: System, declare_it: DeclareIt) -> None:
+    declare_it(exclude=("public.customer", "staff.password", "film.fulltext"), facts=("film",))
+    declared = declared_in()
+    assert list(declared.star) == ["dim_actor", "dim_language", "dim_rental", "fact_film"]
+    assert "password" not in declared.sources["staff"].by_name
+    assert "fulltext" not in declared.sources["film"].by_name
+    declare_it(tables=("film", "public.language"), schema=("public",))
+    assert list(declared_in().sources) == ["film", "language"]
+
+
+def test_names_of_every_kind_are_folded_and_told_apart(system_of: MakeSystem, declare_it: DeclareIt) -> None:
+    system = system_of(declare(), SAMPLES["shop"])
+    told = declare_it()
+    declared = declared_in()
+    assert list(declared.sources) == [
+        "countries", "customers", "sales_order_lines", "orders", "products", "public_order_lines",
+    ]  # fmt: skip
+    lines = declared.star["fact_sales_order_lines"]
+    assert [column.name for column in lines.columns] == [
+        "line_id", "order_id", "product_id", "quantity", "net", "valid_from_2",
+    ]  # fmt: skip
+    references = [column.references.name for column in lines.columns if column.references]
+    assert references == ["dim_orders", "dim_products"]
+    for where in ("public.orders: its key (id)", "public.log: it has no key", "public.measured: its key (id, at)"):
+        assert any(line.startswith(f"not declared: {where}") for line in told), where
+    assert system.source("SELECT 1") == [(1,)]
+
+
+def test_an_edited_file_is_not_overwritten_unless_told(rental: System, declare_it: DeclareIt) -> None:
+    declare_it()
+    file = Path("own/star/dim_film.py")
+    declare_it()
+    file.write_text(file.read_text().replace("A film that", "Whatever"))
+    before = {path: path.read_text() for path in Path("own").rglob("*.py")}
+    rental.write("CREATE TABLE more (id integer PRIMARY KEY)")
+    with pytest.raises(DeclarationError, match=r"own/star/dim_film\.py: edited by hand; nothing was written"):
+        declare_it()
+    assert {path: path.read_text() for path in Path("own").rglob("*.py")} == before
+    declare_it(overwrite=True)
+    assert "Whatever" not in file.read_text()
+    assert Path("own/star/dim_more.py").exists()
+
+
+def test_what_is_no_longer_drawn_is_deleted_unless_somebody_edited_it(rental: System, declare_it: DeclareIt) -> None:
+    declare_it()
+    assert "own/star/dim_actor.py: deleted, as its table is no longer drawn" in declare_it(exclude=("actor",))
+    assert "dim_actor" not in declared_in().star
+    declare_it()
+    file = Path("own/star/dim_actor.py")
+    file.write_text(f"{file.read_text()}# mine\n")
+    with pytest.raises(DeclarationError, match=r"own/star/dim_actor\.py: edited by hand"):
+        declare_it(exclude=("actor",))
+    assert "dim_actor" in declared_in().star
+
+
+def test_a_dry_run_shows_the_files_and_writes_none(rental: System, declare_it: DeclareIt) -> None:
+    told = "\n".join(declare_it(dry_run=True))
+    assert "# own/star/fact_rental.py" in told
+    assert 'Column("rented_at", "timestamptz", "rented_at")' in told
+    assert told.endswith("would be written to own")
+    assert not Path("own").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"tables": ("nothing",)}, "nothing"),
+        ({"schema": ("nowhere",)}, "nowhere"),
+        ({"exclude": ("film.nothing",)}, r"film\.nothing"),
+        ({"facts": ("film_list",)}, "film_list"),
+        ({"tables": ("film_list",)}, r"nothing can be declared: public\.film_list"),
+    ],
+)
+def test_what_is_not_there_is_named(rental: System, declare_it: DeclareIt, options: dict[str, Any], named: str) -> None:
+    with pytest.raises(DeclarationError, match=named):
+        declare_it(**options)
+    assert not Path("own").exists()
+
+
+def test_the_difference_between_source_and_declarations_is_told(rental: System, declare_it: DeclareIt) -> None:
+    declare_it()
+    declared = declared_in()
+    assert find_disagreements(declared, (), ()) == ["public.film_actor: not declared", "public.film_list: not declared"]
+    rental.write(
+        "ALTER TABLE customer DROP COLUMN email, ADD phone text, ALTER name DROP NOT NULL, ALTER active TYPE text;"
+        "ALTER TABLE rental DROP CONSTRAINT rental_film_id_fkey; DROP TABLE film_actor, actor"
+    )
+    rental.write("ALTER TABLE rental ALTER film_id TYPE bigint")
+    assert find_disagreements(declared, (), ()) == [
+        "actor: the source has no table public.actor",
+        "customer.name: may be NULL, and is declared as never NULL",
+        "customer.email: the source has no such column",
+        "customer.active: is text, declared as boolean; it cannot be read",
+        "customer.phone: not declared",
+        "rental.film_id: is bigint, declared as integer; it is read on as that",
+        "public.film_list: not declared",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "folded"),
+    [
+        ("OrderLines", "order_lines"), ("Straße Nr. 5", "strasse_nr_5"), ("HTTPServer", "http_server"),
+        ("1st", "n1_st"), ("user_id", "user_id"), ("CustomerID", "customer_id"), ("Größe", "grosse"),
+        ("東京", "unnamed"), ("___", "unnamed"),
+    ],
+)  # fmt: skip
+def test_names_are_folded_to_lower_case_words(name: str, folded: str) -> None:
+    assert fold(name) == folded
+
+
+def test_names_that_come_to_one_are_told_apart() -> None:
+    assert distinct(["a", "a", "a_2", "a"], ["b"]) == ["a", "a_2", "a_2_2", "a_3"]
+
+
+def test_five_hundred_tables_are_declared(system_of: MakeSystem, declare_it: DeclareIt, source_url: str) -> None:
+    system_of(declare())
+    with psycopg.connect(source_url) as connection:
+        for number in range(500):
+            connection.execute(f"CREATE TABLE t{number} (id integer PRIMARY KEY, name text)".encode())
+    assert declare_it()[-1] == "500 source tables, 500 dimensions and 0 facts written to own"
+    assert len(declared_in().star) == 500
