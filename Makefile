@@ -49,8 +49,8 @@ $(VENV)/.built: $(REQUIREMENTS)
 	@echo "$(VENV) is ready"
 
 .PHONY: run
-run: make-build ## Run the whole pipeline on this machine: RUN_OPTIONS=--help tells how
-	$(IN_VENV) local.run $(RUN_OPTIONS)
+run: make-build ## Run it all on this machine, SOURCE=postgresql://… from a database of yours: RUN_OPTIONS=--help tells how
+	@$(IN_VENV) local.run $(if $(SOURCE),--source "$(SOURCE)") $(RUN_OPTIONS)
 
 # The image is built from the package index that pip is configured with.
 COMPOSE_UP := PIP_INDEX_URL=$${PIP_INDEX_URL:-$$(pip config get global.index-url 2>/dev/null || true)} \

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -175,13 +176,16 @@ def _print_audits(found: Sequence[Any], audits: Sequence[Any]) -> None:
 def _declare(declared: Declarations, options: argparse.Namespace) -> int:
     """0 where declarations were written, or with `--diff`, where they and the source agree."""
     with redirect_stdout(sys.stderr):
-        from include.declare.command import draw_up, find_disagreements
+        from include.declare.command import Wanted, draw_up, find_disagreements, keep, show
 
     if options.diff:
         found = find_disagreements(declared, options.schema, options.tables)
         print("\n".join(found) if found else "The source is as declared.")
         return 1 if found else 0
-    for line in draw_up(options):
+    drawn = draw_up(Wanted(options.tables, options.schema, options.facts, options.exclude))
+    folder = Path(options.into)
+    lines = show(drawn, folder) if options.dry_run else keep(drawn, folder, ".".join(folder.parts), options.overwrite)
+    for line in lines:
         print(line)
     return 0
 

@@ -1,7 +1,8 @@
 """The whole pipeline on one machine, once: `python -m local.run`, called by `make run`.
 
 It starts two PostgreSQL servers and an S3 API, fills a ToteSys database as the live one was measured, lets Airflow
-run the DAG, and asks the warehouse a business question.
+run the DAG, and asks the warehouse a business question. With `--source` it reads another database instead, and changes
+nothing there: a star is declared from its catalogue, and filled.
 """
 
 import argparse
@@ -14,12 +15,15 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 
 import psycopg
+from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
 from local import totesys
 from local.airflow import DAG_FILE, airflow_settings, load_dag, migrate, run_dag
-from local.environment import LocalEnvironment
+from local.aws import AwsServer
+from local.environment import Buckets, Endpoints, LocalEnvironment
+from local.postgres import PostgresServer
 
 QUESTION = "Which designs earned most in the last quarter with sales, in pounds sterling?"
 
@@ -38,6 +42,15 @@ ANSWER = """
      ORDER BY revenue DESC
      LIMIT 5"""
 
+PACKAGE = "declared_source"
+"""The package of what is declared for one run."""
+
+KEEP = """
+To keep it: with AIRFLOW_CONN_TOTESYS set to the source, `python -m include declare` writes these declarations to
+include/own, where the DAG, the page and the checks find them. docs/adopting.md goes on from there."""
+
+WAREHOUSE_VERSION = 18
+
 console = Console()
 
 
@@ -46,55 +59,97 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.run", description=__doc__)
     parser.add_argument("--sales-orders", type=int, default=9_845, help="size of the source (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="what the source's values are drawn from")
+    parser.add_argument(
+        "--source", default="", help="postgresql://… of a database to read in place of the simulated one"
+    )
     options = parser.parse_args()
     with TemporaryDirectory(prefix="totesys-run-") as home:
-        return _run(options, Path(home))
+        return run_on(options.source, Path(home)) if options.source else _run(options, Path(home))
 
 
 def _run(options: argparse.Namespace, home: Path) -> int:
     with LocalEnvironment(airflow_home=home) as environment:
         os.environ.update(environment.variables() | airflow_settings(DAG_FILE.parent))
         console.print("Started two PostgreSQL servers and an S3 API.")
-        with _timed("Filled ToteSys"), psycopg.connect(environment.source_url) as source:
+        with timed("Filled ToteSys"), psycopg.connect(environment.source_url) as source:
             totesys.create_schema(source)
             totesys.fill(source, sales_orders=options.sales_orders, seed=options.seed)
-        with _timed("Made Airflow's metadata database"):
-            migrate(home)
-        with _timed("Ran the DAG totesys_warehouse"):
-            run = run_dag(load_dag())
-        if run.state != "success":
-            console.print(f"[red]The run ended as {run.state}.[/red]", (home / "dag-test.log").read_text()[-5000:])
+        if not do_one_run(home):
             return 1
         with psycopg.connect(environment.warehouse_url) as warehouse:
-            _show_moved(environment.source_url, warehouse)
+            show_moved(environment.source_url, warehouse)
             _answer(warehouse)
     return 0
 
 
+def run_on(source_url: str, home: Path) -> int:
+    """One run from a database of the caller's own, which is only read, into an embedded warehouse."""
+    with PostgresServer(WAREHOUSE_VERSION) as warehouse, AwsServer() as aws:
+        url, buckets = warehouse.create_database("warehouse"), Buckets().create(aws.endpoint_url)
+        endpoints = Endpoints(source_url, url, aws.endpoint_url, buckets)
+        os.environ.update(endpoints.variables(home) | airflow_settings(DAG_FILE.parent))
+        console.print("Started a PostgreSQL server and an S3 API.")
+        if not _declare(home / "declarations") or not do_one_run(home):
+            return 1
+        with psycopg.connect(url) as connection:
+            show_moved(source_url, connection)
+    console.print(KEEP, soft_wrap=True)
+    return 0
+
+
+def _declare(folder: Path) -> bool:
+    """Declare a star of the source's tables in a package that the DAG then finds; gives whether one could be."""
+    from include.common.errors import DataError, DeclarationError, ServiceError
+    from include.declare.command import Wanted, draw_up, keep
+
+    try:
+        with timed("Declared a star"):
+            for line in keep(draw_up(Wanted()), folder / PACKAGE, PACKAGE):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+    except (DeclarationError, DataError, ServiceError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return False
+    sys.path.insert(0, str(folder))
+    os.environ["DECLARATIONS"] = PACKAGE
+    return True
+
+
+def do_one_run(home: Path) -> bool:
+    """Let Airflow run the DAG once; gives whether it succeeded. home: Airflow's folder."""
+    with timed("Made Airflow's metadata database"):
+        migrate(home)
+    with timed("Ran the DAG totesys_warehouse"):
+        run = run_dag(load_dag())
+    if run.state != "success":
+        console.print(f"[red]The run ended as {run.state}.[/red]", (home / "dag-test.log").read_text()[-5000:])
+    return bool(run.state == "success")
+
+
 @contextmanager
-def _timed(done: str) -> Iterator[None]:
+def timed(done: str) -> Iterator[None]:
+    """Tell how long it took when it is done."""
     started = monotonic()
     yield
     console.print(f"{done} in {monotonic() - started:.1f} s.")
 
 
-def _show_moved(source_url: str, warehouse: psycopg.Connection) -> None:
+def show_moved(source_url: str, warehouse: psycopg.Connection) -> None:
     """Rows of each warehouse table, beside those of the source table that it is made from."""
     from include.declared import DECLARED
+    from include.source.observe import relation
     from include.tables.schema import Calendar
 
     table = Table("warehouse table", "rows", "made from", "rows", title="What was moved", title_justify="left")
     with psycopg.connect(source_url) as source:
         for star in DECLARED.star.values():
             origins = ", ".join(star.source_names) or "the calendar"
-            rows = star.days if isinstance(star, Calendar) else _count(source, star.source.name)
-            table.add_row(star.name, f"{_count(warehouse, star.name):,}", origins, f"{rows:,}")
+            rows = star.days if isinstance(star, Calendar) else _count(source, relation(star.source))
+            table.add_row(star.name, f"{_count(warehouse, sql.Identifier(star.name)):,}", origins, f"{rows:,}")
     _print_right(table)
 
 
-def _count(connection: psycopg.Connection, table: str) -> int:
-    statement = psycopg.sql.SQL("SELECT count(*) FROM {}").format(psycopg.sql.Identifier(table))
-    row = connection.execute(statement).fetchone()
+def _count(connection: psycopg.Connection, table: sql.Identifier) -> int:
+    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(table)).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -1,7 +1,7 @@
 """The command `declare`: from a live source to a package of declarations."""
 
-import argparse
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from include.common.errors import DeclarationError
@@ -15,22 +15,43 @@ from include.tables.declarations import Declarations
 from include.tables.schema import Fact
 
 
-def draw_up(options: argparse.Namespace) -> Iterator[str]:
-    """Declare a star of the source's tables, write it (but with `dry_run`), and tell what was decided, line by line.
+@dataclass(frozen=True)
+class Wanted:
+    """Which of the source's tables are declared, and as what. exclude: tables, or columns as "table.column"."""
 
-    Raises: DeclarationError where nothing can be declared, or a file was edited; others as `read_catalogue`, `outline`.
+    tables: tuple[str, ...] = ()
+    schemas: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+def draw_up(wanted: Wanted) -> Outline:
+    """A star of the live source's tables.
+
+    Raises: DeclarationError where nothing can be declared; others as `read_catalogue`, `outline` and `postgres_errors`.
     """
-    drawn = outline(_read(options.schema, options.tables), options.facts, options.exclude)
+    drawn = outline(_read(wanted.schemas, wanted.tables), wanted.facts, wanted.exclude)
     if not drawn.declared.sources:
         raise DeclarationError(f"nothing can be declared: {'; '.join(drawn.left) or 'the source has no table'}")
-    folder = Path(options.into)
+    return drawn
+
+
+def show(drawn: Outline, folder: Path) -> Iterator[str]:
+    """What would be written, and why, line by line."""
     files = render(drawn.declared, ".".join(folder.parts))
-    if options.dry_run:
-        yield from (f"# {folder / name}\n{content}" for name, content in files.items())
-    else:
-        for name in write(folder, files, options.overwrite):
-            yield f"{name}: deleted, as its table is no longer drawn"
-    yield from _summary(drawn, folder, options.dry_run)
+    yield from (f"# {folder / name}\n{content}" for name, content in files.items())
+    yield from summary(drawn)
+
+
+def keep(drawn: Outline, folder: Path, package: str, overwrite: bool = False) -> Iterator[str]:
+    """Write the declarations, and tell what was decided, line by line. package: the folder's dotted name.
+
+    Raises: DeclarationError that names files that were edited.
+    """
+    gone = write(folder, render(drawn.declared, package), overwrite)
+    yield from (f"{name}: deleted, as its table is no longer drawn" for name in gone)
+    yield from summary(drawn)
+    yield f"written to {folder}"
 
 
 def find_disagreements(declared: Declarations, schemas: tuple[str, ...], names: tuple[str, ...]) -> list[str]:
@@ -43,10 +64,10 @@ def _read(schemas: tuple[str, ...], names: tuple[str, ...]) -> list[FoundTable]:
         return read_catalogue(connection, schemas, names)
 
 
-def _summary(drawn: Outline, folder: Path, dry_run: bool) -> Iterator[str]:
+def summary(drawn: Outline) -> Iterator[str]:
+    """What was decided, and what could not be declared, a sentence each."""
     star = drawn.declared.star.values()
     facts = sum(isinstance(table, Fact) for table in star)
     yield from drawn.decided
     yield from (f"not declared: {why}" for why in drawn.left)
-    counts = f"{len(drawn.declared.sources)} source tables, {len(star) - facts} dimensions and {facts} facts"
-    yield f"{counts} {'would be written' if dry_run else 'written'} to {folder}"
+    yield f"{len(drawn.declared.sources)} source tables, {len(star) - facts} dimensions and {facts} facts"

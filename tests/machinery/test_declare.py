@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 
 from include.common.errors import DeclarationError
-from include.declare.command import draw_up, find_disagreements
+from include.declare.command import Wanted, draw_up, find_disagreements, keep, show
 from include.declare.naming import distinct, fold
 from include.pipeline import audit_tables
 from include.tables.declarations import Declarations
@@ -29,9 +28,8 @@ def declare_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeclareIt:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
 
-    def run(**options: Any) -> list[str]:
-        asked = {"schema": (), "tables": (), "facts": (), "exclude": (), "dry_run": False, "overwrite": False}
-        return list(draw_up(SimpleNamespace(**{**asked, "into": "own", **options})))  # type: ignore[arg-type]
+    def run(overwrite: bool = False, **wanted: tuple[str, ...]) -> list[str]:
+        return list(keep(draw_up(Wanted(**wanted)), Path("own"), "own", overwrite))
 
     return run
 
@@ -85,7 +83,7 @@ def test_what_is_referenced_is_a_dimension_what_refers_a_fact_and_a_small_look_u
     assert "public.film: the dimension dim_film, with language joined" in told
     assert "not declared: public.film_actor: its key (actor_id, film_id) is no single integer" in told
     assert "not declared: public.film_list: it has no key: a column, or several, that are unique and never NULL" in told
-    assert told[-1] == "6 source tables, 4 dimensions and 1 facts written to own"
+    assert told[-2:] == ["6 source tables, 4 dimensions and 1 facts", "written to own"]
 
 
 def test_tables_and_columns_can_be_left_out_and_facts_chosen(rental: System, declare_it: DeclareIt) -> None:
@@ -94,7 +92,7 @@ def test_tables_and_columns_can_be_left_out_and_facts_chosen(rental: System, dec
     assert list(declared.star) == ["dim_actor", "dim_language", "dim_rental", "fact_film"]
     assert "password" not in declared.sources["staff"].by_name
     assert "fulltext" not in declared.sources["film"].by_name
-    declare_it(tables=("film", "public.language"), schema=("public",))
+    declare_it(tables=("film", "public.language"), schemas=("public",))
     assert list(declared_in().sources) == ["film", "language"]
 
 
@@ -144,10 +142,10 @@ def test_what_is_no_longer_drawn_is_deleted_unless_somebody_edited_it(rental: Sy
 
 
 def test_a_dry_run_shows_the_files_and_writes_none(rental: System, declare_it: DeclareIt) -> None:
-    told = "\n".join(declare_it(dry_run=True))
+    told = "\n".join(show(draw_up(Wanted()), Path("own")))
     assert "# own/star/fact_rental.py" in told
     assert 'Column("rented_at", "timestamptz", "rented_at")' in told
-    assert told.endswith("would be written to own")
+    assert told.endswith("4 dimensions and 1 facts")
     assert not Path("own").exists()
 
 
@@ -155,7 +153,7 @@ def test_a_dry_run_shows_the_files_and_writes_none(rental: System, declare_it: D
     ("options", "named"),
     [
         ({"tables": ("nothing",)}, "nothing"),
-        ({"schema": ("nowhere",)}, "nowhere"),
+        ({"schemas": ("nowhere",)}, "nowhere"),
         ({"exclude": ("film.nothing",)}, r"film\.nothing"),
         ({"facts": ("film_list",)}, "film_list"),
         ({"tables": ("film_list",)}, r"nothing can be declared: public\.film_list"),
@@ -208,5 +206,5 @@ def test_five_hundred_tables_are_declared(system_of: MakeSystem, declare_it: Dec
     with psycopg.connect(source_url) as connection:
         for number in range(500):
             connection.execute(f"CREATE TABLE t{number} (id integer PRIMARY KEY, name text)".encode())
-    assert declare_it()[-1] == "500 source tables, 500 dimensions and 0 facts written to own"
+    assert declare_it()[-2] == "500 source tables, 500 dimensions and 0 facts"
     assert len(declared_in().star) == 500
