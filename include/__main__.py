@@ -23,13 +23,23 @@ def main(arguments: list[str] | None = None) -> int:
     warnings.simplefilter("ignore")
     try:
         with border("the command"):
-            from include.declared import DECLARED
-
-            options = _parser(DECLARED).parse_args(arguments)
-            return int(options.command(DECLARED, options))
+            declared = _declarations(arguments or sys.argv[1:])
+            options = _parser(declared).parse_args(arguments)
+            return int(options.command(declared, options))
     except (DeclarationError, DataError, ServiceError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+def _declarations(arguments: list[str]) -> Declarations:
+    """Those that the project moves. Whoever has them written anew needs none that can be read."""
+    try:
+        from include.declared import DECLARED
+    except DeclarationError:
+        if arguments[:1] != ["declare"] or "--diff" in arguments:
+            raise
+        return Declarations.of([], [])
+    return DECLARED
 
 
 def _parser(declared: Declarations) -> argparse.ArgumentParser:

@@ -4,10 +4,9 @@ The environment variable DECLARATIONS names another package.
 """
 
 import os
-from importlib import import_module
 from importlib.util import find_spec
 
-from include.tables.declarations import Declarations
+from include.tables.declarations import load
 
 OWN = "include.own"
 """The package that `python -m include declare` writes."""
@@ -15,4 +14,4 @@ OWN = "include.own"
 MODULE = os.environ.get("DECLARATIONS") or (OWN if find_spec(OWN) else "include.totesys")
 """The package that declares them."""
 
-DECLARED: Declarations = import_module(MODULE).DECLARED
+DECLARED = load(MODULE)

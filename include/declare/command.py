@@ -55,8 +55,17 @@ def keep(drawn: Outline, folder: Path, package: str, overwrite: bool = False) ->
 
 
 def find_disagreements(declared: Declarations, schemas: tuple[str, ...], names: tuple[str, ...]) -> list[str]:
-    """What the live source and the declarations disagree on. Raises: as `read_catalogue`."""
-    return list(disagreements(declared, _read(schemas, names)))
+    """What the live source and the declarations disagree on; of some schemas or tables, where such are given.
+
+    Raises: as `read_catalogue`.
+    """
+    tables = [
+        table
+        for table in declared.sources.values()
+        if (not schemas or table.schema in schemas)
+        and (not names or {table.name, table.found_name, table.place} & set(names))
+    ]
+    return list(disagreements(tables, _read(schemas, names)))
 
 
 def _read(schemas: tuple[str, ...], names: tuple[str, ...]) -> list[FoundTable]:

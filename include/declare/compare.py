@@ -1,18 +1,17 @@
 """What a live source and the declarations disagree on."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from include.declare.catalogue import FoundTable
-from include.tables.declarations import Declarations
 from include.tables.drift import fits
 from include.tables.schema import SourceTable
 
 
-def disagreements(declared: Declarations, found: list[FoundTable]) -> Iterator[str]:
+def disagreements(declared: Collection[SourceTable], found: list[FoundTable]) -> Iterator[str]:
     """A sentence for each thing that is otherwise in the source than declared, or is not declared at all."""
     there = {table.place: table for table in found}
-    places = {table.place for table in declared.sources.values()}
-    for table in declared.sources.values():
+    places = {table.place for table in declared}
+    for table in declared:
         if table.place in there:
             yield from _in_table(table, there[table.place])
         else:

@@ -146,6 +146,23 @@ def collect(package: str) -> Declarations:
     return Declarations.of(read, [table for table in tables if table])
 
 
+def load(package: str) -> Declarations:
+    """The declarations that a package holds as DECLARED.
+
+    Raises: DeclarationError that names the package, whatever is wrong with it: it is somebody's own code.
+    """
+    try:
+        found = import_module(package).DECLARED
+    except DeclarationError:
+        raise
+    except Exception as error:
+        told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise DeclarationError(f"the declarations in {package} cannot be read: {told}") from error
+    if not isinstance(found, Declarations):
+        raise DeclarationError(f"the declarations in {package} cannot be read: DECLARED is no set of them")
+    return found
+
+
 def referenced_by(table: StarTable) -> list[Dimension | Calendar]:
     """The dimensions that a warehouse table's columns refer to."""
     found = {column.references.name: column.references for column in table.columns if column.references}
