@@ -46,6 +46,6 @@ def _join(table: Dimension | Fact, batch: pa.RecordBatch, joined: Joined) -> pa.
         other = joined[join.on]
         keys = other.column(join.table.key).combine_chunks()
         found = other.take(pc.index_in(batch.column(join.on), value_set=keys))
-        names += [joined_name(join, name) for name in found.column_names]
+        names += [joined_name(table, join, name) for name in found.column_names]
         arrays += [column.combine_chunks() for column in found.columns]
     return pa.record_batch(arrays, names=names)

@@ -86,15 +86,19 @@ def needed_columns(table: Dimension | Fact, source: SourceTable) -> list[str]:
     return list(dict.fromkeys([source.key, *joins, *own]))
 
 
-def joined_name(join: Join, column: str) -> str:
-    """What a column of a joined table is called beside those of the table's own source: "department.location"."""
-    return f"{join.table.name}.{column}"
+def joined_name(table: Dimension | Fact, join: Join, column: str) -> str:
+    """What a column of a joined table is called beside those of the table's own source: "department.location".
+
+    Where a table is joined twice, what it is joined on stands in place of its name.
+    """
+    once = [other.table for other in table.joins].count(join.table) == 1
+    return f"{join.table.name if once else join.on}.{column}"
 
 
 def label(table: Dimension | Fact, origin: Origin) -> str:
     """What a source column is called among all that a warehouse table is made from."""
     joins = [join for join in table.joins if join.on == origin.on]
-    return joined_name(joins[0], origin.column.name) if joins else origin.column.name
+    return joined_name(table, joins[0], origin.column.name) if joins else origin.column.name
 
 
 def convert(table: Dimension | Fact, batch: pa.RecordBatch) -> Converted:
@@ -160,7 +164,7 @@ def _reason(found: list[str]) -> str:
 
 def _find_unjoined(table: Dimension | Fact, batch: pa.RecordBatch, problems: Problems) -> None:
     for join in table.joins:
-        missing = pc.is_null(batch.column(joined_name(join, join.table.key)))
+        missing = pc.is_null(batch.column(joined_name(table, join, join.table.key)))
         _note(problems, batch.column(join.on), missing, f"{join.on} {{}} is not in {join.table.name}")
 
 

@@ -2,7 +2,8 @@
 
 from datetime import date
 
-from include.tables.schema import Calendar, Column, Dimension, Fact, SourceColumn, SourceTable
+from include.pipeline import audit_tables
+from include.tables.schema import Calendar, Column, Dimension, Fact, Join, SourceColumn, SourceTable
 from tests.acceptance.system import System
 from tests.machinery.conftest import MakeSystem, declare
 
@@ -62,3 +63,36 @@ def test_a_reference_that_becomes_empty_is_a_version(system_of: MakeSystem) -> N
     system.run_cleanly()
     assert sales(system) == [(1, 1, None, None), (2, 2, None, None), (3, 1, None, None), (4, 9, None, None)]
     assert system.warehouse("SELECT count(*) FROM fact_sale WHERE id = 1") == [(2,)]
+
+
+def test_a_dimension_may_join_one_table_twice(system_of: MakeSystem) -> None:
+    columns = (KEY, SourceColumn("born_in", "integer"), SourceColumn("lives_in", "integer"))
+    person = SourceTable("person", "id", columns)
+    dimension = Dimension(
+        "dim_person",
+        "id",
+        person,
+        (
+            Column("id", "integer", "id"),
+            Column("born_in", "text", ("born_in", "name")),
+            Column("lives_in", "text", ("lives_in", "name")),
+        ),
+        joins=(Join(PLACE, on="born_in"), Join(PLACE, on="lives_in")),
+    )
+    system = system_of(
+        declare(PLACE, person, dimension),
+        "CREATE TABLE place (id integer PRIMARY KEY, name text NOT NULL)",
+        "CREATE TABLE person (id integer PRIMARY KEY, born_in integer NOT NULL, lives_in integer NOT NULL)",
+        "INSERT INTO place VALUES (1, 'here'), (2, 'there'); INSERT INTO person VALUES (1, 1, 2), (2, 2, 2), (3, 2, 9)",
+    )
+    (rejected,) = system.run_cleanly().of_kind("load")["dim_person"].examples
+    assert (rejected.key, rejected.reason) == (3, "lives_in 9 is not in place; lives_in.name is NULL")
+    people = "SELECT * FROM dim_person ORDER BY id"
+    assert system.warehouse(people) == [(1, "here", "there"), (2, "there", "there")]
+    system.write("UPDATE place SET name = 'elsewhere' WHERE id = 1")
+    system.run_cleanly()
+    assert system.warehouse("SELECT * FROM dim_person ORDER BY id") == [
+        (1, "elsewhere", "there"),
+        (2, "there", "there"),
+    ]
+    assert all(audit.equal for audit in audit_tables(system.declared, ()))
