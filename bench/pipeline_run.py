@@ -52,7 +52,7 @@ def _timed(name: str, function: Callable[..., Any], seconds: dict[str, float]) -
             return function(*arguments)
         finally:
             kind = name.partition("_")[0]
-            table = arguments[0] if name.endswith("_table") else ""
+            table = arguments[1] if name.endswith("_table") else ""
             seconds[f"{kind} {table}".strip()] += perf_counter() - started
 
     return timed

@@ -16,7 +16,7 @@ UNTOLD = {"description", "believed_deletions"}
 """What a declaration may say that no value depends on."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Declarations:
     """Source tables and the star that is built from them, each under its name: all that the pipeline is told.
 
@@ -28,6 +28,9 @@ class Declarations:
 
     def __post_init__(self) -> None:
         check_star(self.star, self.sources)
+
+    def __repr__(self) -> str:
+        return f"Declarations({len(self.sources)} source tables, {len(self.star)} warehouse tables)"
 
     @classmethod
     def of(cls, sources: Iterable[SourceTable], star: Iterable[StarTable]) -> "Declarations":
