@@ -2,8 +2,12 @@
 
 # ruff: noqa: S608 - the statements are the tests' own
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import duckdb
+import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -46,8 +50,38 @@ def assert_equal_bytes(system: System, table: Dimension | Fact) -> None:
     assert binary(system.endpoints.warehouse_url, query) == source
 
 
+def parquet_files(system: System, table: str) -> list[bytes]:
+    s3, bucket = s3_at(system.endpoints.aws_url), system.endpoints.buckets.processed
+    keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket, Prefix=f"{table}/")["Contents"]]
+    return [s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys]
+
+
+def assert_other_engines_read(system: System, folder: Path) -> None:
+    """DuckDB and polars read from each Parquet file what Arrow does."""
+    for number, content in enumerate(parquet_files(system, "dim_thing")):
+        file = folder / f"{number}.parquet"
+        file.write_bytes(content)
+        rows = plain(pq.read_table(file).to_pylist())
+        with duckdb.connect() as connection:
+            assert plain(connection.read_parquet(str(file)).to_arrow_table().to_pylist()) == rows
+        assert plain(polars.read_parquet(file).to_dicts()) == rows
+
+
+def plain(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Values as texts, instants in UTC whatever an engine calls that."""
+    return [
+        {
+            name: str(value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value)
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
+
+
 @pytest.mark.parametrize("declared", EDGES)
-def test_every_value_arrives_by_the_first_load_and_by_changes(system_of: MakeSystem, declared: str) -> None:
+def test_every_value_arrives_by_the_first_load_and_by_changes(
+    system_of: MakeSystem, tmp_path: Path, declared: str
+) -> None:
     source, statements = valued(declared)
     dimension, fact = mirror(Dimension, source, "dim_thing"), mirror(Fact, source, "fact_thing")
     system = system_of(declare(source, dimension, fact), *statements)
@@ -55,6 +89,7 @@ def test_every_value_arrives_by_the_first_load_and_by_changes(system_of: MakeSys
     assert not any(load.rejected for load in done.of_kind("load").values())
     assert_equal(system, dimension)
     assert_equal_bytes(system, dimension)
+    assert_other_engines_read(system, tmp_path)
     rotate = "UPDATE thing t SET value = o.value FROM thing o WHERE o.id = (t.id + 1) % (SELECT count(*) FROM thing)"
     for _ in range(2):
         system.write(rotate)
@@ -169,19 +204,14 @@ def test_a_bad_row_among_exact_ones_is_set_aside_alone(system_of: MakeSystem) ->
     assert system.warehouse("SELECT id, day FROM dim_thing ORDER BY 1") == [(1, "infinity"), (3, "2024-01-01")]
 
 
-def parquet_of(system: System, table: str) -> list[pa.Table]:
-    s3, bucket = s3_at(system.endpoints.aws_url), system.endpoints.buckets.processed
-    keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket, Prefix=f"{table}/")["Contents"]]
-    return [pq.read_table(pa.BufferReader(s3.get_object(Bucket=bucket, Key=key)["Body"].read())) for key in keys]
-
-
 def test_what_parquet_cannot_hold_is_null_there_with_its_text_beside(system_of: MakeSystem) -> None:
     source, statements = valued("date")
     dimension = mirror(Dimension, source, "dim_thing")
     system = system_of(declare(source, dimension), *statements)
     system.run_cleanly()
-    plain, told = sorted(parquet_of(system, "dim_thing"), key=lambda rows: rows.num_columns)
-    assert plain.column_names == ["id", "c1"]
+    tables = [pq.read_table(pa.BufferReader(content)) for content in parquet_files(system, "dim_thing")]
+    plain_file, told = sorted(tables, key=lambda rows: rows.num_columns)
+    assert plain_file.column_names == ["id", "c1"]
     assert told.column_names == ["id", "c1", f"c1{AS_TEXT}"]
     assert set(told.column("c1").to_pylist()) == {None}
     beside: set[Any] = set(told.column(f"c1{AS_TEXT}").to_pylist())
