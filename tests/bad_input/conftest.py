@@ -1,7 +1,6 @@
 """A pipeline in this process, on a filled source, and what a failure must leave as it was."""
 
 import json
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,21 +8,12 @@ from typing import Any
 
 import pytest
 
-from include.common.settings import aws_client
 from include.state.latest import STATE_KEY
 from local.aws import AwsServer
 from local.environment import Buckets, Endpoints
 from tests import conftest as services
 from tests.acceptance.system import System
-
-
-@pytest.fixture(autouse=True)
-def own_clients() -> Iterator[None]:
-    """Each test finds the AWS endpoint that its own environment names, and logs only what is wrong."""
-    logging.getLogger("include").setLevel(logging.ERROR)
-    aws_client.cache_clear()
-    yield
-    aws_client.cache_clear()
+from tests.clients import own_clients  # noqa: F401 - a fixture of all tests here
 
 
 @pytest.fixture

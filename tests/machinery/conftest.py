@@ -1,7 +1,6 @@
 """A pipeline of any declarations, and what its warehouse must hold, told by plain SQL."""
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,27 +9,18 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from include.common.settings import aws_client
 from include.tables.declarations import Declarations
 from include.tables.schema import Calendar, Column, Dimension, Fact, SourceTable, StarTable
 from local.aws import AwsServer
 from local.environment import Buckets, Endpoints
 from tests import conftest as services
 from tests.acceptance.system import System, open_exactly
+from tests.clients import own_clients  # noqa: F401 - a fixture of all tests here
 
 DAYS = Calendar("days", "date_id", (Column("date_id", "date"),), date(2024, 1, 1), date(2024, 12, 31))
 """A calendar for those sets that refer to one."""
 
 MakeSystem = Callable[..., System]
-
-
-@pytest.fixture(autouse=True)
-def own_clients() -> Iterator[None]:
-    """Each test finds the AWS endpoint that its own environment names, and logs only what is wrong."""
-    logging.getLogger("include").setLevel(logging.ERROR)
-    aws_client.cache_clear()
-    yield
-    aws_client.cache_clear()
 
 
 @pytest.fixture

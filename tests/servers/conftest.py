@@ -1,6 +1,5 @@
 """Servers that the embedded ones are not: Debian's, standbys, restored ones, and a pooler before any."""
 
-import logging
 import os
 import shutil
 import socket
@@ -14,7 +13,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from include.common.settings import aws_client
 from local.aws import AwsServer
 from local.environment import Buckets, Endpoints
 from local.guard import start_guarded, stop_guarded
@@ -24,6 +22,7 @@ from local.totesys import create_schema, fill
 from tests import conftest as services
 from tests.acceptance.oracle import all_differences
 from tests.acceptance.system import System, open_exactly
+from tests.clients import own_clients  # noqa: F401 - a fixture of all tests here
 
 DEBIAN = Path("/usr/lib/postgresql")
 PGBOUNCER = Path("/usr/sbin/pgbouncer")
@@ -41,15 +40,6 @@ VALIDITY_SINCE, VALIDITY = (
     END $$""",
 )
 """A function that the comparison with the source asks, for versions that lack it."""
-
-
-@pytest.fixture(autouse=True)
-def own_clients() -> Iterator[None]:
-    """Each test finds the AWS endpoint that its own environment names, and logs only what is wrong."""
-    logging.getLogger("include").setLevel(logging.ERROR)
-    aws_client.cache_clear()
-    yield
-    aws_client.cache_clear()
 
 
 class DebianServer(PostgresServer):

@@ -1,6 +1,5 @@
 """Parts of the pipeline on services of their own."""
 
-import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,24 +9,16 @@ from hypothesis import settings
 
 from include.common.keys import KeySet
 from include.common.manifests import Inputs, SourceRead, instant_text
-from include.common.settings import STATE_BUCKET, aws_client, required_variable
+from include.common.settings import STATE_BUCKET, required_variable
 from include.lake.files import read_file
 from include.source.ingest import ingest
 from include.source.known import Known
 from include.state.latest import TableState
 from include.totesys import DECLARED
+from tests.clients import own_clients  # noqa: F401 - a fixture of all tests here
 
 PROPERTY = settings(deadline=None, database=None, max_examples=60)
 """For property tests: a slow machine is no failure, and nothing is kept in the tree."""
-
-
-@pytest.fixture(autouse=True)
-def own_clients() -> Iterator[None]:
-    """Each test finds the AWS endpoint that its own environment names, and logs only what is wrong."""
-    logging.getLogger("include").setLevel(logging.ERROR)
-    aws_client.cache_clear()
-    yield
-    aws_client.cache_clear()
 
 
 def recorded(read: SourceRead) -> TableState:
