@@ -23,10 +23,15 @@ GRANTED = """
 
 def other_columns(connection: psycopg.Connection, table: StarTable) -> dict[str, str]:
     """The columns of a table that have another type than it says in the warehouse, each with that."""
+    found = _columns(connection, table)
+    return {column.name: found[column.name] for column in table.columns if found[column.name] != column.type}
+
+
+def _columns(connection: psycopg.Connection, table: StarTable) -> dict[str, str]:
+    """Every column that the table has in the warehouse, with its type."""
     row = connection.execute(RELATION, [table.name]).fetchone()
     assert row is not None
-    found = find_columns(connection, row[0])[row[0]]
-    return {column.name: found[column.name] for column in table.columns if found[column.name] != column.type}
+    return find_columns(connection, row[0])[row[0]]
 
 
 def too_narrow(connection: psycopg.Connection, table: StarTable) -> dict[str, str]:
@@ -71,9 +76,7 @@ def _drop_view(connection: psycopg.Connection, table: Fact) -> list[tuple[str, s
 
 
 def _make_view(connection: psycopg.Connection, table: Fact, granted: list[tuple[str, str | None, bool]]) -> None:
-    row = connection.execute(RELATION, [table.name]).fetchone()
-    assert row is not None
-    connection.execute(ddl.create_view(table, list(find_columns(connection, row[0])[row[0]])))
+    connection.execute(ddl.create_view(table, list(_columns(connection, table))))
     for privilege, role, grantable in granted:
         grant = sql.SQL("GRANT {} ON {} TO {}{}").format(
             sql.SQL(privilege),
