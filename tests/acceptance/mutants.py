@@ -1,5 +1,6 @@
 """Defects to plant in the loading path: each makes rows of the warehouse wrong, and says nothing."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
@@ -103,7 +104,13 @@ def without_last(keys: KeySet) -> KeySet:
 
 
 def statement_changed(text: str, other: str) -> Around:
-    """The module `sql` as the merge knows it, where one text of a statement stands for another."""
+    """The module `sql` as the merge knows it, where one text of a statement stands for another.
+
+    Raises:
+        ValueError: no statement of the merge holds the text.
+    """
+    if text not in inspect.getsource(merge):
+        raise ValueError(f"{text!r} is in no statement of the merge")
     parts = {name: getattr(sql, name) for name in ("Composable", "Composed", "Identifier", "Literal")}
     return lambda _: SimpleNamespace(SQL=lambda statement: sql.SQL(statement.replace(text, other)), **parts)
 
@@ -155,11 +162,11 @@ MUTANTS: dict[str, Plant] = {
     "a batch is encoded without its first row": (
         wire, "_numbered", giving(lambda batches: (batch.slice(1) for batch in batches))),
     "changes are found and not merged": (
-        merge, "sql", statement_changed("ROW({current}) IS DISTINCT FROM ROW({staged})", "false")),
+        merge, "sql", statement_changed("ROW({t_exactly}) IS DISTINCT FROM ROW({s_exactly})", "false")),
     "a version is not added": (
         merge, "sql", statement_changed("ORDER BY s.{key}", "ORDER BY s.{key} OFFSET 1")),
     "a dimension is not overwritten": (
-        merge, "sql", statement_changed("IS DISTINCT FROM ROW({excluded})", "IS NULL")),
+        merge, "sql", statement_changed("IS DISTINCT FROM ROW({excluded_exactly})", "IS NULL")),
     "one of the gone is not closed": (
         load, "close_versions", lambda original: lambda c, table, keys, at: original(c, table, one_fewer(keys), at)),
     "one more than the gone is closed": (

@@ -175,12 +175,16 @@ def remains(account: Cloud) -> dict[str, Any]:
 
 
 def empty(account: Cloud, name: str) -> None:
-    """Delete every version of every object in the buckets of an environment, as its operator has to."""
+    """Delete every version of every object in the buckets of an environment, as its operator has to.
+
+    The bucket of the access logs comes last: what is done to the others may be written there.
+    """
     s3 = account.client("s3")
-    for bucket in [found["Name"] for found in s3.list_buckets()["Buckets"] if found["Name"].startswith(name)]:
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            for kept in page.get("Versions", []) + page.get("DeleteMarkers", []):
-                s3.delete_object(Bucket=bucket, Key=kept["Key"], VersionId=kept["VersionId"])
+    buckets = [found["Name"] for found in s3.list_buckets()["Buckets"] if found["Name"].startswith(name)]
+    for bucket in sorted(buckets, key=lambda bucket: bucket.endswith("access-logs")):
+        pages = list(s3.get_paginator("list_object_versions").paginate(Bucket=bucket))
+        for kept in [kept for page in pages for kept in page.get("Versions", []) + page.get("DeleteMarkers", [])]:
+            s3.delete_object(Bucket=bucket, Key=kept["Key"], VersionId=kept["VersionId"])
 
 
 def test_destroying_leaves_nothing_once_prod_lets_go_of_its_data(
