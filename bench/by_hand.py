@@ -53,10 +53,10 @@ def changes(warehouse_url: str) -> list[str]:
     staged, current = (", ".join(f"{alias}.{name}" for name in columns) for alias in ("s", "t"))
     close = f"""
         UPDATE {FACT.name} t SET valid_to = now() FROM {STAGED} s
-         WHERE t.{FACT.key} = s.{FACT.key} AND t.valid_to IS NULL AND ROW({current}) IS DISTINCT FROM ROW({staged})"""  # noqa: S608
+         WHERE t.{FACT.key_columns[0]} = s.{FACT.key_columns[0]} AND t.valid_to IS NULL AND ROW({current}) IS DISTINCT FROM ROW({staged})"""  # noqa: S608
     add = f"""
         INSERT INTO {FACT.name} ({", ".join(columns)}) SELECT {staged} FROM {STAGED} s
-         WHERE NOT EXISTS (SELECT FROM {FACT.name} t WHERE t.{FACT.key} = s.{FACT.key} AND t.valid_to IS NULL)"""  # noqa: S608
+         WHERE NOT EXISTS (SELECT FROM {FACT.name} t WHERE t.{FACT.key_columns[0]} = s.{FACT.key_columns[0]} AND t.valid_to IS NULL)"""  # noqa: S608
     return [staging, _copy_into(STAGED), f"ANALYZE {STAGED}", close, add]
 
 
@@ -76,7 +76,7 @@ def digest(warehouse_url: str) -> tuple[int, ...]:
     statement = sql.SQL("""
         SELECT sum(hashtextextended(ROW({}, valid_to IS NULL)::text, 0))::numeric::text, count(*),
                count(DISTINCT {}), count(*) FILTER (WHERE valid_to IS NULL) FROM {}""")
-    names = (sql.Identifier(FACT.identity), sql.Identifier(FACT.name))
+    names = (sql.Identifier(*FACT.identity), sql.Identifier(FACT.name))
     with psycopg.connect(warehouse_url) as connection:
         row = connection.execute(statement.format(columns, *names)).fetchone()
     assert row is not None

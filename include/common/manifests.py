@@ -73,7 +73,7 @@ class Proof(Manifest):
     rows: how many were compared. left_out: those of them that differ as they wait for a change that is known, or were
         rejected. differing: keys whose rows were not equal, though no change is known that they wait
         for; they are read again, and their digests are those that the source's rows have (None where the source has
-        no such row), of the first of them.
+        no such row), of the first of them. named: the keys of the very first, for people.
     explained: why such differences were to be expected; empty where nothing explains them.
     """
 
@@ -82,6 +82,7 @@ class Proof(Manifest):
     left_out: int = 0
     differing: JsonKeys = KeySet()
     digests: dict[int, int | None] = {}
+    named: list[str] = []
     explained: str = ""
 
 
@@ -128,9 +129,12 @@ class SourceRead(Manifest):
 
 
 class RejectedExample(Manifest):
-    """A row that was set aside: its key, why, and the file in the processed bucket that holds it."""
+    """A row that was set aside: its key, why, and the file in the processed bucket that holds it.
 
-    key: int
+    A key that is no integer is told as the texts of its parts.
+    """
+
+    key: int | str
     reason: str
     file: str
 

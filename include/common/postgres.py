@@ -14,6 +14,7 @@ from psycopg.pq.abc import PGresult
 from psycopg.waiting import Ready, Wait
 
 from include.common.errors import DataError, DeclarationError, ServiceError
+from include.common.keys import KeySet
 from include.common.session import SessionCursor, plain, prepare_session
 from include.common.settings import optional_connection
 from include.common.waiting import ANSWER_SECONDS, make_patient, wait_for
@@ -198,6 +199,9 @@ def binary_row(**fields: str) -> np.dtype[np.void]:
     return np.dtype([("fields", ">i2"), *columns])
 
 
+KEY_ROW = binary_row(key=">i8")
+
+
 def copy_rows(
     connection: psycopg.Connection, statement: sql.Composed, row: np.dtype[np.void]
 ) -> Iterator[npt.NDArray[np.void]]:
@@ -211,6 +215,12 @@ def copy_rows(
         if count:
             yield np.frombuffer(block, row, count, skip)
         skip = 0
+
+
+def key_set(connection: psycopg.Connection, query: sql.Composable) -> KeySet:
+    """The numbers that a query gives, one `bigint` a row and never NULL, in bounded memory beside the set."""
+    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query)
+    return KeySet.gather(rows["key"] for rows in copy_rows(connection, statement, KEY_ROW))
 
 
 def copy_in(connection: psycopg.Connection, statement: sql.Composed, blocks: Iterable[bytes]) -> None:

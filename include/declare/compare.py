@@ -31,5 +31,6 @@ def _in_table(table: SourceTable, found: FoundTable) -> Iterator[str]:
         elif column.nullable and not declared.nullable:
             yield f"{table.name}.{declared.name}: may be NULL, and is declared as never NULL"
     yield from (f"{table.name}.{name}: not declared" for name in columns if name not in table.by_name)
-    if found.keys and (table.key,) not in found.keys:
-        yield f"{table.name}: nothing at the source keeps its key {table.key} unique and never NULL"
+    if found.keys and table.key_columns not in found.keys:
+        told = ", ".join(table.key_columns) if not table.keyless else "(none is declared)"
+        yield f"{table.name}: nothing at the source keeps its key {told} unique and never NULL"

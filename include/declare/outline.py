@@ -7,7 +7,7 @@ from include.common.errors import DeclarationError
 from include.declare.catalogue import FoundTable, Reference
 from include.declare.naming import distinct, fold
 from include.tables.declarations import Declarations
-from include.tables.schema import Column, Dimension, Fact, Join, SourceColumn, SourceTable
+from include.tables.schema import Column, Dimension, Fact, Join, Key, SourceColumn, SourceTable
 from include.tables.types import INTEGERS, NAMED, STAMPS, known_type
 
 STAMP_NAMES = ("last_updated", "last_update", "updated_at", "modified_at", "changed_at", "last_modified", "modified",
@@ -16,6 +16,14 @@ STAMP_NAMES = ("last_updated", "last_update", "updated_at", "modified_at", "chan
 
 LOOKUP_ROWS, LOOKUP_COLUMNS = 1_000, 4
 """The largest table that is joined into the one dimension that refers to it."""
+
+ROW_KEY_TOLD = "The hash of the row's values, and which of those that are all alike it is."
+
+STORED = {"r", "p"}
+"""What pg_class calls a table, and one that consists of partitions."""
+
+WHOLE_ROWS = 1_000_000
+"""The largest table without a key that is declared to be read whole in each run."""
 
 LARGE_ROWS = 1_000
 """From how many rows on a table that others refer to can be a fact, if it refers to several tables itself."""
@@ -37,6 +45,12 @@ class _Source:
     found: FoundTable
     table: SourceTable
     names: Mapping[str, str]
+
+    @property
+    def key(self) -> Key:
+        """The key as the warehouse calls its columns."""
+        first, *more = (self.names[name] for name in self.table.key_columns)
+        return (first, *more) if more else first
 
 
 def outline(found: list[FoundTable], facts: Iterable[str] = (), excluded: Iterable[str] = ()) -> Outline:
@@ -85,17 +99,21 @@ def _declare_sources(found: list[FoundTable], left: list[str]) -> dict[int, _Sou
 
 def _hindrance(table: FoundTable) -> str:
     """Why a table cannot be declared; empty where it can."""
-    if not table.keys:
-        return "it has no key: a column, or several, that are unique and never NULL"
-    if not _key(table):
-        return f"its key ({', '.join(table.keys[0])}) is no single integer"
+    if not table.columns:
+        return "it has no columns"
+    if not table.keys and table.kind not in STORED:
+        return "it is no table, and nothing tells its key: declare it by hand; key=() has it read whole each time"
+    if not table.keys and table.rows > WHOLE_ROWS:
+        return f"it has no key, and more than {WHOLE_ROWS:,} rows: give it one, or declare it by hand with key=()"
     return ""
 
 
-def _key(table: FoundTable) -> str:
-    """The integer column that is a key of its own; empty where there is none."""
+def _key(table: FoundTable) -> Key:
+    """The primary key, or an integer that is unique where that is several columns; () where there is none."""
     types = {column.name: column.type for column in table.columns}
-    return next((key[0] for key in table.keys if len(key) == 1 and types[key[0]] in INTEGERS), "")
+    integers = [key for key in table.keys if len(key) == 1 and types[key[0]] in INTEGERS]
+    best = table.keys[:1] if table.keys and len(table.keys[0]) == 1 else [*integers, *table.keys]
+    return () if not best else best[0] if len(best[0]) > 1 else best[0][0]
 
 
 def _names(tables: list[FoundTable]) -> list[str]:
@@ -125,8 +143,9 @@ def _declare(table: FoundTable, relations: Mapping[int, str]) -> _Source:
         schema=table.schema,
         relation="" if table.name == name else table.name,
         stamp=_stamp(table),
+        follow="xmin" if table.keys else "whole",
     )
-    names = distinct((fold(column.name) for column in table.columns), ("valid_from", "valid_to"))
+    names = distinct(map(fold, declared.by_name), ("valid_from", "valid_to"))
     return _Source(table, declared, dict(zip(declared.by_name, names, strict=True)))
 
 
@@ -180,6 +199,8 @@ class _Drawing:
     def _is_fact(self, source: _Source) -> bool:
         """What refers to others and nobody refers to; and what is large and refers to several."""
         targets = self._targets(source)
+        if source.table.keyless:
+            return True
         if not self._referring(source):
             return bool(targets)
         return len(targets) > 1 and source.found.rows >= LARGE_ROWS
@@ -191,7 +212,7 @@ class _Drawing:
         if len(referring) != 1 or not small or self._targets(source):
             return False
         other, reference = referring[0]
-        direct = reference.target == (source.table.key,) and len(reference.columns) == 1
+        direct = reference.target == source.table.key_columns and len(reference.columns) == 1
         return direct and other.table.name not in self.facts and not other.table.by_name[reference.columns[0]].nullable
 
     def _dimension(self, source: _Source) -> Dimension:
@@ -204,9 +225,7 @@ class _Drawing:
             if other and other.table.name in self.joined:
                 joins.append(Join(other.table, reference.columns[0]))
                 columns += _joined_columns(other, reference.columns[0], {column.name for column in columns})
-        made = Dimension(
-            f"dim_{table.name}", source.names[table.key], table, tuple(columns), tuple(joins), source.found.comment
-        )
+        made = Dimension(f"dim_{table.name}", source.key, table, tuple(columns), tuple(joins), source.found.comment)
         self._dimensions[table.name] = made
         told = f", with {', '.join(join.table.name for join in joins)} joined" if joins else ""
         self.decided.append(f"{source.found.place}: the dimension {made.name}{told}")
@@ -217,22 +236,23 @@ class _Drawing:
         columns = tuple(self._column(source, name, self._reference(source, name)) for name in table.by_name)
         taken = {column.name for column in columns} | {"valid_from", "valid_to"}
         (record_id,) = distinct([f"{table.name}_record_id"], taken)
-        self.decided.append(f"{source.found.place}: the fact fact_{table.name}")
-        return Fact(f"fact_{table.name}", record_id, source.names[table.key], table, columns, source.found.comment)
+        told = ", read whole in each run, as it has no key" if table.keyless else ""
+        self.decided.append(f"{source.found.place}: the fact fact_{table.name}{told}")
+        return Fact(f"fact_{table.name}", record_id, source.key, table, columns, source.found.comment)
 
     def _reference(self, source: _Source, name: str) -> Dimension | None:
         """The dimension that a fact's column refers to."""
         for reference in source.found.references:
             other = self._sources.get(reference.relation)
-            if reference.columns == (name,) and other and reference.target == (other.table.key,):
+            if reference.columns == (name,) and other and reference.target == other.table.key_columns:
                 plain = other.table.name in self.facts or other.table.name in self.joined
-                same = source.table.by_name[name].type == other.table.key_type
+                same = (source.table.by_name[name].type,) == other.table.key_types
                 return None if plain or not same or other is source else self._dimension(other)
         return None
 
     def _column(self, source: _Source, name: str, references: Dimension | None = None) -> Column:
         column = source.table.by_name[name]
-        comment = next(found.comment for found in source.found.columns if found.name == name)
+        comment = next((found.comment for found in source.found.columns if found.name == name), ROW_KEY_TOLD)
         return Column(
             source.names[name], _kept_type(column.type), name, column.nullable, references, description=_line(comment)
         )
@@ -240,7 +260,7 @@ class _Drawing:
 
 def _joined_columns(other: _Source, on: str, taken: set[str]) -> list[Column]:
     """The columns of a look-up but for its key, called after it."""
-    columns = [column for column in other.table.columns if column.name != other.table.key]
+    columns = [column for column in other.table.columns if column.name not in other.table.key_columns]
     ends = [other.names[column.name].removeprefix(other.table.name).strip("_") for column in columns]
     called = [fold(f"{other.table.name}_{end}") for end in ends]
     return [

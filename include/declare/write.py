@@ -8,7 +8,7 @@ from pathlib import Path
 from include.common.errors import DeclarationError
 from include.declare.naming import variable
 from include.tables.declarations import Declarations, referenced_by
-from include.tables.schema import Calendar, Column, Dimension, Fact, SourceColumn, SourceTable
+from include.tables.schema import Calendar, Column, Dimension, Fact, Key, SourceColumn, SourceTable
 
 MARK = "# Written by `python -m include declare`, digest "
 """What a file begins with whose rest has the digest behind it: an edited one has another."""
@@ -87,7 +87,9 @@ def _source_lines(table: SourceTable) -> Iterator[str]:
         yield f"relation={_text(table.relation)}"
     if table.schema != "public":
         yield f"schema={_text(table.schema)}"
-    yield f"key={_text(table.key)}"
+    yield f"key={_key(table.key)}"
+    if table.follow != "xmin":
+        yield f"follow={_text(table.follow)}"
     if table.stamp:
         yield f"stamp={_text(table.stamp)}"
     yield "columns=(\n" + "".join(f"        {_source_column(column)},\n" for column in table.columns) + "    )"
@@ -125,7 +127,7 @@ def _star_lines(table: Dimension | Fact) -> Iterator[str]:
     yield f"name={_text(table.name)}"
     if isinstance(table, Fact):
         yield f"record_id={_text(table.record_id)}"
-    yield f"key={_text(table.key)}"
+    yield f"key={_key(table.key)}"
     yield f"source={variable(table.source.name)}"
     if table.joins:
         joins = [f"Join({variable(join.table.name)}, on={_text(join.on)})," for join in table.joins]
@@ -142,6 +144,10 @@ def _column(column: Column) -> str:
     more += [f"references={column.references.name}"] if column.references else []
     more += [f"description={_text(column.description)}"] if column.description else []
     return f"Column({', '.join(more)})"
+
+
+def _key(key: Key) -> str:
+    return _text(key) if isinstance(key, str) else repr(key) if not key else f"({', '.join(map(_text, key))})"
 
 
 def _text(value: str) -> str:

@@ -44,7 +44,7 @@ def _join(table: Dimension | Fact, batch: pa.RecordBatch, joined: Joined) -> pa.
     names, arrays = list(batch.schema.names), list(batch.columns)
     for join in table.joins:
         other = joined[join.on]
-        keys = other.column(join.table.key).combine_chunks()
+        keys = other.column(*join.table.key_columns).combine_chunks()
         found = other.take(pc.index_in(batch.column(join.on), value_set=keys))
         names += [joined_name(table, join, name) for name in found.column_names]
         arrays += [column.combine_chunks() for column in found.columns]

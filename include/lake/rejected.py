@@ -13,7 +13,7 @@ from include.common.keys import KeySet
 from include.common.manifests import LoadResult, Manifest, RejectedExample
 from include.common.settings import PROCESSED_BUCKET, required_variable
 from include.lake.files import WriteOnceFile, new_key
-from include.lake.rows import KEY
+from include.lake.rows import KEY, SHOWN
 
 EXAMPLES = 25
 """The most rows of one warehouse table that are told of."""
@@ -24,7 +24,7 @@ class RejectedRow(Manifest):
     """A row that a warehouse table could not take: its key, why, and the file in the processed bucket that holds it."""
 
     table: str
-    key: int
+    key: int | str
     reason: str
     file: str
     at: AwareDatetime
@@ -45,7 +45,7 @@ def first_examples(examples: Iterable[RejectedExample]) -> list[RejectedExample]
     return list(islice(examples, EXAMPLES))
 
 
-def example(key: int, reason: str, file: str) -> RejectedExample:
+def example(key: int | str, reason: str, file: str) -> RejectedExample:
     """A rejected row to tell of, its reason cut to what a page has room for."""
     return RejectedExample(key=key, reason=reason[:REASON_CHARACTERS], file=file)
 
@@ -58,11 +58,11 @@ class RejectedFile:
         self._writer = writer
 
     def write(self, rows: pa.Table) -> None:
-        """Take rows with their columns KEY and `reason`."""
+        """Take rows with their columns KEY, SHOWN and `reason`."""
         self.keys.add(KeySet.of(rows.column(KEY).to_numpy()))
-        first = rows.slice(0, EXAMPLES - len(self.examples)).select([KEY, "reason"]).to_pylist()
-        self.examples += [example(row[KEY], row["reason"], self.key) for row in first]
-        self._writer.write_table(rows.drop_columns([KEY]))
+        first = rows.slice(0, EXAMPLES - len(self.examples)).to_pylist()
+        self.examples += [example(row[SHOWN] or row[KEY], row["reason"], self.key) for row in first]
+        self._writer.write_table(rows.drop_columns([KEY, SHOWN]))
 
 
 @contextmanager
@@ -70,6 +70,6 @@ def rejected_file(table: str, observed_at: datetime, schema: pa.Schema) -> Itera
     """A new CSV file of rejected rows of a warehouse table, which is whole at the end. Raises: as `lake_errors`."""
     key = new_key(table, observed_at, "csv", folder="rejected/")
     with WriteOnceFile(required_variable(PROCESSED_BUCKET), key) as file:
-        shown = schema.remove(schema.get_field_index(KEY))
-        with csv.CSVWriter(pa.PythonFile(file, mode="w"), shown) as writer:
+        told = pa.schema([field for field in schema if field.name not in (KEY, SHOWN)])
+        with csv.CSVWriter(pa.PythonFile(file, mode="w"), told) as writer:
             yield RejectedFile(key, writer)

@@ -10,11 +10,14 @@ import pyarrow.compute as pc
 
 from include.lake.arrow import arrow_type, cast_each, printable, show, time_type
 from include.tables.coherence import origin_of
-from include.tables.schema import Calendar, Column, Dimension, Fact, Join, Origin, SourceTable, StarTable
+from include.tables.schema import KEY_NUMBER, Calendar, Column, Dimension, Fact, Join, Origin, SourceTable, StarTable
 from include.tables.types import STAMPS, known_type
 
 KEY = "key"
-"""The name under which rejected rows carry their key as an integer."""
+"""The name under which rejected rows carry the number of their key."""
+
+SHOWN = "shown"
+"""The name under which they carry their key for people; NULL where that is the number."""
 
 REASON_CHARACTERS = 1000
 """The longest reason: a row may have much that is wrong with it, and a value may be long."""
@@ -83,7 +86,8 @@ def needed_columns(table: Dimension | Fact, source: SourceTable) -> list[str]:
     origins = [origin_of(table, column) for column in table.columns]
     own = [origin.column.name for origin in origins if origin.table == source]
     joins = [join.on for join in table.joins] if source == table.source else []
-    return list(dict.fromkeys([source.key, *joins, *own]))
+    known = [*source.key_columns, *([source.carried] if source == table.source else [])]
+    return list(dict.fromkeys([*known, *joins, *own]))
 
 
 def joined_name(table: Dimension | Fact, join: Join, column: str) -> str:
@@ -140,10 +144,19 @@ def _exact_rows(table: Dimension | Fact, rows: pa.RecordBatch, exact: Exact, bey
 def _rejected(table: Dimension | Fact, batch: pa.RecordBatch, problems: Problems) -> pa.Table:
     positions = sorted(problems)
     rows = batch.take(pa.array(positions, pa.int32()))
-    arrays = [_as_text(values) for values in rows.columns]
-    keys = arrays[batch.schema.get_field_index(table.source.key)].cast(pa.int64())
+    texts = {name: _as_text(values) for name, values in zip(rows.schema.names, rows.columns, strict=True)}
+    keys = texts[table.source.carried].cast(pa.int64())
+    texts.pop(KEY_NUMBER, None)
     reasons = pa.array([_reason(problems[position]) for position in positions], pa.string())
-    return pa.table([*arrays, keys, reasons], names=[*batch.schema.names, KEY, "reason"])
+    told = _shown_keys(table.source, texts, len(positions))
+    return pa.table([*texts.values(), keys, told, reasons], names=[*texts, KEY, SHOWN, "reason"])
+
+
+def _shown_keys(source: SourceTable, texts: dict[str, pa.Array], rows: int) -> pa.Array:
+    if source.carried != KEY_NUMBER:
+        return pa.nulls(rows, pa.string())
+    parts = zip(*(texts[name].to_pylist() for name in source.key_columns), strict=True)
+    return pa.array([", ".join(part or "" for part in key) for key in parts], pa.string())
 
 
 def _as_text(values: pa.Array) -> pa.Array:
@@ -164,7 +177,7 @@ def _reason(found: list[str]) -> str:
 
 def _find_unjoined(table: Dimension | Fact, batch: pa.RecordBatch, problems: Problems) -> None:
     for join in table.joins:
-        missing = pc.is_null(batch.column(joined_name(table, join, join.table.key)))
+        missing = pc.is_null(batch.column(joined_name(table, join, *join.table.key_columns)))
         _note(problems, batch.column(join.on), missing, f"{join.on} {{}} is not in {join.table.name}")
 
 

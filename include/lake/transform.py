@@ -23,7 +23,7 @@ from include.lake.join import Joined, join_file, read_joined
 from include.lake.rejected import RejectedFile, first_examples, rejected_file
 from include.lake.rows import Converted, convert, needed_columns, star_schema
 from include.tables.drift import fit, widened
-from include.tables.schema import Calendar, Dimension, Fact
+from include.tables.schema import KEY_NUMBER, Calendar, Dimension, Fact
 
 
 def transform(table: Dimension | Fact, reads: dict[str, SourceRead]) -> StarFiles:
@@ -127,7 +127,8 @@ def _convert_blocks(table: Dimension | Fact, file: FileEntry) -> Iterator[Conver
     """
     source = table.source
     columns = needed_columns(table, source)
-    types = {name: parsed_type(source.by_name[name].type) for name in columns}
+    kinds = {KEY_NUMBER: "bigint"} | {name: column.type for name, column in source.by_name.items()}
+    types = {name: parsed_type(kinds[name]) for name in columns}
     for block in read_blocks(table.name, file.key, columns):
         yield _convert_typed(table, block.as_declared(types)) or convert(table, block.as_bytes())
 

@@ -17,6 +17,7 @@ from include.source.ingest import ATTEMPTS
 from include.source.reading import begin_reading, end_reading
 from include.state.latest import State, read_keys
 from include.tables.declarations import Declarations
+from include.tables.numbering import is_integer
 from include.tables.schema import Calendar, Dimension, Fact, StarTable
 
 SHOWN_ROWS = 20
@@ -29,7 +30,7 @@ class DifferingRow(Manifest):
     missing: the side that has no such row, "source" or "warehouse"; empty where both have one.
     """
 
-    key: int
+    key: int | str
     missing: str
     values: dict[str, tuple[str | None, str | None]]
 
@@ -101,12 +102,15 @@ def _attempt(table: Dimension | Fact, state: State) -> TableAudit | None:
 def _rows(comparison: Comparison, found: Found) -> Iterator[DifferingRow]:
     keys = list(islice(found.keys, SHOWN_ROWS))
     ours, theirs = comparison.source.values(keys), comparison.stored.values(keys)
+    named = {} if is_integer(comparison.table) else comparison.named(keys)
     for key in keys:
         one, other = ours.get(key), theirs.get(key)
         missing = "source" if one is None else "warehouse" if other is None else ""
         pairs = {name: ((one or {}).get(name), (other or {}).get(name)) for name in comparison.stored.texts.columns}
         yield DifferingRow(
-            key=key, missing=missing, values={name: two for name, two in pairs.items() if two[0] != two[1]}
+            key=named.get(key, key),
+            missing=missing,
+            values={name: two for name, two in pairs.items() if two[0] != two[1]},
         )
 
 

@@ -16,8 +16,9 @@ from include.proof.canonical import MANY_BYTES
 from include.proof.compare import BLOCK_ROWS, Difference, differences
 from include.proof.sides import KeyRange, Side, source_side, stored_side
 from include.source.catalogue import require_full_sight
-from include.source.observe import changed_since, is_any, relation
+from include.source.observe import changed_since, relation
 from include.state.latest import State, TableState
+from include.tables.numbering import among, number_of
 from include.tables.schema import Dimension, Fact
 
 
@@ -47,6 +48,11 @@ class Comparison:
         explained = set(self._waiting(present)) | set((absent & self.known) | rejected)
         return [difference for difference in some if difference.key not in explained]
 
+    def named(self, keys: Iterable[int]) -> dict[int, str]:
+        """Keys by their numbers, as people know them; those of rows that are on neither side are left out."""
+        asked = list(keys)
+        return self.stored.named(asked) | self.source.named(asked)
+
     @property
     def _own(self) -> TableState:
         return self.recorded[self.table.source.name]
@@ -57,8 +63,7 @@ class Comparison:
             return []
         own = self.table.source
         changes = [changed_since(own, self._own.cursor), *self._joined_changes()]
-        key = sql.Identifier(own.key)
-        names = {"key": key, "own": relation(own), "among": is_any(key, own.key_type, keys)}
+        names = {"key": number_of(own), "own": relation(own), "among": among(own, keys)}
         statement = sql.SQL("SELECT {key} FROM {own} WHERE {among} AND ({changed})")
         found = self.source.connection.execute(statement.format(changed=sql.SQL(" OR ").join(changes), **names))
         return [key for (key,) in found]
@@ -67,10 +72,12 @@ class Comparison:
         """A row that is to be joined and is not there counts as a change: it is one of the joined table."""
         for join in self.table.joins:
             other = join.table
-            names = {"on": sql.Identifier(join.on), "key": sql.Identifier(other.key), "other": relation(other)}
+            names = {"on": sql.Identifier(join.on), "key": sql.Identifier(*other.key_columns)}
             changed = changed_since(other, self.recorded[other.name].cursor)
-            yield sql.SQL("{on} IN (SELECT {key} FROM {other} WHERE {changed})").format(changed=changed, **names)
-            yield sql.SQL("NOT EXISTS (SELECT FROM {other} j WHERE j.{key} = {on})").format(**names)
+            rows = sql.SQL("{on} IN (SELECT {key} FROM {other} WHERE {changed})")
+            yield rows.format(changed=changed, other=relation(other), **names)
+            absent = sql.SQL("NOT EXISTS (SELECT FROM {other} WHERE j.{key} = {on})")
+            yield absent.format(other=relation(other, "j"), **names)
 
 
 def _batched(items: Iterable[Difference]) -> Iterator[list[Difference]]:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 
 import psycopg
 
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 
 KEPT_DIGESTS = 1_000
 """The most differing rows whose digests go with them, to see after the load that they are equal."""
+
+NAMED_KEYS = 10
+"""The most keys that are told to people."""
 
 WHOLE = KeyRange()
 
@@ -95,6 +99,7 @@ class Prover:
             left_out=found.left_out,
             differing=found.keys,
             digests=found.digests,
+            named=list(comparison.named(islice(found.keys, NAMED_KEYS)).values()),
             explained=_explanation(comparison, subject) if found.keys else "",
         )
         _tell(table, proof)

@@ -7,7 +7,8 @@ import psycopg
 from psycopg import sql
 
 from include.proof.canonical import OWN, STORED, Derived, Texts, alias_of, original, source_texts, stored_texts
-from include.source.observe import is_any, relation
+from include.source.observe import relation
+from include.tables.numbering import Keyed, among, number_of, shown
 from include.tables.schema import Column, Dimension, Fact
 
 
@@ -23,16 +24,21 @@ class KeyRange:
 class Side:
     """Rows of one database that are to equal those of another.
 
-    rows: what follows FROM, and the condition under which a row counts. key: the column that both sides know rows by,
-    and its type.
+    relation: what follows FROM. condition: under which a row counts. keyed, alias: the table whose key both sides know
+    rows by, and what statements call it.
     """
 
     connection: psycopg.Connection
     relation: sql.Composable
     condition: sql.Composable
-    key: sql.Composable
-    key_type: str
+    keyed: Keyed
+    alias: str
     texts: Texts
+
+    @property
+    def key(self) -> sql.Composable:
+        """The number of a row's key."""
+        return number_of(self.keyed, self.alias)
 
     def blocks(self, within: KeyRange, width: int) -> dict[int, tuple[int, int]]:
         """Block of `width` possible keys → its rows' number and the sum of their digests. Empty ones are left out.
@@ -62,6 +68,12 @@ class Side:
         found = self.connection.execute(statement).fetchall()
         return {key: dict(zip(self.texts.columns, row, strict=True)) for key, *row in found}
 
+    def named(self, keys: Iterable[int]) -> dict[int, str]:
+        """The keys of rows, by their numbers, as people know them."""
+        statement = sql.SQL("SELECT {}, {}::text {} ORDER BY 1")
+        told = statement.format(self.key, shown(self.keyed, self.alias), self._of(keys))
+        return dict(self.connection.execute(told).fetchall())
+
     @property
     def encoding(self) -> str:
         """The server's own encoding of texts."""
@@ -80,7 +92,7 @@ class Side:
         return self._where(sql.SQL(" AND ").join(bounds))
 
     def _of(self, keys: Iterable[int]) -> sql.Composed:
-        return self._where(is_any(self.key, self.key_type, keys))
+        return self._where(among(self.keyed, keys, self.alias))
 
     def _where(self, condition: sql.Composable) -> sql.Composed:
         return sql.SQL("FROM {} WHERE {} AND {}").format(self.relation, self.condition, condition)
@@ -88,33 +100,27 @@ class Side:
 
 def stored_side(connection: psycopg.Connection, table: Dimension | Fact) -> Side:
     """What the warehouse calls current: not closed versions, nor dimension rows that are gone from the source."""
-    key = sql.Identifier(STORED, table.key)
+    key = number_of(table, STORED)
     current = sql.SQL("{} IS NULL").format(sql.Identifier(STORED, "valid_to"))
     gone = sql.SQL("NOT EXISTS (SELECT FROM pipeline.deleted d WHERE d.table_name = {} AND d.key = {})")
     condition = current if isinstance(table, Fact) else gone.format(sql.Literal(table.name), key)
     name = sql.SQL("{} {}").format(sql.Identifier(table.name), sql.Identifier(STORED))
-    return Side(connection, name, condition, key, table.key_type, stored_texts(table))
+    return Side(connection, name, condition, table, STORED, stored_texts(table))
 
 
 def source_side(connection: psycopg.Connection, table: Dimension | Fact) -> Side:
     """What the rows of a warehouse table are by what its sources hold."""
-    key = sql.Identifier(OWN, table.source.key)
     texts = source_texts(table, _derived(connection, table))
-    return Side(connection, _joined(table), sql.SQL("true"), key, table.source.key_type, texts)
+    return Side(connection, _joined(table), sql.SQL("true"), table.source, OWN, texts)
 
 
-def _joined(table: Dimension | Fact) -> sql.Composed:
+def _joined(table: Dimension | Fact) -> sql.Composable:
     """The table's own source, with the rows that it joins beside each of its."""
-    found = sql.SQL("{} {}").format(relation(table.source), sql.Identifier(OWN))
+    found: sql.Composable = relation(table.source, OWN)
     for join in table.joins:
         alias, other = alias_of(table, join.on), join.table
-        found = sql.SQL("{} LEFT JOIN {} {} ON {} = {}").format(
-            found,
-            relation(other),
-            sql.Identifier(alias),
-            sql.Identifier(alias, other.key),
-            sql.Identifier(OWN, join.on),
-        )
+        pair = sql.Identifier(alias, *other.key_columns), sql.Identifier(OWN, join.on)
+        found = sql.SQL("{} LEFT JOIN {} ON {} = {}").format(found, relation(other, alias), *pair)
     return found
 
 

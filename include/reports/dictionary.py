@@ -31,7 +31,7 @@ def _rows(table: StarTable) -> Iterator[str]:
     if isinstance(table, Fact):
         yield f"| **{table.record_id}** | serial | | | | Numbers the versions. |"
     for column in table.columns:
-        name = f"**{column.name}**" if column.name == table.identity else column.name
+        name = f"**{column.name}**" if column.name in table.identity else column.name
         null = "yes" if column.nullable else ""
         cells = [name, column.type, null, origin(table, column), _refers_to(column), column.description]
         yield f"| {' | '.join(cells)} |"
@@ -73,7 +73,7 @@ def _attributes(table: StarTable) -> Iterator[str]:
     if isinstance(table, Fact):
         yield f"serial {table.record_id} PK"
     for column in table.columns:
-        key = " PK" if column.name == table.identity else " FK" if column.references else ""
+        key = " PK" if column.name in table.identity else " FK" if column.references else ""
         yield f"{column.type.partition('(')[0]} {column.name}{key}"
 
 

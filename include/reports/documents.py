@@ -3,6 +3,8 @@
 Plain text, so that a DAG file stays cheap to parse; a test holds the statements against those that are executed.
 """
 
+from collections.abc import Iterable
+
 from include.reports.dictionary import origin, table_document
 from include.tables.declarations import Declarations
 from include.tables.schema import IDENTIFIER, Calendar, Fact, SourceTable, StarTable
@@ -57,7 +59,7 @@ def task_document(declared: Declarations, step: Step) -> str:
 def _ingest(declared: Declarations, table: SourceTable) -> str:
     feeds = ", ".join(f"`{fed.name}`" for fed in declared.fed_by(table.name)) or "no table"
     rows = [
-        f"| {f'**{column.name}**' if column.name == table.key else column.name} | {column.type} "
+        f"| {f'**{column.name}**' if column.name in table.key_columns else column.name} | {column.type} "
         f"| {'yes' if column.nullable else ''} | {column.references or ''} |"
         for column in table.columns
     ]
@@ -78,7 +80,8 @@ def changes_query(table: SourceTable) -> str:
     condition = "age(xmin) <= age(:cursor::xid8::xid)"
     if table.follow == "stamp":
         condition = f"{_name(table.stamp)} >= :newest - interval '{table.overlap_seconds} s'"
-    columns, relation = ", ".join(map(_name, table.by_name)), f"{_name(table.schema)}.{_name(table.found_name)}"
+    columns = ", ".join(_name(column.name) for column in table.columns)
+    relation = f"{_name(table.schema)}.{_name(table.found_name)}"
     where = "" if table.follow == "whole" else f"\n WHERE {condition}"
     return f"SELECT {columns}\n  FROM {relation}{where}"  # noqa: S608 - shown, not run
 
@@ -117,27 +120,29 @@ def _load(table: StarTable) -> str:
 
 def merge_statements(table: StarTable) -> list[str]:
     """The statements that merge staged rows, as `include/warehouse/merge.py` makes them; `%s` is the reading."""
+    keys = table.key_columns
+    same = " AND ".join(f"t.{name} = s.{name}" for name in keys)
     if isinstance(table, Fact):
         columns = [column.name for column in table.columns]
         return [
             f"UPDATE {table.name} t SET valid_to = %s FROM staged s\n"  # noqa: S608 - shown, not run
-            f" WHERE t.{table.key} = s.{table.key} AND t.valid_to IS NULL\n"
+            f" WHERE {same} AND t.valid_to IS NULL\n"
             f"   AND ROW({_of('t', columns)}) IS DISTINCT FROM ROW({_of('s', columns)})",
             f"INSERT INTO {table.name} ({', '.join(columns)}, valid_from)\n"
             f"SELECT {_of('s', columns)}, %s FROM staged s\n"
-            f" WHERE NOT EXISTS (SELECT FROM {table.name} t WHERE t.{table.key} = s.{table.key}"
-            f" AND t.valid_to IS NULL) ORDER BY s.{table.key}",
+            f" WHERE NOT EXISTS (SELECT FROM {table.name} t WHERE {same}"
+            f" AND t.valid_to IS NULL) ORDER BY {_of('s', keys)}",
         ]
-    columns = [column.name for column in table.columns if column.name != table.key]
+    columns = [column.name for column in table.columns if column.name not in keys]
     return [
-        f"INSERT INTO {table.name} AS t ({table.key}, {', '.join(columns)})\n"
-        f"SELECT s.{table.key}, {_of('s', columns)} FROM staged s\n"
-        f"ON CONFLICT ({table.key}) DO UPDATE SET ({', '.join(columns)}) = ROW({_of('excluded', columns)})\n"
+        f"INSERT INTO {table.name} AS t ({', '.join([*keys, *columns])})\n"
+        f"SELECT {_of('s', [*keys, *columns])} FROM staged s\n"
+        f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET ({', '.join(columns)}) = ROW({_of('excluded', columns)})\n"
         f" WHERE ROW({_of('t', columns)}) IS DISTINCT FROM ROW({_of('excluded', columns)})"
     ]
 
 
-def _of(alias: str, columns: list[str]) -> str:
+def _of(alias: str, columns: Iterable[str]) -> str:
     return ", ".join(f"{alias}.{column}" for column in columns)
 
 

@@ -125,7 +125,7 @@ def find_footing(connection: psycopg.Connection, table: SourceTable) -> Footing:
     Another shape: values may have changed in rows of which no version did. Of a table's own columns those count that
     are declared.
     """
-    columns = {"columns": list(table.by_name)}
+    columns = {"columns": [column.name for column in table.columns]}
     row = connection.execute(_STANDS_ON + _FOUND, {**_names(table), **columns}).fetchone()
     assert row is not None
     return Footing(row[0] or "", row[1] or "")

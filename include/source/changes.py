@@ -11,13 +11,13 @@ from include.source.known import Base, Findings
 from include.source.observe import (
     LISTING_VERSION,
     Selection,
-    among,
     changed_since,
     count_rows,
     select_keys,
     sum_keys,
 )
 from include.state.latest import TableState
+from include.tables.numbering import among
 from include.tables.schema import SourceTable
 
 
@@ -84,8 +84,8 @@ def compare_keys(
     agree = not (base and base.doubts) and _agree(connection, table, predicted, rows)
     current = predicted if agree else select_keys(connection, table, sql.SQL("true")).keys
     if rows != len(current):
-        advice = "declare a key that is unique and never NULL"
-        raise DataError(f"{table.name}: {rows} rows have {len(current)} different values of {table.key}; {advice}")
+        told = f"{rows} rows have {len(current)} different values of {', '.join(table.key_columns)}"
+        raise DataError(f"{table.name}: {told}; declare a key that is unique and never NULL")
     selected.keys.add(current - predicted)
     return Keys(
         selected=selected,

@@ -21,6 +21,10 @@ NEVER_RECORDED = "the warehouse was loaded from a reading that was never recorde
 """Then what no row version told of may have been taken back since."""
 
 
+FOLLOWED_WHOLE = "nothing at the source tells what changed"
+"""Then all values are compared in each run, and those that differ are read."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """A source table whose rows are to be compared with what was loaded of them.
@@ -106,7 +110,7 @@ def find_base(table: SourceTable, known: Known, observation: Observation) -> Bas
     Raises: ServiceError and DataError as `require_not_behind`.
     """
     state = known.state
-    if state is None or known.full_refresh or table.follow == "whole":
+    if state is None or known.full_refresh:
         return None
     recorded, clock = Recorded(state.cursor, state.observed_at), observation.cursor.clock
     assert clock is not None
@@ -117,8 +121,8 @@ def find_base(table: SourceTable, known: Known, observation: Observation) -> Bas
     if keys is None:
         log.warning("%s is read whole: the file of its keys, %s, is gone", table.name, state.keys_key)
         return None
-    ahead = [NEVER_RECORDED] if known.is_ahead(table, state) else []
-    return Base(state, keys, [*suspicions(state.cursor, observation), *ahead])
+    told = [NEVER_RECORDED] * known.is_ahead(table, state) + [FOLLOWED_WHOLE] * (table.follow == "whole")
+    return Base(state, keys, [*suspicions(state.cursor, observation), *told])
 
 
 def after_seen(table: SourceTable, known: Known, observation: Observation) -> Observation:
@@ -140,10 +144,9 @@ def _usable(table: SourceTable, state: TableState, known: Known, observation: Ob
         "the source cannot tell what changed since the last run": not follows(state.cursor, observation),
         f"the warehouse has less than was recorded, in {', '.join(behind)}": bool(behind),
     }
-    if known.declared.is_joined(
-        table.name
-    ):  # it is read whole with any change, and what joins it is not compared by its keys
+    if known.declared.is_joined(table.name):  # with any change; and what joins it is not compared by its keys
         reasons |= dict.fromkeys(suspicions(state.cursor, observation), True)
+        reasons[FOLLOWED_WHOLE] = table.follow == "whole"
     for reason, holds in reasons.items():
         if holds:
             log.warning("%s is read whole: %s", table.name, reason)

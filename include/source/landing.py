@@ -13,18 +13,19 @@ import psycopg
 from psycopg import sql
 
 from include.common.errors import ServiceError
-from include.common.keys import KeySet
+from include.common.keys import STATEMENT_KEYS, KeySet
 from include.common.manifests import FileEntry
-from include.common.postgres import connect, copy_out, identifiers
+from include.common.postgres import connect, copy_out
 from include.common.settings import INGESTION_BUCKET, SOURCE_CONNECTION, required_variable
 from include.common.threads import side_by_side
 from include.lake.blocks import count_rows, header
 from include.lake.files import STREAMS, WriteOnceFile, new_key
 from include.source.catalogue import find_kind
-from include.source.observe import among, relation
+from include.source.observe import relation
 from include.source.reading import lock
 from include.source.server import find_server
-from include.tables.schema import SourceTable
+from include.tables.numbering import among, is_integer, number_of
+from include.tables.schema import KEY_NUMBER, SourceTable
 
 FILE_ROWS = 32_768
 """The most rows of one CSV file. Files are what tasks work on side by side and hold in memory: 4 MB of sales orders."""
@@ -37,7 +38,7 @@ HELPER_SECONDS = 10
 
 log = logging.getLogger(__name__)
 
-CopySlice = Callable[[psycopg.Connection, KeySet], list[FileEntry]]
+CopySlice = Callable[[psycopg.Connection, sql.Composable], list[FileEntry]]
 
 
 def copy_files(
@@ -47,10 +48,9 @@ def copy_files(
 
     dense: the keys are all that the table has, so that a range of them says the same as a list.
     """
-    slices = list(keys.slices(FILE_ROWS))
+    slices = list(_conditions(table, keys, dense))
 
-    def copy(target: psycopg.Connection, part: KeySet) -> list[FileEntry]:
-        condition = _between(table, part) if dense else among(table, part)
+    def copy(target: psycopg.Connection, condition: sql.Composable) -> list[FileEntry]:
         return list(_copy_slice(target, table, condition, observed_at))
 
     if len(slices) < STREAMS:
@@ -58,17 +58,35 @@ def copy_files(
     return _copy_side_by_side(connection, table, copy, slices)
 
 
+def _conditions(table: SourceTable, keys: KeySet, dense: bool) -> Iterator[sql.Composable]:
+    """The conditions of slices that hold all these keys together.
+
+    An index finds integers, so their slices are as long as a file. Any other key is looked for in the whole table, once
+    for each slice: they are few, and cut into files as they are copied.
+    """
+    if is_integer(table) and not table.keyless:
+        yield from (_between(table, part) if dense else among(table, part) for part in keys.slices(FILE_ROWS))
+    elif not dense:
+        yield from (among(table, part) for part in keys.slices(STATEMENT_KEYS))
+    elif keys:
+        streams = STREAMS if len(keys) > FILE_ROWS else 1
+        share = sql.SQL("mod({}, {}) IN ({}, {})")
+        for stream in range(streams):
+            ends = (sql.Literal(number) for number in (streams, stream, stream - streams))
+            yield share.format(number_of(table), *ends)
+
+
 def _between(table: SourceTable, part: KeySet) -> sql.Composed:
-    key = sql.Identifier(table.key)
-    return sql.SQL("{} BETWEEN {} AND {}").format(key, sql.Literal(part.first()), sql.Literal(part.last()))
+    first, last = sql.Literal(part.first()), sql.Literal(part.last())
+    return sql.SQL("{} BETWEEN {} AND {}").format(number_of(table), first, last)
 
 
 def _copy_side_by_side(
-    connection: psycopg.Connection, table: SourceTable, copy: CopySlice, slices: list[KeySet]
+    connection: psycopg.Connection, table: SourceTable, copy: CopySlice, slices: list[sql.Composable]
 ) -> list[FileEntry]:
     """Copy slices on this connection and on others that share its snapshot, STREAMS in all where they can be had."""
 
-    def copy_some(share: tuple[psycopg.Connection, list[KeySet]]) -> list[list[FileEntry]]:
+    def copy_some(share: tuple[psycopg.Connection, list[sql.Composable]]) -> list[list[FileEntry]]:
         target, own = share
         return [copy(target, part) for part in own]
 
@@ -134,7 +152,7 @@ def _copy_slice(
     """Write the rows that fulfil a condition as one CSV file, or as several where they are long."""
     copy = sql.SQL("COPY (SELECT {columns} FROM {table} WHERE {condition}) TO STDOUT (FORMAT csv, ENCODING {encoding})")
     statement = copy.format(
-        columns=identifiers(table.by_name),
+        columns=_columns(table),
         table=relation(table),
         condition=condition,
         encoding=sql.Literal(_encoding(connection)),
@@ -144,15 +162,25 @@ def _copy_slice(
         yield _write_file(table, observed_at, chain([first], blocks))
 
 
+def _given(table: SourceTable) -> list[str]:
+    """The column that a file has beside the source's: the number of a key that is no integer."""
+    return [KEY_NUMBER] if table.carried == KEY_NUMBER else []
+
+
+def _columns(table: SourceTable) -> sql.Composed:
+    own = map(sql.Identifier, table.by_name)
+    return sql.SQL(", ").join([*own, *(number_of(table) for _ in _given(table))])
+
+
 def _write_file(table: SourceTable, observed_at: datetime, blocks: Iterator[bytes]) -> FileEntry:
     """Write blocks of whole rows as a CSV file with a header, until they end or the file is large."""
     key, rows = new_key(table.name, observed_at, "csv"), 0
     with WriteOnceFile(required_variable(INGESTION_BUCKET), key) as file:
-        file.write(header(table.by_name))
+        file.write(header([*table.by_name, *_given(table)]))
         for block in blocks:
             file.write(block)
             rows += count_rows(block)
-            if file.size >= FILE_BYTES:
+            if file.size >= FILE_BYTES or rows >= FILE_ROWS:
                 break
     return FileEntry(key=key, rows=rows, size_bytes=file.size)
 

@@ -1,23 +1,25 @@
 """What is asked of the source database: what it is, which rows changed, which keys there are."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+import numpy.typing as npt
 import psycopg
 from psycopg import sql
 
 from include.common.errors import DataError
 from include.common.keys import KeySet
 from include.common.manifests import Cursor
-from include.common.postgres import binary_row, copy_rows
+from include.common.postgres import binary_row, copy_rows, identifiers
 from include.source.catalogue import Footing, find_footing
 from include.source.columns import find_columns
 from include.source.server import Server, system_of
 from include.tables.drift import fits, wider_columns
+from include.tables.numbering import number, number_of
 from include.tables.schema import SourceTable
-from include.tables.types import INTEGERS
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +34,6 @@ FIRST_XID = 3
 
 LISTING_VERSION = 140_000
 """The first version of PostgreSQL that looks a value up in a list by its hash."""
-
-INTEGER_BITS = {"smallint": 15, "integer": 31, "bigint": 63}
-"""The bits of a number beside its sign."""
 
 STAMPED_KEY = binary_row(key=">i8", stamp=">i8")
 UNKNOWN_STAMP = -(1 << 63)
@@ -163,6 +162,8 @@ def changed_since(table: SourceTable, cursor: Cursor, next_xid: int | None = Non
     next_xid: the first transaction that had not begun in the snapshot, 64 bits. Where few lie before it, they are
         listed: the server compares those in parallel, while `age` keeps a scan to one process.
     """
+    if table.follow == "whole":
+        return sql.SQL("true").format()
     if table.follow == "xmin":
         if next_xid is not None and next_xid - int(cursor.xid) <= LISTED_XIDS:
             return _written_by(range(int(cursor.xid), next_xid))
@@ -188,26 +189,35 @@ def _written_by(transactions: Iterable[int]) -> sql.Composed:
     return sql.SQL("xmin = ANY({}::xid[])").format(sql.Literal(f"{{{listed}}}"))
 
 
-def relation(table: SourceTable) -> sql.Identifier:
-    """The table's name in a statement, with its schema: no search path decides which one is read."""
+def place(table: SourceTable) -> sql.Identifier:
+    """A table's own name, with its schema."""
     return sql.Identifier(table.schema, table.found_name)
 
 
-def among(table: SourceTable, keys: KeySet) -> sql.Composed:
-    """The condition that holds for the rows with these keys."""
-    return is_any(sql.Identifier(table.key), table.key_type, keys)
+def relation(table: SourceTable, alias: str = "") -> sql.Composable:
+    """A table in a statement, known by an alias. It is named with its schema: no search path decides which is read.
 
-
-def is_any(column: sql.Composable, kind: str, keys: Iterable[int]) -> sql.Composed:
-    """The condition that a column is one of these keys. kind: its own type, else the server compares one by one.
-
-    Where the column has been widened since it was declared, and keys need that, they are sent as what they need.
+    Where rows have no key, a query that gives them one.
     """
-    listed = list(keys)
-    most = max((max(key, -key - 1) for key in listed), default=0)
-    wide = next(name for name in INTEGERS if most < 1 << INTEGER_BITS[name])
-    sent = max(kind, wide, key=INTEGERS.index)
-    return sql.SQL("{} = ANY({}::{}[])").format(column, sql.Literal(listed), sql.SQL(sent))
+    found = place(table)
+    if not table.keyless:
+        return sql.SQL("{} {}").format(found, sql.Identifier(alias)) if alias else found
+    return sql.SQL("({}) {}").format(_numbered_rows(table, found), sql.Identifier(alias or table.found_name))
+
+
+def _numbered_rows(table: SourceTable, found: sql.Identifier) -> sql.Composed:
+    """The rows, each with a number of its own: the hash of its values, and which of those that are all alike it is."""
+    columns = identifiers(column.name for column in table.columns)
+    alike = number([sql.SQL("ROW({})::text").format(columns)], ["text"])
+    form = sql.SQL("""
+        SELECT {columns}, {number} AS {key}
+          FROM (SELECT {columns}, {row} AS {row_name}, row_number() OVER (PARTITION BY {row}) AS {position}
+                  FROM {found}) r""")
+    row, position = "\x01row", "\x01position"  # no column is called so
+    numbered = number([sql.Identifier(row), sql.Identifier(position)], ["bigint", "bigint"])
+    key = sql.Identifier(*table.key_columns)
+    names = {"row_name": sql.Identifier(row), "position": sql.Identifier(position), "found": found}
+    return form.format(columns=columns, number=numbered, key=key, row=alike, **names)
 
 
 def select_keys(connection: psycopg.Connection, table: SourceTable, condition: sql.Composable) -> Selection:
@@ -215,13 +225,16 @@ def select_keys(connection: psycopg.Connection, table: SourceTable, condition: s
     statement = sql.SQL("""
         COPY (SELECT {key}::bigint, coalesce({stamp}, '-infinity') FROM {table}
                WHERE {key} IS NOT NULL AND {condition}) TO STDOUT (FORMAT binary)""")
-    names = {"key": sql.Identifier(table.key), "stamp": _stamp(table), "table": relation(table), "condition": condition}
-    keys, stamps = KeySet(), list[int]()
-    for rows in copy_rows(connection, statement.format(**names), STAMPED_KEY):
-        keys.add(KeySet.of(rows["key"]))
-        known = rows["stamp"][rows["stamp"] != UNKNOWN_STAMP]
-        stamps += [int(known.min()), int(known.max())] if len(known) else []
-    return Selection(keys, _instant(min(stamps, default=None)), _instant(max(stamps, default=None)))
+    names = {"key": number_of(table), "stamp": _stamp(table), "table": relation(table), "condition": condition}
+    stamps = list[int]()
+
+    def keys() -> Iterator[npt.NDArray[np.signedinteger]]:
+        for rows in copy_rows(connection, statement.format(**names), STAMPED_KEY):
+            known = rows["stamp"][rows["stamp"] != UNKNOWN_STAMP]
+            stamps.extend([int(known.min()), int(known.max())] if len(known) else [])
+            yield rows["key"]
+
+    return Selection(KeySet.gather(keys()), _instant(min(stamps, default=None)), _instant(max(stamps, default=None)))
 
 
 def _instant(stamp: int | None) -> datetime | None:
@@ -245,6 +258,6 @@ def count_rows(connection: psycopg.Connection, table: SourceTable, condition: sq
 def sum_keys(connection: psycopg.Connection, table: SourceTable) -> int:
     """The sum of the table's keys."""
     statement = sql.SQL("SELECT coalesce(sum({}), 0) FROM {}")
-    row = connection.execute(statement.format(sql.Identifier(table.key), relation(table))).fetchone()
+    row = connection.execute(statement.format(number_of(table), relation(table))).fetchone()
     assert row is not None
     return int(row[0])

@@ -8,7 +8,7 @@ from psycopg import IsolationLevel, sql
 
 from include.common.errors import DeclarationError
 from include.source.catalogue import find_footing, find_kind, require_full_sight
-from include.source.observe import Observation, no_such_table, observe, relation
+from include.source.observe import Observation, no_such_table, observe, place
 from include.source.server import find_server
 from include.tables.schema import SourceTable
 
@@ -50,7 +50,7 @@ def lock(connection: psycopg.Connection, table: SourceTable, kind: str = "r") ->
     """Begin a transaction that reads one snapshot, with the table locked, where it can be, before there is one."""
     connection.read_only, connection.isolation_level = True, IsolationLevel.REPEATABLE_READ
     if kind in LOCKABLE:
-        connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(relation(table)))
+        connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(place(table)))
 
 
 def end_reading(connection: psycopg.Connection, table: SourceTable, seen: Observation) -> Observation | None:

@@ -1,13 +1,8 @@
 """Rows that did not equal the source's though they should have: what is told of them, and what became of them."""
 
-from itertools import islice
-
 from include.common.manifests import Proof
 from include.state.work import Work
 from include.tables.schema import Calendar, StarTable
-
-NAMED_KEYS = 10
-"""The most keys that a sentence names."""
 
 
 def unexplained(work: Work) -> list[str]:
@@ -26,9 +21,9 @@ def healed(work: Work) -> dict[str, int]:
 
 def _sentence(table: StarTable, proof: Proof) -> str:
     assert not isinstance(table, Calendar)
-    keys = ", ".join(map(str, islice(proof.differing, NAMED_KEYS)))
-    more = ", …" if len(proof.differing) > NAMED_KEYS else ""
+    more = ", …" if len(proof.differing) > len(proof.named) else ""
+    keys = f"{', '.join(table.key_columns)} {'; '.join(proof.named)}{more}"
     return (
         f"{table.name}: {len(proof.differing):,} rows did not equal {table.source.name}, and nothing explains why "
-        f"({table.key} {keys}{more}); they were read again. Somebody changed the warehouse by hand, or it is a defect"
+        f"({keys}); they were read again. Somebody changed the warehouse by hand, or it is a defect"
     )

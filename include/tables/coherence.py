@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from include.tables.schema import Calendar, Column, Dimension, Fact, Origin, SourceTable, StarTable, key_type, require
+from include.tables.schema import Calendar, Column, Dimension, Fact, Join, Origin, SourceTable, StarTable, require
 from include.tables.types import INTEGERS, STAMPS, holds, known_type
 
 Sources = Mapping[str, SourceTable]
@@ -58,18 +58,32 @@ def _check_sources(table: Dimension | Fact, sources: Sources) -> None:
     for source in table.source_tables:
         known = sources.get(source.name) == source
         require(known, f"{table.name}: its source table {source.name!r} is not among those that are declared")
-    key = next(column for column in table.columns if column.name == table.key)
-    source_key = table.source.key
-    fits = key.type in INTEGERS and holds(key.type, table.source.key_type)
-    direct = key.source == source_key and fits and not (key.derive or key.nullable)
-    require(direct, f"{table.name}: the key {table.key} must be {table.source.name}.{source_key} itself, an integer")
+    _check_key(table)
     for join in table.joins:
-        on = table.source.by_name.get(join.on)
-        fits = on is not None and on.type in INTEGERS
-        joined = f"{join.table.name} is joined on {join.on}"
-        require(fits, f"{table.name}: {joined}, no integer column of {table.source.name}")
+        _check_join(table, join)
     twice = {join.on for join in table.joins if [other.on for other in table.joins].count(join.on) > 1}
     require(not twice, f"{table.name}: joins twice on {sorted(twice)}")
+
+
+def _check_key(table: Dimension | Fact) -> None:
+    """The key has to be the source's, column by column, for both sides know a row by the same number."""
+    own, told = table.source, f"{table.name}: its key {', '.join(table.key_columns)}"
+    columns = [table.by_name[name] for name in table.key_columns]
+    same = tuple(column.source for column in columns) == own.key_columns
+    plain = not any(column.derive or column.nullable for column in columns)
+    require(same and plain, f"{told} must be that of {own.name} itself, {', '.join(own.key_columns)}")
+    for column, kind in zip(columns, own.key_types, strict=True):
+        require(holds(column.type, kind), f"{table.name}.{column.name}: {kind} cannot become {column.type}")
+
+
+def _check_join(table: Dimension | Fact, join: Join) -> None:
+    told, on = f"{table.name}: {join.table.name} is joined on {join.on}", table.source.by_name.get(join.on)
+    require(on is not None, f"{told}, no column of {table.source.name}")
+    require(len(join.table.key_columns) == 1, f"{told}, and has a key of several columns")
+    assert on is not None
+    kinds = {known_type(kind).family for kind in (on.type, *join.table.key_types)}
+    alike = len(kinds) == 1 or kinds <= set(INTEGERS)
+    require(alike, f"{told}, which is {on.type}, and its key is {join.table.key_types[0]}")
 
 
 def _check_column(table: Dimension | Fact, column: Column) -> None:
@@ -100,5 +114,6 @@ def _check_reference(table: Dimension | Fact, column: Column, star: Star) -> Non
     require(not isinstance(target, Fact), f"{where}: refers to {target.name!r}, which is no dimension")
     known = star.get(target.name) == target
     require(known, f"{where}: refers to {target.name!r}, which is not among the star's tables")
-    kind = key_type(target)
-    require(column.type == kind, f"{where}: is {column.type}, and {target.name}.{target.key} is {kind}")
+    require(len(target.key_columns) == 1, f"{where}: refers to {target.name!r}, which has a key of several columns")
+    kind = target.key_types[0]
+    require(column.type == kind, f"{where}: is {column.type}, and {target.name}.{target.key_columns[0]} is {kind}")

@@ -19,6 +19,15 @@ IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 FOLLOWED = ("xmin", "stamp", "whole")
 """What tells that a row changed: the transaction that wrote it, or its stamp; or nothing does."""
 
+Key = str | tuple[str, ...]
+"""The column that rows are known by, or several that tell them apart together."""
+
+ROW_KEY = "row_key"
+"""The column that numbers rows without a key: by their values, and which of those that are all alike they are."""
+
+KEY_NUMBER = "key_number"
+"""What CSV files call the number of a key that is no integer, beside the source's columns. See `tables/numbering`."""
+
 IDENTIFIER_BYTES = 63
 """The longest name in PostgreSQL. Source: NAMEDATALEN in its pg_config_manual.h."""
 
@@ -73,6 +82,19 @@ def _require_found_names(table: str, names: Iterable[str]) -> None:
         require(fits, f"{table}: {name!r} is no name in PostgreSQL, which has 1 to {IDENTIFIER_BYTES} bytes")
 
 
+def _require_key(table: str, key: tuple[str, ...], columns: Mapping[str, "SourceColumn | Column"]) -> None:
+    require(bool(key), f"{table}: it has no key")
+    _require_once(table, list(key))
+    for name in key:
+        require(name in columns, f"{table}: the key {name!r} is not among its columns")
+        kind = columns[name].type
+        require(known_type(kind).comparable, f"{table}: the key {name!r} is {kind}, and no two of those are compared")
+
+
+def _as_tuple(key: Key) -> tuple[str, ...]:
+    return (key,) if isinstance(key, str) else key
+
+
 def _require_once(table: str, columns: list[str]) -> None:
     twice = {name for name in columns if columns.count(name) > 1}
     require(not twice, f"{table}: declared twice: {sorted(twice)}")
@@ -93,8 +115,10 @@ class SourceColumn:
 
 @dataclass(frozen=True)
 class SourceTable:
-    """A table, or a view, of the source; its rows are known by one integer `key`.
+    """A table, or a view, of the source.
 
+    key: the column, or the columns together, that its rows are known by. (): rows have none, and all are read in each
+        run; they are known by what they hold, as the column ROW_KEY, which a warehouse table takes as its key.
     name: what the pipeline calls it. relation: what the source does, where that is another name.
     schema: where the source has it; no search path is asked.
     stamp: the column that tells when a row was last written, as far as applications keep it; empty for none. Lag counts
@@ -108,7 +132,7 @@ class SourceTable:
     """
 
     name: str
-    key: str
+    key: Key
     columns: tuple[SourceColumn, ...]
     follow: Literal["xmin", "stamp", "whole"] = "xmin"
     overlap_seconds: int = 3600
@@ -121,10 +145,13 @@ class SourceTable:
         _require_names(self.name, ())
         columns = [column.name for column in self.columns]
         _require_found_names(self.name, [self.schema, self.found_name, *columns])
-        _require_once(self.name, columns)
-        require(self.key in self.by_name, f"{self.name}: the key {self.key!r} is not among its columns")
-        require(self.key_type in INTEGERS, f"{self.name}: the key {self.key!r} must be an integer")
-        require(not self.by_name[self.key].nullable, f"{self.name}: the key {self.key!r} must not be NULL")
+        _require_once(self.name, columns + [ROW_KEY] * self.keyless)
+        require(self.follow == "whole" or not self.keyless, f"{self.name}: has no key, so it must be followed whole")
+        _require_key(self.name, self.key_columns, self.by_name)
+        given = self.carried not in columns or self.carried in self.key_columns
+        require(given, f"{self.name}: the name {self.carried} is taken: exclude that column, or read a view without it")
+        for name in self.key_columns:
+            require(not self.by_name[name].nullable, f"{self.name}: the key {name!r} must not be NULL")
         if self.stamp:
             require(self.stamp in self.by_name, f"{self.name}: the stamp {self.stamp!r} is not among its columns")
             kind = known_type(self.by_name[self.stamp].type)
@@ -141,9 +168,25 @@ class SourceTable:
         return self.relation or self.name
 
     @property
-    def key_type(self) -> str:
-        """The type of the key."""
-        return self.by_name[self.key].type
+    def carried(self) -> str:
+        """The column of its CSV files that holds the number of a row's key."""
+        (name, *more), kinds = self.key_columns, self.key_types
+        return name if not more and kinds[0] in INTEGERS else KEY_NUMBER
+
+    @property
+    def keyless(self) -> bool:
+        """Whether nothing tells two equal rows apart."""
+        return self.key == ()
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns that the key consists of."""
+        return _as_tuple(self.key) or (ROW_KEY,)
+
+    @property
+    def key_types(self) -> tuple[str, ...]:
+        """Their types."""
+        return tuple(self.by_name[name].type for name in self.key_columns)
 
     @property
     def place(self) -> str:
@@ -152,8 +195,9 @@ class SourceTable:
 
     @cached_property
     def by_name(self) -> Mapping[str, SourceColumn]:
-        """Column name → column, in the declared order."""
-        return {column.name: column for column in self.columns}
+        """Column name → column, in the declared order; of rows without a key with the one that they are given."""
+        given = (SourceColumn(ROW_KEY, "bigint"),) if self.keyless else ()
+        return {column.name: column for column in (*self.columns, *given)}
 
 
 @dataclass(frozen=True)
@@ -205,7 +249,7 @@ class Dimension:
     """A table that holds the latest state of each row of `source`; rows deleted at the source stay."""
 
     name: str
-    key: str
+    key: Key
     source: SourceTable
     columns: tuple[Column, ...]
     joins: tuple[Join, ...] = ()
@@ -213,15 +257,22 @@ class Dimension:
 
     def __post_init__(self) -> None:
         _require_names(self.name, (column.name for column in self.columns))
-        require(
-            self.key in {column.name for column in self.columns},
-            f"{self.name}: the key {self.key!r} is not among its columns",
-        )
+        _require_key(self.name, self.key_columns, self.by_name)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Column]:
+        """Column name → column, in the declared order."""
+        return {column.name: column for column in self.columns}
 
     @property
-    def key_type(self) -> str:
-        """The type of the key."""
-        return key_type(self)
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns that the key consists of."""
+        return _as_tuple(self.key)
+
+    @property
+    def key_types(self) -> tuple[str, ...]:
+        """Their types."""
+        return tuple(self.by_name[name].type for name in self.key_columns)
 
     @property
     def source_tables(self) -> tuple[SourceTable, ...]:
@@ -234,9 +285,9 @@ class Dimension:
         return tuple(table.name for table in self.source_tables)
 
     @property
-    def identity(self) -> str:
-        """The column that is the primary key."""
-        return self.key
+    def identity(self) -> tuple[str, ...]:
+        """The columns that are the primary key."""
+        return self.key_columns
 
 
 @dataclass(frozen=True)
@@ -248,22 +299,29 @@ class Fact:
 
     name: str
     record_id: str
-    key: str
+    key: Key
     source: SourceTable
     columns: tuple[Column, ...]
     description: str = ""
 
     def __post_init__(self) -> None:
         _require_names(self.name, [self.record_id, *(column.name for column in self.columns), "valid_from", "valid_to"])
-        require(
-            self.key in {column.name for column in self.columns},
-            f"{self.name}: the key {self.key!r} is not among its columns",
-        )
+        _require_key(self.name, self.key_columns, self.by_name)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Column]:
+        """Column name → column, in the declared order."""
+        return {column.name: column for column in self.columns}
 
     @property
-    def key_type(self) -> str:
-        """The type of the key."""
-        return key_type(self)
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns that the key consists of."""
+        return _as_tuple(self.key)
+
+    @property
+    def key_types(self) -> tuple[str, ...]:
+        """Their types."""
+        return tuple(self.by_name[name].type for name in self.key_columns)
 
     @property
     def source_tables(self) -> tuple[SourceTable, ...]:
@@ -281,9 +339,9 @@ class Fact:
         return ()
 
     @property
-    def identity(self) -> str:
-        """The column that is the primary key."""
-        return self.record_id
+    def identity(self) -> tuple[str, ...]:
+        """The columns that are the primary key."""
+        return (self.record_id,)
 
     @property
     def view(self) -> str:
@@ -308,6 +366,7 @@ class Calendar:
             told = CALENDAR_COLUMNS.get(column.name)
             require(told == column.type, f"{self.name}.{column.name}: a calendar tells {CALENDAR_COLUMNS}")
         require(self.key == "date_id", f"{self.name}: the key of a calendar is date_id")
+        _require_key(self.name, self.key_columns, {column.name: column for column in self.columns})
         require(self.first <= self.last, f"{self.name}: its last day {self.last} is before its first, {self.first}")
 
     @property
@@ -321,9 +380,19 @@ class Calendar:
         return ()
 
     @property
-    def identity(self) -> str:
-        """The column that is the primary key."""
-        return self.key
+    def identity(self) -> tuple[str, ...]:
+        """The columns that are the primary key."""
+        return self.key_columns
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The column that is the key."""
+        return (self.key,)
+
+    @property
+    def key_types(self) -> tuple[str, ...]:
+        """Its type."""
+        return (CALENDAR_COLUMNS[self.key],)
 
     @property
     def days(self) -> int:
@@ -332,8 +401,3 @@ class Calendar:
 
 
 StarTable = Dimension | Fact | Calendar
-
-
-def key_type(table: StarTable) -> str:
-    """The type of a warehouse table's key."""
-    return next(column.type for column in table.columns if column.name == table.key)

@@ -49,6 +49,11 @@ class Type:
         return self.family in TEXTS and not self.array
 
     @property
+    def comparable(self) -> bool:
+        """Whether PostgreSQL tells whether two values are equal."""
+        return self.family != "json"
+
+    @property
     def equal_if_same(self) -> bool:
         """Whether two values that PostgreSQL calls equal are always the same, and it can compare them at all."""
         fixed = self.family == "numeric" and bool(self.numbers)

@@ -8,13 +8,14 @@ from include.common.manifests import CheckResult, LoadResult, SourceRead
 from include.common.postgres import connect, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
 from include.proof.sides import stored_side
+from include.tables.numbering import number_of
 from include.tables.schema import Dimension, Fact
 
 CURRENT = {
     Fact: sql.SQL("SELECT {key} FROM {table} WHERE valid_to IS NULL"),
     Dimension: sql.SQL(
         "SELECT {key} FROM {table} WHERE NOT EXISTS "
-        "(SELECT FROM pipeline.deleted d WHERE d.table_name = {name} AND d.key = {table}.{key})"
+        "(SELECT FROM pipeline.deleted d WHERE d.table_name = {name} AND d.key = {key})"
     ),
 }
 """The keys that a table has as the source's: not those whose rows are gone there."""
@@ -61,7 +62,7 @@ def _still_unequal(
 
 def _count(connection: psycopg.Connection, table: Dimension | Fact, result: LoadResult) -> tuple[int, int]:
     names = {
-        "key": sql.Identifier(table.key),
+        "key": number_of(table, table.name),
         "table": sql.Identifier(table.name),
         "name": sql.Literal(table.name),
     }

@@ -2,6 +2,7 @@
 
 from psycopg import sql
 
+from include.common.postgres import identifiers
 from include.tables.declarations import Declarations, foreign_key
 from include.tables.schema import Column, Fact, StarTable
 
@@ -71,13 +72,12 @@ def constraints(table: StarTable) -> dict[str, sql.Composed]:
     name = sql.Identifier(table.name)
     primary = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY ({})")
     made = {
-        f"{table.name}_pkey": primary.format(name, sql.Identifier(f"{table.name}_pkey"), sql.Identifier(table.identity))
+        f"{table.name}_pkey": primary.format(name, sql.Identifier(f"{table.name}_pkey"), identifiers(table.identity))
     }
     if isinstance(table, Fact):
         unique = sql.SQL("CREATE UNIQUE INDEX {} ON {} ({}) WHERE valid_to IS NULL")
-        made[f"{table.name}_current"] = unique.format(
-            sql.Identifier(f"{table.name}_current"), name, sql.Identifier(table.key)
-        )
+        index = f"{table.name}_current"
+        made[index] = unique.format(sql.Identifier(index), name, identifiers(table.key_columns))
     return made | foreign_keys(table)
 
 
@@ -88,7 +88,7 @@ def foreign_keys(table: StarTable) -> dict[str, sql.Composed]:
     for column in table.columns:
         if column.references:
             target, name = column.references, foreign_key(table, column.name)
-            parts = (table.name, name, column.name, target.name, target.identity)
+            parts = (table.name, name, column.name, target.name, *target.identity)
             made[name] = statement.format(*map(sql.Identifier, parts))
     return made
 

@@ -14,13 +14,14 @@ from psycopg import sql
 from include.common.errors import DataError
 from include.common.keys import KeySet
 from include.common.manifests import Inputs, LoadResult, SourceRead, StarFiles, instant_text
-from include.common.postgres import binary_row, connect, copy_rows, postgres_errors
+from include.common.postgres import connect, key_set, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
 from include.lake.rejected import first_examples
 from include.state.latest import read_keys
 from include.tables.belief import doubt
 from include.tables.declarations import Declarations
 from include.tables.drift import with_columns
+from include.tables.numbering import number_of
 from include.tables.schema import Calendar, Dimension, Fact, StarTable
 from include.warehouse.fill import fill
 from include.warehouse.merge import (
@@ -46,8 +47,6 @@ LOAD_LOCK = 0x746F7466
 
 A fill takes constraints away and makes them again, which locks all tables that they join, in another order than a merge
 reads and writes them."""
-
-KEY = binary_row(key=">i8")
 
 Merge = Callable[[psycopg.Connection, StarTable, StarFiles], "_Outcome"]
 Fill = Callable[[], "_Outcome | None"]
@@ -225,20 +224,13 @@ def _must_compare_keys(read: SourceRead, earlier: Inputs) -> bool:
 def _find_gone(connection: psycopg.Connection, table: Dimension | Fact, read: SourceRead) -> tuple[KeySet, str]:
     """The keys that the table holds and the source no longer has, and why that is not believed (empty where it is)."""
     current = sql.SQL("valid_to IS NULL") if isinstance(table, Fact) else sql.SQL("true")
-    names = {"key": sql.Identifier(table.key), "table": sql.Identifier(table.name), "current": current}
-    held = _keys(connection, sql.SQL("SELECT {key}::bigint FROM {table} WHERE {current}").format(**names))
+    names = {"key": number_of(table), "table": sql.Identifier(table.name), "current": current}
+    held = key_set(connection, sql.SQL("SELECT {key}::bigint FROM {table} WHERE {current}").format(**names))
     noted = sql.SQL("SELECT key FROM pipeline.deleted WHERE table_name = {}").format(sql.Literal(table.name))
-    shown = held - _keys(connection, noted)
+    shown = held - key_set(connection, noted)
     gone = held - read_keys(read.table, read.keys_key)
     newly = len(shown) - len(shown - gone)
     return gone, "" if read.accepted else doubt(table.source, len(shown), newly)
-
-
-def _keys(connection: psycopg.Connection, query: sql.Composed) -> KeySet:
-    keys = KeySet()
-    for rows in copy_rows(connection, sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query), KEY):
-        keys.add(KeySet.of(rows["key"]))
-    return keys
 
 
 def _remove_gone(connection: psycopg.Connection, table: StarTable, gone: KeySet, observed_at: datetime) -> int:

@@ -8,6 +8,7 @@ from psycopg import sql
 from include.common.keys import STATEMENT_KEYS, KeySet
 from include.common.manifests import FileEntry
 from include.common.postgres import copy_in, identifiers
+from include.tables.numbering import among, number_of, same_key
 from include.tables.schema import Calendar, Column, Dimension, Fact, StarTable
 from include.tables.types import known_type
 from include.warehouse import ddl, wire
@@ -34,10 +35,10 @@ def merge_versions(connection: psycopg.Connection, table: Fact, observed_at: dat
     names = _names(table, columns)
     close = sql.SQL("""
         UPDATE {table} t SET valid_to = %s FROM staged s
-         WHERE t.{key} = s.{key} AND t.valid_to IS NULL AND ROW({t_exactly}) IS DISTINCT FROM ROW({s_exactly})""")
+         WHERE {same} AND t.valid_to IS NULL AND ROW({t_exactly}) IS DISTINCT FROM ROW({s_exactly})""")
     add = sql.SQL("""
         INSERT INTO {table} ({columns}, valid_from) SELECT {staged}, %s FROM staged s
-         WHERE NOT EXISTS (SELECT FROM {table} t WHERE t.{key} = s.{key} AND t.valid_to IS NULL) ORDER BY s.{key}""")
+         WHERE NOT EXISTS (SELECT FROM {table} t WHERE {same} AND t.valid_to IS NULL) ORDER BY {ordered}""")
     changed = connection.execute(close.format(**names), [observed_at]).rowcount
     added = connection.execute(add.format(**names), [observed_at]).rowcount
     return added - changed, changed
@@ -48,15 +49,15 @@ def merge_latest(connection: psycopg.Connection, table: Dimension | Calendar) ->
 
     Gives the numbers of new keys and of changed ones.
     """
-    others = [column.name for column in table.columns if column.name != table.key]
+    others = [column.name for column in table.columns if column.name not in table.key_columns or _varies(column)]
     names = _names(table, others)
     if not others:
-        add = sql.SQL("INSERT INTO {table} ({key}) SELECT {key} FROM staged ON CONFLICT DO NOTHING")
+        add = sql.SQL("INSERT INTO {table} ({keys}) SELECT {keys} FROM staged ON CONFLICT DO NOTHING")
         return connection.execute(add.format(**names)).rowcount, 0
     statement = sql.SQL("""
         WITH merged AS (
-            INSERT INTO {table} AS t ({key}, {columns}) SELECT s.{key}, {staged} FROM staged s
-            ON CONFLICT ({key}) DO UPDATE SET ({columns}) = ROW({excluded})
+            INSERT INTO {table} AS t ({inserted}) SELECT {brought} FROM staged s
+            ON CONFLICT ({keys}) DO UPDATE SET ({columns}) = ROW({excluded})
              WHERE ROW({t_exactly}) IS DISTINCT FROM ROW({excluded_exactly})
             RETURNING xmax = 0 AS is_new)
         SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM merged""")
@@ -65,6 +66,8 @@ def merge_latest(connection: psycopg.Connection, table: Dimension | Calendar) ->
 
 
 def _names(table: StarTable, columns: list[str]) -> dict[str, sql.Composable]:
+    every = dict.fromkeys([*table.key_columns, *(column.name for column in table.columns)])
+
     def of(alias: str) -> sql.Composed:
         return sql.SQL(", ").join(sql.Identifier(alias, column) for column in columns)
 
@@ -74,7 +77,11 @@ def _names(table: StarTable, columns: list[str]) -> dict[str, sql.Composable]:
 
     return {
         "table": sql.Identifier(table.name),
-        "key": sql.Identifier(table.key),
+        "keys": identifiers(table.key_columns),
+        "same": same_key(table, "t", "s"),
+        "ordered": sql.SQL(", ").join(sql.Identifier("s", name) for name in table.key_columns),
+        "inserted": identifiers(every),
+        "brought": sql.SQL(", ").join(sql.Identifier("s", name) for name in every),
         "columns": identifiers(columns),
         "staged": of("s"),
         "excluded": of("excluded"),
@@ -84,15 +91,20 @@ def _names(table: StarTable, columns: list[str]) -> dict[str, sql.Composable]:
 
 def _exactly(alias: str, column: Column) -> sql.Composed:
     """A value that is distinct from every other one: 1.0 from 1.00, 'A' from 'a' whatever the type says."""
-    form = sql.SQL("{}" if known_type(column.type).equal_if_same else "{}::text")
-    return form.format(sql.Identifier(alias, column.name))
+    return sql.SQL("{}::text" if _varies(column) else "{}").format(sql.Identifier(alias, column.name))
+
+
+def _varies(column: Column) -> bool:
+    """Whether PostgreSQL calls values of a column equal that are written otherwise."""
+    return not known_type(column.type).equal_if_same
 
 
 def close_versions(connection: psycopg.Connection, table: Fact, keys: KeySet, observed_at: datetime) -> int:
     """End the current versions of keys that the source no longer has; gives their number."""
-    statement = sql.SQL("UPDATE {} SET valid_to = %s WHERE valid_to IS NULL AND {} = ANY(%s)")
-    names = (sql.Identifier(table.name), sql.Identifier(table.key))
-    return connection.execute(statement.format(*names), [observed_at, list(keys)]).rowcount
+    statement = sql.SQL("UPDATE {} SET valid_to = {} WHERE valid_to IS NULL AND {}")
+    names = (sql.Identifier(table.name), sql.Literal(observed_at))
+    parts = (statement.format(*names, among(table, part)) for part in keys.slices(STATEMENT_KEYS))
+    return sum(connection.execute(part).rowcount for part in parts)
 
 
 def note_deleted(connection: psycopg.Connection, table: str, keys: KeySet) -> int:
@@ -104,8 +116,8 @@ def note_deleted(connection: psycopg.Connection, table: str, keys: KeySet) -> in
 
 def note_present(connection: psycopg.Connection, table: Dimension, rejected: KeySet) -> None:
     """Take staged and rejected keys off the list of those gone from the source: it has them again."""
-    statement = sql.SQL("DELETE FROM pipeline.deleted d USING staged s WHERE d.table_name = %s AND d.key = s.{}")
-    connection.execute(statement.format(sql.Identifier(table.key)), [table.name])
+    statement = sql.SQL("DELETE FROM pipeline.deleted d USING staged s WHERE d.table_name = %s AND d.key = {}")
+    connection.execute(statement.format(number_of(table, "s")), [table.name])
     present = "DELETE FROM pipeline.deleted WHERE table_name = %s AND key = ANY(%s)"
     for part in rejected.slices(STATEMENT_KEYS):
         connection.execute(present, [table.name, list(part)])

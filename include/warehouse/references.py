@@ -8,13 +8,12 @@ from psycopg import sql
 
 from include.common.keys import KeySet
 from include.common.manifests import RejectedExample
-from include.common.postgres import binary_row, copy_out, copy_rows
+from include.common.postgres import copy_out, key_set
 from include.common.settings import PROCESSED_BUCKET, required_variable
 from include.lake.files import WriteOnceFile, new_key
 from include.lake.rejected import EXAMPLES, example
+from include.tables.numbering import is_integer, number_of, shown
 from include.tables.schema import Column, Dimension, StarTable
-
-KEY = binary_row(key=">i8")
 
 
 @dataclass(frozen=True)
@@ -41,11 +40,7 @@ def refuse_unreferenced(
         return Refused()
     found = _find(targets, table, relation)
     connection.execute(sql.SQL("CREATE TEMPORARY TABLE refused ON COMMIT DROP AS {}").format(found))
-    keys = KeySet()
-    for rows in copy_rows(
-        connection, sql.SQL("COPY (SELECT key::bigint FROM refused) TO STDOUT (FORMAT binary)").format(), KEY
-    ):
-        keys.add(KeySet.of(rows["key"]))
+    keys = key_set(connection, sql.SQL("SELECT key::bigint FROM refused"))
     refused = _set_aside(connection, table, relation, observed_at, keys) if keys else Refused()
     connection.execute("DROP TABLE refused")
     return refused
@@ -55,7 +50,7 @@ def _find(targets: dict[Column, Dimension], table: StarTable, relation: str) -> 
     """The keys of rows with a missing reference, each with its reasons."""
     joins, missing, reasons = [], [], []
     for number, (column, target) in enumerate(targets.items()):
-        found, name = sql.Identifier(f"d{number}", target.identity), sql.Identifier("r", column.name)
+        found, name = sql.Identifier(f"d{number}", *target.identity), sql.Identifier("r", column.name)
         joins.append(
             sql.SQL("LEFT JOIN {} {} ON {} = {}").format(
                 sql.Identifier(target.name), sql.Identifier(f"d{number}"), found, name
@@ -68,9 +63,11 @@ def _find(targets: dict[Column, Dimension], table: StarTable, relation: str) -> 
             )
         )
     return sql.SQL(
-        "SELECT {key} AS key, concat_ws('; ', {reasons}) AS reason FROM {relation} r {joins} WHERE {missing}"
+        "SELECT {key} AS key, {shown}::text AS shown, concat_ws('; ', {reasons}) AS reason "
+        "FROM {relation} r {joins} WHERE {missing}"
     ).format(
-        key=sql.Identifier("r", table.key),
+        key=number_of(table, "r"),
+        shown=shown(table, "r"),
         reasons=sql.SQL(", ").join(reasons),
         relation=sql.Identifier(relation),
         joins=sql.SQL(" ").join(joins),
@@ -81,7 +78,7 @@ def _find(targets: dict[Column, Dimension], table: StarTable, relation: str) -> 
 def _set_aside(
     connection: psycopg.Connection, table: StarTable, relation: str, observed_at: datetime, keys: KeySet
 ) -> Refused:
-    names = {"relation": sql.Identifier(relation), "key": sql.Identifier("r", table.key)}
+    names = {"relation": sql.Identifier(relation), "key": number_of(table, "r")}
     columns = sql.SQL(", ").join(sql.Identifier("r", column.name) for column in table.columns)
     select = sql.SQL(
         "SELECT {columns}, refused.reason FROM {relation} r JOIN refused ON refused.key = {key} ORDER BY {key}"
@@ -92,5 +89,5 @@ def _set_aside(
         for block in copy_out(connection, statement):
             file.write(block)
     connection.execute(sql.SQL("DELETE FROM {relation} r USING refused WHERE refused.key = {key}").format(**names))
-    first = connection.execute("SELECT key, reason FROM refused ORDER BY key LIMIT %s", [EXAMPLES]).fetchall()
-    return Refused(keys, [key], [example(number, reason, key) for number, reason in first])
+    first = connection.execute("SELECT shown, reason FROM refused ORDER BY key LIMIT %s", [EXAMPLES]).fetchall()
+    return Refused(keys, [key], [example(int(row) if is_integer(table) else row, reason, key) for row, reason in first])

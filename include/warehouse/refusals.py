@@ -13,10 +13,11 @@ from psycopg import errors, sql
 from include.common.errors import DataError
 from include.common.keys import KeySet
 from include.common.manifests import FileEntry
-from include.common.postgres import binary_row, copy_in, copy_rows, identifiers
+from include.common.postgres import copy_in, identifiers, key_set
 from include.lake.arrow import printable, show
 from include.lake.rejected import rejected_file
-from include.lake.rows import KEY
+from include.lake.rows import KEY, SHOWN
+from include.tables.numbering import is_integer, number, number_of
 from include.tables.schema import Column, Dimension, Fact
 from include.warehouse import ddl, wire
 from include.warehouse.merge import STAGED
@@ -37,7 +38,6 @@ MOST_REFUSED = 1_000
 REASON_CHARACTERS = 300
 RAW = "raw"
 ENCODED = "every_staged"
-LONG_KEY = binary_row(key=">i8")
 
 Counts = tuple[int, int]
 Reasons = dict[int, str]
@@ -97,14 +97,14 @@ def merge_each(
     connection.execute(rename.format(staged, every))
     connection.execute(ddl.create_staging(table, STAGED))
     insert = sql.SQL("INSERT INTO {} SELECT * FROM {} WHERE {} BETWEEN %s AND %s")
-    insert = insert.format(staged, every, sql.Identifier(table.key))  # type: ignore[assignment]
+    insert = insert.format(staged, every, number_of(table))  # type: ignore[assignment]
 
     def merge_part(part: KeySet) -> Counts:
         connection.execute(sql.SQL("TRUNCATE {}").format(staged))
         connection.execute(insert, [part.first(), part.last()])
         return merge()
 
-    done = in_parts(connection, table, _keys(connection, sql.Identifier(table.key), ENCODED), merge_part)
+    done = in_parts(connection, table, _keys(connection, number_of(table), ENCODED), merge_part)
     connection.execute(sql.SQL("DROP TABLE {}").format(staged))
     connection.execute(rename.format(every, staged))
     return done
@@ -149,11 +149,7 @@ def _require_few(table: Dimension | Fact, refused: Reasons) -> None:
 
 
 def _keys(connection: psycopg.Connection, key: sql.Composable, relation: str) -> KeySet:
-    statement = sql.SQL("COPY (SELECT {}::bigint FROM {}) TO STDOUT (FORMAT binary)")
-    keys = KeySet()
-    for rows in copy_rows(connection, statement.format(key, sql.Identifier(relation)), LONG_KEY):
-        keys.add(KeySet.of(rows["key"]))
-    return keys
+    return key_set(connection, sql.SQL("SELECT {}::bigint FROM {}").format(key, sql.Identifier(relation)))
 
 
 def set_aside_raw(
@@ -163,11 +159,15 @@ def set_aside_raw(
     if not refused:
         return Refused()
     names = [column.name for column in table.columns]
-    schema = pa.schema([*((name, pa.string()) for name in names), (KEY, pa.int64()), ("reason", pa.string())])
+    schema = pa.schema(
+        [*((name, pa.string()) for name in names), (KEY, pa.int64()), (SHOWN, pa.string()), ("reason", pa.string())]
+    )
     with rejected_file(table.name, observed_at, schema) as file:
         for key in sorted(refused):
-            row = [*_raw_row(connection, table, key), key, refused[key]]
-            file.write(pa.Table.from_pylist([dict(zip(schema.names, row, strict=True))], schema))
+            row = dict(zip(names, _raw_row(connection, table, key), strict=True))
+            parts = [row[name] or "" for name in table.key_columns]
+            told = {KEY: key, SHOWN: None if is_integer(table) else ", ".join(parts), "reason": refused[key]}
+            file.write(pa.Table.from_pylist([row | told], schema))
     return Refused(file.keys, [file.key], file.examples)
 
 
@@ -179,7 +179,6 @@ def _raw_row(connection: psycopg.Connection, table: Dimension | Fact, key: int) 
     return [None if value is None else value.decode() for value in row]
 
 
-def _raw_key(table: Dimension | Fact) -> sql.Composed:
-    """The key of a row of `raw`."""
-    key = next(column for column in table.columns if column.name == table.key)
-    return _decoded(key)
+def _raw_key(table: Dimension | Fact) -> sql.Composable:
+    """The number of the key of a row of `raw`."""
+    return number([_decoded(table.by_name[name]) for name in table.key_columns], table.key_types)

@@ -49,33 +49,42 @@ def declare(*tables: SourceTable | StarTable) -> Declarations:
 
 
 def mirror(kind: type[Dimension] | type[Fact], source: SourceTable, name: str) -> Dimension | Fact:
-    """A dimension or a fact that takes over every column of a source table; they are called c0, c1 …, the key `id`."""
-    names = {column: "id" if column == source.key else f"c{number}" for number, column in enumerate(source.by_name)}
-    columns = tuple(Column(names[column.name], column.type, column.name, column.nullable) for column in source.columns)
-    if kind is Fact:
-        return Fact(name, "record_id", "id", source, columns)
-    return Dimension(name, "id", source, columns)
+    """A dimension or a fact that takes over every column of a source table.
+
+    They are called c0, c1 …; the key `id`, or where it is of several columns k0, k1 ….
+    """
+    names = {column: f"c{number}" for number, column in enumerate(source.by_name)}
+    several = len(source.key_columns) > 1
+    names |= {column: f"k{number}" if several else "id" for number, column in enumerate(source.key_columns)}
+    kinds = {own.name: "text" if own.type.startswith('"') else own.type for own in source.by_name.values()}
+    columns = tuple(Column(names[name], kinds[name], name, own.nullable) for name, own in source.by_name.items())
+    keys = tuple(names[column] for column in source.key_columns)
+    key = keys if several else keys[0]
+    return Fact(name, "record_id", key, source, columns) if kind is Fact else Dimension(name, key, source, columns)
 
 
-def shown(system: System, table: Dimension | Fact) -> tuple[dict[Any, Any], dict[Any, Any]]:
-    """Key → the texts of the row's values, in the source and in the warehouse: of a table made by `mirror`."""
-    current = "WHERE valid_to IS NULL" if isinstance(table, Fact) else ""
-    own, names = table.source, [column.name for column in table.columns]
-    place = sql.Identifier(own.schema, own.found_name)
-    source = _texts(system.endpoints.source_url, place, own.key, list(own.by_name), "")
-    return source, _texts(system.endpoints.warehouse_url, sql.Identifier(table.name), "id", names, current)
+def shown(system: System, table: Dimension | Fact) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """The texts of all rows, in the source and in the warehouse: of a table made by `mirror`.
+
+    Of the warehouse: what it calls current, and of a dimension what is not noted as gone.
+    """
+    own = table.source
+    held = [column.name for column in table.columns if column.source in {column.name for column in own.columns}]
+    current = "valid_to IS NULL" if isinstance(table, Fact) else "true"
+    source = _texts(system.endpoints.source_url, sql.Identifier(own.schema, own.found_name),
+                    [column.name for column in own.columns], "true")  # fmt: skip
+    return source, _texts(system.endpoints.warehouse_url, sql.Identifier(table.name), held, current)
 
 
-def _texts(url: str, place: sql.Identifier, key: str, columns: list[str], condition: str) -> dict[Any, Any]:
+def _texts(url: str, place: sql.Identifier, columns: list[str], condition: str) -> list[tuple[Any, ...]]:
     texts = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in columns)
-    statement = sql.SQL("SELECT {}::text, {} FROM {} {}").format(
-        sql.Identifier(key),
+    statement = sql.SQL("SELECT {} FROM {} WHERE {}").format(
         texts,
         place,
         sql.SQL(condition),  # type: ignore[arg-type]
     )
     with open_exactly(url) as connection:
-        return {row[0]: row[1:] for row in connection.execute(statement)}
+        return sorted(connection.execute(statement), key=repr)
 
 
 def assert_equal(system: System, table: Dimension | Fact) -> None:

@@ -10,7 +10,7 @@ import pytest
 from include.common.errors import DeclarationError
 from include.tables.coherence import check_star
 from include.tables.declarations import as_document, collect
-from include.tables.schema import Calendar, Column, Dimension, Fact, Join, SourceColumn, SourceTable
+from include.tables.schema import Calendar, Column, Dimension, Fact, Join, Key, SourceColumn, SourceTable
 from include.totesys import DECLARED
 from tests.declared import replacing
 
@@ -21,8 +21,8 @@ NAME = Column("name", "text", "file_name")
 DESIGN_KEY = Column("design_id", "integer", "design_id")
 
 
-def source(*columns: SourceColumn, name: str = "shop", key: str = "shop_id", overlap_seconds: int = 0) -> SourceTable:
-    return SourceTable(name, key, columns or (KEY, STAMP), overlap_seconds=overlap_seconds)
+def source(*columns: SourceColumn, name: str = "shop", key: Key = "shop_id", **fields: object) -> SourceTable:
+    return SourceTable(name, key, columns or (KEY, STAMP), **fields)  # type: ignore[arg-type]
 
 
 SOURCES, STAR = DECLARED.sources, DECLARED.star
@@ -50,10 +50,18 @@ ALONE: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
     "name that is too long": (lambda: source(name="s" * 64), ("s" * 64,)),
     "column twice": (lambda: source(KEY, STAMP, KEY), ("shop", "twice", "shop_id")),
     "key that is no column": (lambda: source(key="id"), ("shop", "'id'", "not among its columns")),
-    "key that is no integer": (
-        lambda: source(SourceColumn("shop_id", "text"), STAMP),
-        ("shop", "shop_id", "must be an integer"),
+    "key that cannot be compared": (
+        lambda: source(SourceColumn("shop_id", "json"), STAMP),
+        ("shop", "shop_id", "json", "no two of those are compared"),
     ),
+    "key of two columns, one of which is none": (
+        lambda: source(KEY, STAMP, key=("shop_id", "line")), ("shop", "'line'", "not among its columns")),
+    "key of one column twice": (lambda: source(KEY, key=("shop_id", "shop_id")), ("shop", "twice", "shop_id")),
+    "no key, and changes are to be found": (lambda: source(KEY, key=()), ("shop", "no key", "followed whole")),
+    "no key, and a column in its place": (
+        lambda: source(KEY, SourceColumn("row_key", "text"), key=(), follow="whole"), ("shop", "twice", "row_key")),
+    "a key's number, and a column in its place": (
+        lambda: source(SourceColumn("shop_id", "uuid"), SourceColumn("key_number", "text")), ("shop", "key_number")),
     "key that may be NULL": (
         lambda: source(SourceColumn("shop_id", "integer", nullable=True), STAMP),
         ("shop", "shop_id", "NULL"),
