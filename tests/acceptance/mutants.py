@@ -164,7 +164,7 @@ MUTANTS: dict[str, Plant] = {
     "changes are found and not merged": (
         merge, "sql", statement_changed("ROW({t_exactly}) IS DISTINCT FROM ROW({s_exactly})", "false")),
     "a version is not added": (
-        merge, "sql", statement_changed("ORDER BY s.{key}", "ORDER BY s.{key} OFFSET 1")),
+        merge, "sql", statement_changed("ORDER BY {ordered}", "ORDER BY {ordered} OFFSET 1")),
     "a dimension is not overwritten": (
         merge, "sql", statement_changed("IS DISTINCT FROM ROW({excluded_exactly})", "IS NULL")),
     "one of the gone is not closed": (
