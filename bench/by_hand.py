@@ -12,6 +12,7 @@ from include.warehouse import ddl
 from include.warehouse.merge import STAGED
 
 FACT = DECLARED.star["fact_sales_order"]
+(KEY,) = FACT.key_columns
 SOURCE = "sales_order"
 EVERY_ROW = "true"
 
@@ -53,10 +54,10 @@ def changes(warehouse_url: str) -> list[str]:
     staged, current = (", ".join(f"{alias}.{name}" for name in columns) for alias in ("s", "t"))
     close = f"""
         UPDATE {FACT.name} t SET valid_to = now() FROM {STAGED} s
-         WHERE t.{FACT.key_columns[0]} = s.{FACT.key_columns[0]} AND t.valid_to IS NULL AND ROW({current}) IS DISTINCT FROM ROW({staged})"""  # noqa: S608
+         WHERE t.{KEY} = s.{KEY} AND t.valid_to IS NULL AND ROW({current}) IS DISTINCT FROM ROW({staged})"""  # noqa: S608
     add = f"""
         INSERT INTO {FACT.name} ({", ".join(columns)}) SELECT {staged} FROM {STAGED} s
-         WHERE NOT EXISTS (SELECT FROM {FACT.name} t WHERE t.{FACT.key_columns[0]} = s.{FACT.key_columns[0]} AND t.valid_to IS NULL)"""  # noqa: S608
+         WHERE NOT EXISTS (SELECT FROM {FACT.name} t WHERE t.{KEY} = s.{KEY} AND t.valid_to IS NULL)"""  # noqa: S608
     return [staging, _copy_into(STAGED), f"ANALYZE {STAGED}", close, add]
 
 

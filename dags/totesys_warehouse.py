@@ -15,7 +15,7 @@ from include.declared import DECLARED
 from include.reports.documents import ABOUT, GROUPS, task_document
 from include.reports.failure import tell_failure
 from include.reports.openlineage import lineage_of
-from include.tables.steps import CHECK, PREPARE, Step, group_of, plan, task_id
+from include.tables.steps import CHECK, PREPARE, Step, group_of, plan, read_step, task_id
 
 MANIFEST = "manifest"
 """The XCom key under which a task leaves what it did, also when it is skipped afterwards."""
@@ -102,12 +102,12 @@ def transform(name: str) -> None:
     from include import pipeline
     from include.common.manifests import SourceRead
 
-    documents = {source: found(Step("ingest", source)) for source in DECLARED.star[name].source_names}
-    missing = [source for source, document in documents.items() if document is None]
-    if missing:
-        raise AirflowSkipException(f"{', '.join(missing)} was not asked for")
-    reads = {source: SourceRead.model_validate(document) for source, document in documents.items()}
-    files = attempt(lambda: pipeline.transform_table(DECLARED, name, reads, found(PREPARE)))
+    origin = read_step(DECLARED.star[name])
+    document = found(origin)
+    if document is None:
+        raise AirflowSkipException(f"{origin.table} was not asked for")
+    read = SourceRead.model_validate(document) if origin != PREPARE else None
+    files = attempt(lambda: pipeline.transform_table(DECLARED, name, read, found(PREPARE)))
     if files is None:
         raise AirflowSkipException(f"{name} is complete")
     leave(files.model_dump(mode="json"))

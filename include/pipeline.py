@@ -138,14 +138,17 @@ def ingest_table(
 
 @told("transform", _describe_files)
 def transform_table(
-    declared: Declarations, name: str, reads: dict[str, SourceRead], loaded: dict[str, Inputs]
+    declared: Declarations, name: str, read: SourceRead | None, loaded: dict[str, Inputs]
 ) -> StarFiles | None:
-    """Build a warehouse table's Parquet from the readings of its sources. None: nothing changed. See `transform`."""
+    """Build a warehouse table's Parquet from the reading of its source. None: nothing changed. See `transform`.
+
+    read: None for the calendar.
+    """
     table = declared.star[name]
     if isinstance(table, Calendar):
         known = loaded.get(name, {})
         return None if known == calendar_inputs(table) else write_calendar(table, known.get(DIFFERING, ""))
-    return transform(table, reads) if any(read.changed for read in reads.values()) else None
+    return transform(table, read) if read and read.changed else None
 
 
 @told("load", _describe_load)
@@ -172,7 +175,7 @@ def check_tables(
 def audit_tables(declared: Declarations, names: tuple[str, ...]) -> list[TableAudit]:
     """Compare every value of these tables (all, where none is named) with the source, now. See `audit`."""
     tables, state = named_tables(declared, names), read_state()
-    return [audit(table, state) for table in tables]
+    return [audit(declared, table, state) for table in tables]
 
 
 @told("record", _describe_run)

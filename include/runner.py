@@ -9,7 +9,6 @@ from typing import Any
 
 from include import pipeline
 from include.common.errors import DataError, DeclarationError, ServiceError, border
-from include.common.manifests import SourceRead
 from include.common.threads import Threads
 from include.lake.files import STREAMS
 from include.pipeline import Options
@@ -18,7 +17,7 @@ from include.state.latest import State, read_state
 from include.state.record import TableReport, table_report
 from include.state.work import Work
 from include.tables.declarations import Declarations
-from include.tables.steps import CHECK, PREPARE, Order, Step, plan
+from include.tables.steps import CHECK, PREPARE, Order, Step, plan, read_step
 
 
 @dataclass
@@ -57,7 +56,7 @@ class Run:
     def _table_summary(self, name: str) -> dict[str, Any]:
         result = self.results.get(Step("load", name))
         if result is None:
-            held = any(source in self.declared.star[name].source_names for source in self.work.held)
+            held = read_step(self.declared.star[name]).table in self.work.held
             outcome = "held" if held else "unchanged" if Step("load", name) in self.results else "failed"
             nothing = TableReport(table=name, new=0, changed=0, deleted=0, rejected=0, seconds=0, lag_seconds=None)
             return {"outcome": outcome, **nothing.model_dump()}
@@ -117,10 +116,8 @@ def _do(going: Run, step: Step) -> object:
     if step.kind == "ingest":
         return pipeline.ingest_table(declared, step.table, going.state, results[PREPARE], going.options)
     if step.kind == "transform":
-        reads: dict[str, SourceRead] = {
-            name: results[Step("ingest", name)] for name in declared.star[step.table].source_names
-        }
-        return pipeline.transform_table(declared, step.table, reads, results[PREPARE])
+        read = going.of_kind("ingest").get(read_step(declared.star[step.table]).table)
+        return pipeline.transform_table(declared, step.table, read, results[PREPARE])
     if step.kind == "load":
         files = results[Step("transform", step.table)]
         return pipeline.load_table(declared, step.table, files) if files else None

@@ -19,8 +19,6 @@ def _built_on(sources: dict[str, SourceTable], table: StarTable) -> StarTable:
     if isinstance(table, Calendar):
         return table
     own = sources[table.source.name]
-    if isinstance(table, Fact):
-        return replace(table, source=own)
     joins = tuple(replace(join, table=sources[join.table.name]) for join in table.joins)
     return replace(table, source=own, joins=joins)
 

@@ -86,6 +86,17 @@ class Proof(Manifest):
     explained: str = ""
 
 
+class JoinedRead(Manifest):
+    """What a reading saw of a source table that it joins.
+
+    cursor: how far it has been read. rows: how many it has. wider: as in `SourceRead`.
+    """
+
+    cursor: Cursor
+    rows: int
+    wider: dict[str, str] = {}
+
+
 class SourceRead(Manifest):
     """What ingestion found in one source table.
 
@@ -95,14 +106,14 @@ class SourceRead(Manifest):
     base: the instant up to which the changes had been loaded and recorded before; None for a whole read.
     changed, deletions: whether anything is to be loaded; whether known keys are gone.
     rows, key_sum, keys_key: all keys of the source at observed_at: their number, sum and the file that holds them.
-    files: CSV of the changes, or of the whole table for a whole read; for a table that dimensions join always its
-        newest whole CSV, though it may be an earlier run's.
+    files: CSV of the changes, or of the whole table for a whole read.
     read_rows: rows that this reading wrote.
     proofs: warehouse table → how its rows compared with this reading.
     accepted: whether deletions are believed however many they are.
     held: why the table is held back, in a sentence; the reading then is the recorded one, and nothing is to be loaded.
     held_since: since when a transaction has been open at the source that holds the cursor back; None for none.
     wider: column → its type, of those that hold more than is declared.
+    joined: the tables that were read beside it.
     """
 
     table: str
@@ -126,6 +137,12 @@ class SourceRead(Manifest):
     held: str = ""
     held_since: AwareDatetime | None = None
     wider: dict[str, str] = {}
+    joined: dict[str, JoinedRead] = {}
+
+    @property
+    def all_wider(self) -> dict[str, dict[str, str]]:
+        """Source table → its columns that hold more than is declared, of all that were read."""
+        return {self.table: self.wider} | {name: other.wider for name, other in self.joined.items()}
 
 
 class RejectedExample(Manifest):

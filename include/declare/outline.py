@@ -19,6 +19,9 @@ LOOKUP_ROWS, LOOKUP_COLUMNS = 1_000, 4
 
 ROW_KEY_TOLD = "The hash of the row's values, and which of those that are all alike it is."
 
+DATED = {"date", *STAMPS}
+"""Types of columns that tell when something was."""
+
 STORED = {"r", "p"}
 """What pg_class calls a table, and one that consists of partitions."""
 
@@ -233,12 +236,48 @@ class _Drawing:
 
     def _fact(self, source: _Source) -> Fact:
         table = source.table
-        columns = tuple(self._column(source, name, self._reference(source, name)) for name in table.by_name)
+        columns = [self._column(source, name, self._reference(source, name)) for name in table.by_name]
+        headers = self._headers(source)
+        for on, other in headers.items():
+            columns += self._of_header(other, on, table.by_name[on].nullable, {column.name for column in columns})
         taken = {column.name for column in columns} | {"valid_from", "valid_to"}
         (record_id,) = distinct([f"{table.name}_record_id"], taken)
         told = ", read whole in each run, as it has no key" if table.keyless else ""
+        told += f", with columns of {', '.join(other.table.name for other in headers.values())}" if headers else ""
+        joins = tuple(Join(other.table, on) for on, other in headers.items())
         self.decided.append(f"{source.found.place}: the fact fact_{table.name}{told}")
-        return Fact(f"fact_{table.name}", record_id, source.key, table, columns, source.found.comment)
+        return Fact(f"fact_{table.name}", record_id, source.key, table, tuple(columns), joins, source.found.comment)
+
+    def _headers(self, source: _Source) -> dict[str, _Source]:
+        """Column → the fact that it points to: what a line's order is."""
+        found = {}
+        for reference in source.found.references:
+            other = self._sources.get(reference.relation)
+            direct = other is not None and reference.target == other.table.key_columns and len(reference.columns) == 1
+            if other and direct and other is not source and other.table.name in self.facts:
+                found[reference.columns[0]] = other
+        return found
+
+    def _of_header(self, other: _Source, on: str, nullable: bool, taken: set[str]) -> list[Column]:
+        """What a line takes of its header: what that refers to, and its dates."""
+        references = {name: self._reference(other, name) for name in other.table.by_name}
+        days = {name for name, column in other.table.by_name.items() if known_type(column.type).family in DATED}
+        names = [
+            name
+            for name in other.table.by_name
+            if name not in (*other.table.key_columns, other.table.stamp) and (references[name] or name in days)
+        ]
+        called = distinct([_free(other.names[name], other.table.name, taken) for name in names], taken)
+        return [
+            Column(
+                column,
+                _kept_type(other.table.by_name[name].type),
+                (on, name),
+                nullable or other.table.by_name[name].nullable,
+                references[name],
+            )
+            for column, name in zip(called, names, strict=True)
+        ]
 
     def _reference(self, source: _Source, name: str) -> Dimension | None:
         """The dimension that a fact's column refers to."""
@@ -256,6 +295,11 @@ class _Drawing:
         return Column(
             source.names[name], _kept_type(column.type), name, column.nullable, references, description=_line(comment)
         )
+
+
+def _free(name: str, table: str, taken: set[str]) -> str:
+    """What a joined column is called: as it is, or after its table, where that is taken."""
+    return name if name not in taken else fold(f"{table}_{name}")
 
 
 def _joined_columns(other: _Source, on: str, taken: set[str]) -> list[Column]:

@@ -132,6 +132,8 @@ def _star_lines(table: Dimension | Fact) -> Iterator[str]:
     if table.joins:
         joins = [f"Join({variable(join.table.name)}, on={_text(join.on)})," for join in table.joins]
         yield f"joins=({' '.join(joins)})"
+    if isinstance(table, Dimension) and table.history:
+        yield "history=True"
     if table.description:
         yield f"description={_text(table.description)}"
     yield "columns=(\n" + "".join(f"        {_column(column)},\n" for column in table.columns) + "    )"

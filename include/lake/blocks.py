@@ -71,7 +71,9 @@ def read_blocks(subject: str, key: str, columns: list[str]) -> Iterator[Block]:
 def header(columns: Iterable[str]) -> bytes:
     """The first row of a CSV file: the names of its columns, whatever they hold."""
     line = StringIO(newline="")
-    csv.writer(line, lineterminator="\n").writerow(columns)
+    names = list(columns)
+    bare = any("\r" in name for name in names)  # which the writer quotes only where it quotes all
+    csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL).writerow(names)
     return line.getvalue().encode()
 
 

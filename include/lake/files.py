@@ -26,6 +26,10 @@ MISSING = {"NoSuchKey", "404"}
 TAKEN = {"PreconditionFailed", "412", "ConditionalRequestConflict"}
 
 
+class MissingFileError(DataError):
+    """A file that was written is gone."""
+
+
 @contextmanager
 def lake_errors(bucket: str, key: str) -> Iterator[None]:
     """Name the bucket and the key in whatever S3 refuses.
@@ -55,7 +59,7 @@ def _named(error: ClientError, bucket: str, key: str) -> Exception:
             f"s3://{bucket}/{key} is already written, by an attempt whose answer was lost; nothing was overwritten"
         )
     if code in MISSING:
-        return DataError(
+        return MissingFileError(
             f"s3://{bucket}/{key} is missing; a full refresh of its table (--tables … --full-refresh) writes it anew"
         )
     return ServiceError(f"s3://{bucket}/{key}: {error}")
@@ -201,18 +205,6 @@ def replace_file(bucket: str, key: str, content: bytes, etag: str | None) -> boo
             )
         except ClientError as error:
             if error.response["Error"]["Code"] in TAKEN:
-                return False
-            raise
-    return True
-
-
-def exists(bucket: str, key: str) -> bool:
-    """Whether a file is there. Raises: as `lake_errors`."""
-    with lake_errors(bucket, key):
-        try:
-            aws_client("s3").head_object(Bucket=bucket, Key=key)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in MISSING:
                 return False
             raise
     return True

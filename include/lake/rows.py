@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.lake.arrow import arrow_type, cast_each, printable, show, time_type
-from include.tables.coherence import origin_of
-from include.tables.schema import KEY_NUMBER, Calendar, Column, Dimension, Fact, Join, Origin, SourceTable, StarTable
+from include.tables.coherence import origin_of, origins_of
+from include.tables.schema import Calendar, Column, Dimension, Fact, Origin, SourceTable, StarTable
 from include.tables.types import STAMPS, known_type
 
 KEY = "key"
@@ -81,39 +81,31 @@ def _may_be_beyond(table: Dimension | Fact, column: Column) -> bool:
     return plain and (to.family in {"date", "time", *STAMPS} or pa.types.is_decimal(arrow_type(column.type)))
 
 
-def needed_columns(table: Dimension | Fact, source: SourceTable) -> list[str]:
-    """The columns of a source table that a warehouse table is made from, its key first. Nothing else is parsed."""
-    origins = [origin_of(table, column) for column in table.columns]
-    own = [origin.column.name for origin in origins if origin.table == source]
-    joins = [join.on for join in table.joins] if source == table.source else []
-    known = [*source.key_columns, *([source.carried] if source == table.source else [])]
-    return list(dict.fromkeys([*known, *joins, *own]))
+def needed_columns(table: Dimension | Fact) -> dict[str, str]:
+    """The columns of its CSV files that a warehouse table is made from → their types. Nothing else is parsed."""
+    own = table.source
+    needed = {own.carried: "bigint"} | dict(zip(own.key_columns, own.key_types, strict=True))
+    needed |= {join.on: own.by_name[join.on].type for join in table.joins}
+    for join in table.joins:
+        (key,), (kind,) = join.table.key_columns, join.table.key_types
+        needed[join.carried(key)] = kind
+    return needed | {label(origin): origin.column.type for origin in origins_of(table)}
 
 
-def joined_name(table: Dimension | Fact, join: Join, column: str) -> str:
-    """What a column of a joined table is called beside those of the table's own source: "department.location".
-
-    Where a table is joined twice, what it is joined on stands in place of its name.
-    """
-    once = [other.table for other in table.joins].count(join.table) == 1
-    return f"{join.table.name if once else join.on}.{column}"
-
-
-def label(table: Dimension | Fact, origin: Origin) -> str:
-    """What a source column is called among all that a warehouse table is made from."""
-    joins = [join for join in table.joins if join.on == origin.on]
-    return joined_name(table, joins[0], origin.column.name) if joins else origin.column.name
+def label(origin: Origin) -> str:
+    """What a CSV file calls the source column that a warehouse column is filled from."""
+    return f"{origin.on}.{origin.column.name}" if origin.on else origin.column.name
 
 
 def convert(table: Dimension | Fact, batch: pa.RecordBatch) -> Converted:
     """The rows of a batch as the warehouse table has them.
 
-    batch: columns of the table's own source under their names, those of joined sources as "table.column"; each of
+    batch: columns of the table's own source under their names, those of joined ones as `Join.carried` has it; each of
         its declared type, or still as the bytes of its text.
     """
     problems, exact = defaultdict[int, list[str]](list), Exact()
-    _find_unjoined(table, batch, problems)
-    arrays = [_convert_column(table, column, batch, problems, exact) for column in table.columns]
+    noted = _Noted(problems, exact, _find_unjoined(table, batch, problems))
+    arrays = [_convert_column(table, column, batch, noted) for column in table.columns]
     schema = star_schema(table)
     if not problems and not exact:
         return Converted(pa.record_batch(arrays, schema=schema))
@@ -146,14 +138,15 @@ def _rejected(table: Dimension | Fact, batch: pa.RecordBatch, problems: Problems
     rows = batch.take(pa.array(positions, pa.int32()))
     texts = {name: _as_text(values) for name, values in zip(rows.schema.names, rows.columns, strict=True)}
     keys = texts[table.source.carried].cast(pa.int64())
-    texts.pop(KEY_NUMBER, None)
+    if table.source.carried not in table.source.by_name:
+        texts.pop(table.source.carried)
     reasons = pa.array([_reason(problems[position]) for position in positions], pa.string())
     told = _shown_keys(table.source, texts, len(positions))
     return pa.table([*texts.values(), keys, told, reasons], names=[*texts, KEY, SHOWN, "reason"])
 
 
 def _shown_keys(source: SourceTable, texts: dict[str, pa.Array], rows: int) -> pa.Array:
-    if source.carried != KEY_NUMBER:
+    if source.carried in source.by_name:
         return pa.nulls(rows, pa.string())
     parts = zip(*(texts[name].to_pylist() for name in source.key_columns), strict=True)
     return pa.array([", ".join(part or "" for part in key) for key in parts], pa.string())
@@ -175,17 +168,29 @@ def _reason(found: list[str]) -> str:
     return reason if len(reason) <= REASON_CHARACTERS else f"{reason[:REASON_CHARACTERS]}…"
 
 
-def _find_unjoined(table: Dimension | Fact, batch: pa.RecordBatch, problems: Problems) -> None:
+def _find_unjoined(table: Dimension | Fact, batch: pa.RecordBatch, problems: Problems) -> dict[str, pa.Array]:
+    """What a table is joined on → for each row whether what it refers to is not there. An empty reference is none."""
+    found = {}
     for join in table.joins:
-        missing = pc.is_null(batch.column(joined_name(table, join, *join.table.key_columns)))
-        _note(problems, batch.column(join.on), missing, f"{join.on} {{}} is not in {join.table.name}")
+        there = batch.column(join.carried(*join.table.key_columns))
+        found[join.on] = pc.and_(pc.is_valid(batch.column(join.on)), pc.is_null(there))
+        _note(problems, batch.column(join.on), found[join.on], f"{join.on} {{}} is not in {join.table.name}")
+    return found
 
 
-def _convert_column(
-    table: Dimension | Fact, column: Column, batch: pa.RecordBatch, problems: Problems, exact: Exact
-) -> pa.Array:
+@dataclass(frozen=True)
+class _Noted:
+    """What is found in a batch. unjoined: as `_find_unjoined` gives it."""
+
+    problems: Problems
+    exact: Exact
+    unjoined: dict[str, pa.Array]
+
+
+def _convert_column(table: Dimension | Fact, column: Column, batch: pa.RecordBatch, noted: _Noted) -> pa.Array:
+    problems, exact = noted.problems, noted.exact
     origin = origin_of(table, column)
-    name = label(table, origin)
+    name = label(origin)
     values = _decode(name, batch.column(name), problems)
     if _may_be_beyond(table, column):
         values = _set_beside(column, values, exact)
@@ -195,7 +200,9 @@ def _convert_column(
     if column.derive:
         values = _derive(name, column.derive, values, problems)
     if not column.nullable and values.null_count:
-        _note(problems, values, pc.is_null(batch.column(name)), f"{name} is NULL")
+        empty = pc.is_null(batch.column(name))
+        told = pc.and_not(empty, noted.unjoined[origin.on]) if origin.on else empty
+        _note(problems, values, told, f"{name} is NULL")
     if isinstance(column.references, Calendar):
         _check_calendar(name, column.references, values, problems)
     return values

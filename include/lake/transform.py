@@ -19,30 +19,26 @@ from include.common.threads import side_by_side
 from include.lake.arrow import parsed_type
 from include.lake.blocks import read_blocks
 from include.lake.files import STREAMS, WriteOnceFile, new_key
-from include.lake.join import Joined, join_file, read_joined
 from include.lake.rejected import RejectedFile, first_examples, rejected_file
 from include.lake.rows import Converted, convert, needed_columns, star_schema
 from include.tables.drift import fit, widened
-from include.tables.schema import KEY_NUMBER, Calendar, Dimension, Fact
+from include.tables.schema import Calendar, Dimension, Fact
 
 
-def transform(table: Dimension | Fact, reads: dict[str, SourceRead]) -> StarFiles:
-    """Build a warehouse table's rows from what was read of its sources, and write them to the processed bucket.
+def transform(table: Dimension | Fact, own: SourceRead) -> StarFiles:
+    """Build a warehouse table's rows from what was read of its source, and write them to the processed bucket.
 
-    reads: the reading of each of the table's sources. It may be repeated: each time it writes new files.
+    own: the reading of the table's own source, with what it joins. It may be repeated: each time it writes new files.
 
     Raises: DataError where a file is not CSV of the declared columns; others as `lake_errors`.
     """
     started = monotonic()
-    declared, table = table, fit(table, {name: read.wider for name, read in reads.items()})
-    own = reads[table.source.name]
-    joined = read_joined(table, reads)
-    files = own.files if own.read_rows or joined else []
-    parts = side_by_side(STREAMS, partial(_convert_file, table, own.observed_at, joined), files)
+    declared, table = table, fit(table, own.all_wider)
+    parts = side_by_side(STREAMS, partial(_convert_file, table, own.observed_at), own.files)
     rejected = [part.rejected for part in parts if part.rejected]
     return StarFiles(
         table=table.name,
-        inputs={read.table: instant_text(read.read_at) for read in reads.values()},
+        inputs={own.table: instant_text(own.read_at)},
         source=own,
         files=[file for part in parts for file in part.files],
         rejected=_union(file.keys for file in rejected),
@@ -113,10 +109,7 @@ class _Part:
     rejected: RejectedFile | None
 
 
-def _convert_file(table: Dimension | Fact, observed_at: datetime, joined: Joined, file: FileEntry) -> _Part:
-    if table.joins:
-        batches = join_file(table, file, joined)
-        return _write_part(table, observed_at, (convert(table, batch) for batch in batches))
+def _convert_file(table: Dimension | Fact, observed_at: datetime, file: FileEntry) -> _Part:
     return _write_part(table, observed_at, _convert_blocks(table, file))
 
 
@@ -125,10 +118,8 @@ def _convert_blocks(table: Dimension | Fact, file: FileEntry) -> Iterator[Conver
 
     A block with a row that cannot be right is parsed as bytes, so that all of that row is set aside as it was read.
     """
-    source = table.source
-    columns = needed_columns(table, source)
-    kinds = {KEY_NUMBER: "bigint"} | {name: column.type for name, column in source.by_name.items()}
-    types = {name: parsed_type(kinds[name]) for name in columns}
+    kinds = needed_columns(table)
+    columns, types = list(kinds), {name: parsed_type(kind) for name, kind in kinds.items()}
     for block in read_blocks(table.name, file.key, columns):
         yield _convert_typed(table, block.as_declared(types)) or convert(table, block.as_bytes())
 

@@ -55,7 +55,7 @@ class TableAudit(Manifest):
         return self.differing == 0
 
 
-def audit(table: StarTable, state: State) -> TableAudit:
+def audit(declared: Declarations, table: StarTable, state: State) -> TableAudit:
     """Compare every value of a warehouse table with the source. state: what is recorded.
 
     Raises: DataError where nothing of the table is recorded; ServiceError where a run is at work on it, or its source
@@ -64,21 +64,21 @@ def audit(table: StarTable, state: State) -> TableAudit:
     if isinstance(table, Calendar):
         days = differing_days(table)
         return TableAudit(table=table.name, rows=table.days, differing=len(days), days=days[:SHOWN_ROWS])
-    if not state.tables.keys() >= set(table.source_names):
+    if table.source.name not in state.tables:
         raise DataError(f"{table.name}: it was never loaded; do a run first")
     for _ in range(ATTEMPTS):
-        found = _attempt(table, state)
+        found = _attempt(declared, table, state)
         if found:
             return found
     own = table.source.name
     raise ServiceError(f"{table.name}: {own} was changed under each of {ATTEMPTS} readings; audit it again")
 
 
-def _attempt(table: Dimension | Fact, state: State) -> TableAudit | None:
+def _attempt(declared: Declarations, table: Dimension | Fact, state: State) -> TableAudit | None:
     """None where the source table was truncated, rebuilt or altered meanwhile."""
-    own = table.source
+    own, others = table.source, [join.table for join in declared.joined_to(table.source.name)]
     with connect(SOURCE_CONNECTION) as connection, postgres_errors(own.name):
-        seen = begin_reading(connection, own)
+        seen = begin_reading(connection, own, *others)
         known = read_keys(own.name, state.tables[own.name].keys_key)
         with compare(connection, table, state, known) as comparison:
             if comparison is None:
@@ -88,7 +88,7 @@ def _attempt(table: Dimension | Fact, state: State) -> TableAudit | None:
                 raise ServiceError(f"{table.name}: {why}")
             found = collect(comparison, whole_table(own, known))
             rows = list(_rows(comparison, found))
-        if end_reading(connection, own, seen) is None:
+        if end_reading(connection, seen, own, *others) is None:
             return None
     return TableAudit(
         table=table.name,

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 from psycopg import sql
 
+from include.source.beside import OWN
 from include.tables.coherence import converts, origin_of
 from include.tables.schema import Column, Dimension, Fact
 from include.tables.types import STAMPS, known_type
 
-OWN = "s"
-"""The alias of a warehouse table's own source; joined ones are j0, j1 …, and the warehouse's table is `STORED`."""
 STORED = "t"
+"""The alias of a warehouse table; its own source has `OWN`, those that are joined j0, j1 …"""
 
 SAME_BYTES = {"UTF8", "SQL_ASCII"}
 """Server encodings in which a text's bytes are hashed as they are. SQL_ASCII holds what its clients sent: UTF-8."""

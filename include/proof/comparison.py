@@ -1,6 +1,6 @@
 """A warehouse table beside its sources, each in one snapshot, and which of the differences no known change explains."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -15,7 +15,7 @@ from include.common.settings import WAREHOUSE_CONNECTION
 from include.proof.canonical import MANY_BYTES
 from include.proof.compare import BLOCK_ROWS, Difference, differences
 from include.proof.sides import KeyRange, Side, source_side, stored_side
-from include.source.catalogue import require_full_sight
+from include.source.beside import rows_of_changed
 from include.source.observe import changed_since, relation
 from include.state.latest import State, TableState
 from include.tables.numbering import among, number_of
@@ -26,13 +26,13 @@ from include.tables.schema import Dimension, Fact
 class Comparison:
     """A warehouse table and its sources, in snapshots that stay what they are while it is used.
 
-    recorded: source table → what was recorded of it. known: the keys that its own source was recorded with.
+    recorded: what was recorded of its own source. known: the keys that that was recorded with.
     """
 
     table: Dimension | Fact
     source: Side
     stored: Side
-    recorded: Mapping[str, TableState]
+    recorded: TableState
     known: KeySet
 
     def found(self, within: KeyRange, width: int) -> Iterator[tuple[list[Difference], list[Difference]]]:
@@ -44,7 +44,7 @@ class Comparison:
         """Without rows that were rejected, that changed or went since they were read, or that join such a row."""
         present = [difference.key for difference in some if difference.source is not None]
         absent = KeySet.of([difference.key for difference in some if difference.source is None])
-        rejected = self._own.rejected.get(self.table.name, KeySet())
+        rejected = self.recorded.rejected.get(self.table.name, KeySet())
         explained = set(self._waiting(present)) | set((absent & self.known) | rejected)
         return [difference for difference in some if difference.key not in explained]
 
@@ -53,31 +53,18 @@ class Comparison:
         asked = list(keys)
         return self.stored.named(asked) | self.source.named(asked)
 
-    @property
-    def _own(self) -> TableState:
-        return self.recorded[self.table.source.name]
-
     def _waiting(self, keys: list[int]) -> list[int]:
         """Those of the keys whose rows, or rows that they join, have changed since they were recorded."""
         if not keys:
             return []
         own = self.table.source
-        changes = [changed_since(own, self._own.cursor), *self._joined_changes()]
+        joined = self.recorded.joined
+        changes = [changed_since(own, self.recorded.cursor)]
+        changes += (rows_of_changed(own, join, joined[join.table.name].cursor) for join in self.table.joins)
         names = {"key": number_of(own), "own": relation(own), "among": among(own, keys)}
         statement = sql.SQL("SELECT {key} FROM {own} WHERE {among} AND ({changed})")
         found = self.source.connection.execute(statement.format(changed=sql.SQL(" OR ").join(changes), **names))
         return [key for (key,) in found]
-
-    def _joined_changes(self) -> Iterator[sql.Composed]:
-        """A row that is to be joined and is not there counts as a change: it is one of the joined table."""
-        for join in self.table.joins:
-            other = join.table
-            names = {"on": sql.Identifier(join.on), "key": sql.Identifier(*other.key_columns)}
-            changed = changed_since(other, self.recorded[other.name].cursor)
-            rows = sql.SQL("{on} IN (SELECT {key} FROM {other} WHERE {changed})")
-            yield rows.format(changed=changed, other=relation(other), **names)
-            absent = sql.SQL("NOT EXISTS (SELECT FROM {other} WHERE j.{key} = {on})")
-            yield absent.format(other=relation(other, "j"), **names)
 
 
 def _batched(items: Iterable[Difference]) -> Iterator[list[Difference]]:
@@ -98,13 +85,12 @@ def compare(
     beyond: it may have been loaded from later readings. Every row that changed since the recorded ones is left out
         then as well, but rows that came and went, or were rejected, meanwhile count as unexplained.
 
-    Raises: DeclarationError where tables are joined and the role does not see all of one; others as `postgres_errors`.
+    Raises: as `postgres_errors`.
     """
-    for read in table.source_tables if table.joins else ():
-        require_full_sight(connection, read)
-    recorded = {name: state.tables[name] for name in table.source_names if name in state.tables}
+    recorded = state.tables.get(table.source.name)
     with connect(WAREHOUSE_CONNECTION) as warehouse, postgres_errors(table.name):
-        if len(recorded) < len(set(table.source_names)) or not _shows(_inputs(warehouse, table), recorded, beyond):
+        known_joins = recorded and {join.table.name for join in table.joins} <= recorded.joined.keys()
+        if recorded is None or not known_joins or not _shows(table, _inputs(warehouse, table), recorded, beyond):
             yield None
         else:
             stored, source = stored_side(warehouse, table), source_side(connection, table)
@@ -120,8 +106,7 @@ def _inputs(warehouse: psycopg.Connection, table: Dimension | Fact) -> Inputs | 
     return row[0] if row else None
 
 
-def _shows(inputs: Inputs | None, recorded: Mapping[str, TableState], beyond: bool) -> bool:
-    """Whether a table that was built from these readings shows the recorded ones. beyond: or later ones."""
-    wanted = {name: instant_text(state.read_at) for name, state in recorded.items()}
-    later = beyond and all((inputs or {}).get(name, "") >= instant for name, instant in wanted.items())
-    return inputs == wanted or later
+def _shows(table: Dimension | Fact, inputs: Inputs | None, recorded: TableState, beyond: bool) -> bool:
+    """Whether a table that was built from these readings shows the recorded one. beyond: or a later one."""
+    shown, wanted = (inputs or {}).get(table.source.name, ""), instant_text(recorded.read_at)
+    return shown == wanted or (beyond and shown > wanted)

@@ -1,7 +1,6 @@
 """What a run proves of a source table's warehouse tables, in the snapshot that it reads the changes in."""
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -15,9 +14,7 @@ from include.proof.comparison import Comparison, compare
 from include.proof.sides import KeyRange
 from include.proof.sweep import advance, next_share
 from include.source.known import Findings, Subject
-from include.source.observe import follows, observe, suspicions
-from include.source.server import find_server
-from include.state.latest import State, recorded_keys
+from include.state.latest import State
 from include.tables.declarations import Declarations
 from include.tables.schema import Dimension, Fact, SourceTable
 
@@ -50,28 +47,13 @@ class Prover:
 
         connection: in the transaction that reads the source table.
         """
-        proofs, joined_differ, unequal = dict[str, Proof](), False, KeySet()
-        for table in self.declared.fed_by(subject.table.name):
-            if table.source.name != subject.table.name:
-                joined_differ |= self._joined_differ(connection, table)
-            elif proof := self._proof(connection, table, subject, unequal):
-                proofs[table.name] = proof
+        proofs, unequal = dict[str, Proof](), KeySet()
         own = self.declared.built_on(subject.table.name)
+        for table in own:
+            if proof := self._proof(connection, table, subject, unequal):
+                proofs[table.name] = proof
         whole = bool(subject.doubts) and bool(own) and all(table.name in proofs for table in own)
-        return Findings(proofs, joined_differ, unequal if whole else None)
-
-    def _joined_differ(self, connection: psycopg.Connection, table: Dimension | Fact) -> bool:
-        """Whether rows of a dimension that joins the source table are unequal, which may be the joined row's fault.
-
-        It may be at fault, too, where a row was rejected.
-        """
-        own = table.source
-        known = self.state.tables.get(own.name)
-        if known is None or table.name in known.rejected:
-            return known is not None
-        keys = recorded_keys(own.name, known.keys_key)
-        proof = self._proof(connection, table, whole_table(own, keys), KeySet()) if keys else None
-        return bool(proof and proof.differing)
+        return Findings(proofs, unequal if whole else None)
 
     def _proof(
         self, connection: psycopg.Connection, table: Dimension | Fact, subject: Subject, unequal: KeySet
@@ -143,17 +125,8 @@ def _rows(share: KeyRange, keys: KeySet) -> int:
 
 
 def _explanation(comparison: Comparison, subject: Subject) -> str:
-    by_stamp = [SEEN_BY_STAMP] if subject.table.follow == "stamp" else []
-    return "; ".join([*subject.doubts, *by_stamp, *_joined_doubts(comparison)])
-
-
-def _joined_doubts(comparison: Comparison) -> Iterator[str]:
-    """Why the rows of joined tables may hold other values, or be others, though no version of them is newer."""
-    connection = comparison.source.connection
-    for table in dict.fromkeys(comparison.table.source_tables[1:]):
-        cursor, now = comparison.recorded[table.name].cursor, observe(connection, table, find_server(connection))
-        doubts = suspicions(cursor, now) if follows(cursor, now) else ["it is another table or server"]
-        yield from (f"{table.name}: {doubt}" for doubt in doubts)
+    followed = {table.follow for table in comparison.table.source_tables}
+    return "; ".join([*subject.doubts, *([SEEN_BY_STAMP] if "stamp" in followed else [])])
 
 
 def _tell(table: Dimension | Fact, proof: Proof) -> None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from include.proof.canonical import OWN, STORED, Derived, Texts, alias_of, original, source_texts, stored_texts
-from include.source.observe import relation
+from include.proof.canonical import STORED, Derived, Texts, alias_of, original, source_texts, stored_texts
+from include.source.beside import OWN, joined_rows
 from include.tables.numbering import Keyed, among, number_of, shown
-from include.tables.schema import Column, Dimension, Fact
+from include.tables.schema import Column, Dimension, Fact, is_versioned
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def stored_side(connection: psycopg.Connection, table: Dimension | Fact) -> Side
     key = number_of(table, STORED)
     current = sql.SQL("{} IS NULL").format(sql.Identifier(STORED, "valid_to"))
     gone = sql.SQL("NOT EXISTS (SELECT FROM pipeline.deleted d WHERE d.table_name = {} AND d.key = {})")
-    condition = current if isinstance(table, Fact) else gone.format(sql.Literal(table.name), key)
+    condition = current if is_versioned(table) else gone.format(sql.Literal(table.name), key)
     name = sql.SQL("{} {}").format(sql.Identifier(table.name), sql.Identifier(STORED))
     return Side(connection, name, condition, table, STORED, stored_texts(table))
 
@@ -116,12 +116,7 @@ def source_side(connection: psycopg.Connection, table: Dimension | Fact) -> Side
 
 def _joined(table: Dimension | Fact) -> sql.Composable:
     """The table's own source, with the rows that it joins beside each of its."""
-    found: sql.Composable = relation(table.source, OWN)
-    for join in table.joins:
-        alias, other = alias_of(table, join.on), join.table
-        pair = sql.Identifier(alias, *other.key_columns), sql.Identifier(OWN, join.on)
-        found = sql.SQL("{} LEFT JOIN {} ON {} = {}").format(found, relation(other, alias), *pair)
-    return found
+    return joined_rows(table.source, OWN, [(join, alias_of(table, join.on)) for join in table.joins])
 
 
 def _derived(connection: psycopg.Connection, table: Dimension | Fact) -> Derived:

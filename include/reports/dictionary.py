@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from include.tables.coherence import origin_of
 from include.tables.declarations import Declarations
-from include.tables.schema import Calendar, Column, Fact, StarTable
+from include.tables.schema import Calendar, Column, StarTable, is_versioned
 
 INTRODUCTION = """\
 # Data dictionary
@@ -28,14 +28,14 @@ def table_document(table: StarTable) -> str:
 
 
 def _rows(table: StarTable) -> Iterator[str]:
-    if isinstance(table, Fact):
+    if is_versioned(table):
         yield f"| **{table.record_id}** | serial | | | | Numbers the versions. |"
     for column in table.columns:
         name = f"**{column.name}**" if column.name in table.identity else column.name
         null = "yes" if column.nullable else ""
         cells = [name, column.type, null, origin(table, column), _refers_to(column), column.description]
         yield f"| {' | '.join(cells)} |"
-    if isinstance(table, Fact):
+    if is_versioned(table):
         yield "| valid_from | timestamptz | | | | The source's instant at which the pipeline saw this version. |"
         yield "| valid_to | timestamptz | yes | | | When it saw the next one, or the deletion; NULL for the current. |"
 
@@ -53,7 +53,7 @@ def _refers_to(column: Column) -> str:
 
 
 def _table(table: StarTable) -> str:
-    view = f"\n\nCurrent versions: `{table.view}`." if isinstance(table, Fact) else ""
+    view = f"\n\nCurrent versions: `{table.view}`." if is_versioned(table) else ""
     return f"## {table.name}\n\n{table_document(table)}{view}"
 
 
@@ -70,7 +70,7 @@ def _diagram(declared: Declarations) -> str:
 
 
 def _attributes(table: StarTable) -> Iterator[str]:
-    if isinstance(table, Fact):
+    if is_versioned(table):
         yield f"serial {table.record_id} PK"
     for column in table.columns:
         key = " PK" if column.name in table.identity else " FK" if column.references else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from include.reports.dictionary import origin, table_document
 from include.tables.declarations import Declarations
-from include.tables.schema import IDENTIFIER, Calendar, Fact, SourceTable, StarTable
+from include.tables.schema import IDENTIFIER, Calendar, SourceTable, StarTable, is_versioned
 from include.tables.steps import Step
 
 ABOUT = """\
@@ -111,7 +111,7 @@ def _load(table: StarTable) -> str:
     how = (
         "Closes the current version of each row that differs, and adds the new ones as current. Keys that the source "
         "no longer has are closed."
-        if isinstance(table, Fact)
+        if is_versioned(table)
         else "Adds the rows that are not there, and overwrites those that differ. Rows that the source no longer has "
         "stay, and are noted in `pipeline.deleted`."
     )
@@ -122,7 +122,7 @@ def merge_statements(table: StarTable) -> list[str]:
     """The statements that merge staged rows, as `include/warehouse/merge.py` makes them; `%s` is the reading."""
     keys = table.key_columns
     same = " AND ".join(f"t.{name} = s.{name}" for name in keys)
-    if isinstance(table, Fact):
+    if is_versioned(table):
         columns = [column.name for column in table.columns]
         return [
             f"UPDATE {table.name} t SET valid_to = %s FROM staged s\n"  # noqa: S608 - shown, not run

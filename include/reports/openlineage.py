@@ -8,7 +8,7 @@ from typing import Any
 from include.common.settings import SOURCE_CONNECTION, WAREHOUSE_CONNECTION
 from include.reports.dictionary import origin
 from include.tables.coherence import origin_of
-from include.tables.schema import Calendar, Column, Fact, SourceTable, StarTable
+from include.tables.schema import Calendar, Column, SourceTable, StarTable, is_versioned
 
 POSTGRES_PORT = 5432
 
@@ -75,7 +75,7 @@ def _column_lineage(table: StarTable, source: _Database) -> Any:
     from openlineage.client.facet_v2 import column_lineage_dataset
 
     fields_of = column_lineage_dataset.Fields
-    made = [table.record_id, "valid_from", "valid_to"] if isinstance(table, Fact) else []
+    made = [table.record_id, "valid_from", "valid_to"] if is_versioned(table) else []
     fields = {name: fields_of([]) for name in made}
     fields |= {column.name: fields_of(_inputs(table, column, source)) for column in table.columns}
     joins = () if isinstance(table, Calendar) else table.joins

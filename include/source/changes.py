@@ -1,5 +1,6 @@
 """Which keys a source table has, which of their rows are to be read, and whether known ones are gone."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import psycopg
@@ -45,7 +46,7 @@ class Keys:
     def changed(self) -> bool:
         """Whether there are rows to read, or known ones gone."""
         unread = len(self.selected.keys) + len(self.again) > 0
-        return self.whole or self.deletions or unread or self.findings.joined_differ
+        return self.whole or self.deletions or unread
 
     def disproven(self, findings: Findings) -> "Keys":
         """With the rows that proofs found to differ: those of the source are read, the others are to be taken out.
@@ -67,19 +68,23 @@ class Keys:
 
 
 def compare_keys(
-    connection: psycopg.Connection, table: SourceTable, base: Base | None, next_xid: int | None = None
+    connection: psycopg.Connection,
+    table: SourceTable,
+    base: Base | None,
+    next_xid: int | None = None,
+    beside: Iterable[sql.Composable] = (),
 ) -> Keys:
     """Compare the source's keys with what the known ones and this run's changes predict.
 
     All keys are read only where those do not agree with what the source counts, or where there are doubts: another
     server may have given a number of transaction twice.
 
-    next_xid: as `changed_since` takes it.
+    next_xid: as `changed_since` takes it. beside: conditions that hold for rows to be read whether they changed or not.
 
     Raises: DataError where the key is not unique.
     """
     state, known = (base.state, base.keys) if base else (None, KeySet())
-    rows, selected = _select_changes(connection, table, state, next_xid)
+    rows, selected = _select_changes(connection, table, state, next_xid, beside)
     predicted = known | selected.keys
     agree = not (base and base.doubts) and _agree(connection, table, predicted, rows)
     current = predicted if agree else select_keys(connection, table, sql.SQL("true")).keys
@@ -100,11 +105,16 @@ def compare_keys(
 
 
 def _select_changes(
-    connection: psycopg.Connection, table: SourceTable, state: TableState | None, next_xid: int | None
+    connection: psycopg.Connection,
+    table: SourceTable,
+    state: TableState | None,
+    next_xid: int | None,
+    beside: Iterable[sql.Composable],
 ) -> tuple[int, Selection]:
     """How many rows the table has, and those that changed; without a state all. A quiet table is scanned once."""
     listing = next_xid if connection.info.server_version >= LISTING_VERSION else None
-    changed = changed_since(table, state.cursor, listing) if state else sql.SQL("true")
+    conditions = [changed_since(table, state.cursor, listing), *beside] if state else [sql.SQL("true")]
+    changed = sql.SQL("({})").format(sql.SQL(" OR ").join(conditions))
     rows, some = count_rows(connection, table, changed)
     return rows, select_keys(connection, table, changed) if some else Selection()
 

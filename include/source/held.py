@@ -43,6 +43,7 @@ def hold_back(table: SourceTable, state: TableState, why: str, seconds: float) -
         "ignored_columns",
         "held_since",
         "wider",
+        "joined",
     )
     return SourceRead(
         table=table.name,
@@ -50,7 +51,7 @@ def hold_back(table: SourceTable, state: TableState, why: str, seconds: float) -
         base=state.read_at,
         changed=False,
         deletions=False,
-        files=state.snapshot,
+        files=[],
         read_rows=0,
         seconds=seconds,
         held=why,

@@ -10,12 +10,12 @@ import psycopg
 from include.common.errors import DataError, ServiceError
 from include.common.manifests import Cursor, FileEntry, SourceRead
 from include.common.postgres import connect, postgres_errors
-from include.common.settings import INGESTION_BUCKET, SOURCE_CONNECTION, required_variable
-from include.lake.files import exists
+from include.common.settings import SOURCE_CONNECTION
+from include.source.beside import Beside, look_beside
 from include.source.changes import Keys, compare_keys
 from include.source.held import doubted, hold_back
 from include.source.known import Base, Known, Subject, after_seen, find_base
-from include.source.landing import copy_files
+from include.source.landing import Extract, copy_files
 from include.source.observe import FoundColumns, Observation, check_columns
 from include.source.open import open_since, tell_long
 from include.source.reading import begin_reading, end_reading, is_moved
@@ -55,15 +55,16 @@ def ingest(table: SourceTable, known: Known) -> SourceRead:
 def _read(connection: psycopg.Connection, table: SourceTable, known: Known) -> SourceRead | None:
     """One reading; None where the table was changed under it, whatever came of that."""
     started = monotonic()
-    observation = begin_reading(connection, table)
+    read = Extract(table, known.declared.joined_to(table.name))
+    observation = begin_reading(connection, table, *read.others)
     try:
-        reading, files = _find_changes(connection, table, known, observation)
+        reading, files = _find_changes(connection, read, known, observation)
     except (DataError, psycopg.Error):
         connection.rollback()
-        if is_moved(connection, table, observation):
+        if is_moved(connection, observation, table, *read.others):
             return None
         raise
-    ended = end_reading(connection, table, reading.observation)
+    ended = end_reading(connection, reading.observation, table, *read.others)
     if ended is None:
         return None
     if known.state and reading.held:
@@ -76,15 +77,17 @@ def _read(connection: psycopg.Connection, table: SourceTable, known: Known) -> S
 
 
 def _find_changes(
-    connection: psycopg.Connection, table: SourceTable, known: Known, observation: Observation
+    connection: psycopg.Connection, read: Extract, known: Known, observation: Observation
 ) -> tuple["_Reading", list[FileEntry]]:
     """What changed, and the files that hold it."""
+    table = read.table
     observation = after_seen(table, known, observation)
     base = find_base(table, known, observation)
     columns = check_columns(connection, table, observation.cursor.relation)
     _tell_columns(table, columns, known.state)
     table = with_types(table, columns.wider)
-    keys = compare_keys(connection, table, base, observation.next_xid)
+    beside = look_beside(connection, table, read.joins, observation, base.state.joined if base else {})
+    keys = compare_keys(connection, table, base, observation.next_xid, beside.changes)
     held = _held(table, known, base, keys)
     if base and not held:
         base, keys = _compare_values(
@@ -93,10 +96,8 @@ def _find_changes(
     state = base.state if base else None
     changed = not held and (keys.changed or known.is_ahead(table, state))
     held_since = open_since(connection, table, observation, known.state)
-    joined = known.declared.is_joined(table.name)
-    reading = _Reading(table, columns, state, observation, keys, changed, held, held_since, joined)
-    needed = changed or (not held and joined and _is_expired(table, state))
-    return reading, _copy(connection, reading) if needed else []
+    reading = _Reading(table, columns, state, observation, keys, changed, held, held_since, beside)
+    return reading, _copy(connection, replace(read, table=table), reading) if changed else []
 
 
 def _held(table: SourceTable, known: Known, base: Base | None, keys: Keys) -> str:
@@ -121,17 +122,6 @@ def _compare_values(
     return None, compare_keys(connection, subject.table, None)
 
 
-def _is_expired(table: SourceTable, base: TableState | None) -> bool:
-    """Whether the whole CSV of a table that dimensions join is gone, though nothing changed since it was written."""
-    if base is None:
-        return False
-    bucket = required_variable(INGESTION_BUCKET)
-    gone = [file.key for file in base.snapshot if not exists(bucket, file.key)]
-    if gone:
-        log.warning("%s is written anew: %s of its newest files are gone, as %s", table.name, len(gone), gone[0])
-    return bool(gone)
-
-
 def _tell_columns(table: SourceTable, columns: FoundColumns, state: TableState | None) -> None:
     """Say once which columns are not declared, and which have become wider."""
     new = sorted(set(columns.ignored) - set(state.ignored_columns if state else ()))
@@ -149,7 +139,7 @@ class _Reading:
 
     changed: whether there is anything to load. held: why what it shows is not believed.
     held_since: since when a transaction has been open at the source from which on each run reads.
-    joined: whether a warehouse table joins it with another source table.
+    beside: what it sees of the tables that are joined.
     """
 
     table: SourceTable
@@ -160,15 +150,14 @@ class _Reading:
     changed: bool
     held: str
     held_since: datetime | None
-    joined: bool
+    beside: Beside
 
 
-def _copy(connection: psycopg.Connection, reading: _Reading) -> list[FileEntry]:
-    """Write what is to be read: the changes, or all of a table that dimensions join."""
-    keys, table = reading.keys, reading.table
-    dense = keys.whole or reading.joined
-    selected = keys.current if dense else keys.selected.keys | keys.again
-    return copy_files(connection, table, selected, dense, reading.observation.observed_at)
+def _copy(connection: psycopg.Connection, read: Extract, reading: _Reading) -> list[FileEntry]:
+    """Write what is to be read: the changes, or all."""
+    keys = reading.keys
+    selected = keys.current if keys.whole else keys.selected.keys | keys.again
+    return copy_files(connection, read, selected, keys.whole, reading.observation.observed_at)
 
 
 def _describe(reading: _Reading, files: list[FileEntry], fingerprint: str, seconds: float) -> SourceRead:
@@ -186,13 +175,14 @@ def _describe(reading: _Reading, files: list[FileEntry], fingerprint: str, secon
         rows=len(keys.current),
         key_sum=keys.key_sum,
         keys_key=keys.known_key or write_keys(table.name, observation.observed_at, keys.current),
-        files=files or (base.snapshot if base and not reading.changed else []),
+        files=files,
         read_rows=sum(file.rows for file in files),
         ignored_columns=reading.columns.ignored,
         wider=reading.columns.wider,
         seconds=seconds,
         proofs=keys.findings.proofs,
         held_since=reading.held_since,
+        joined=reading.beside.reads,
     )
 
 
@@ -206,7 +196,8 @@ def _changed_at(reading: _Reading) -> datetime | None:
         return observed_at
     if not keys.deletions and not keys.selected.keys:
         return None
-    return min(max(keys.selected.oldest or base.observed_at, base.observed_at), observed_at)
+    stamps = [stamp for stamp in (keys.selected.oldest, reading.beside.oldest) if stamp]
+    return min(max(min(stamps, default=base.observed_at), base.observed_at), observed_at)
 
 
 def _next_cursor(reading: _Reading) -> Cursor:

@@ -9,6 +9,7 @@ import psycopg
 
 from include.common.keys import KeySet
 from include.common.manifests import Inputs, Proof, instant_text
+from include.source.beside import doubts
 from include.source.observe import Observation, follows, suspicions
 from include.source.server import Recorded, require_not_behind
 from include.state.latest import TableState, recorded_keys
@@ -43,13 +44,11 @@ class Subject:
 class Findings:
     """How the rows that a source table feeds compare.
 
-    proofs: warehouse table → its proof, of those whose own source it is. joined_differ: whether rows of others, which
-    join it, are unequal; then it is read whole, for what they joined may be what is wrong.
+    proofs: warehouse table → its proof.
     unequal: the keys of all rows that are not equal, changed ones too; None where not all were compared.
     """
 
     proofs: dict[str, Proof] = field(default_factory=dict)
-    joined_differ: bool = False
     unequal: KeySet | None = None
 
 
@@ -79,8 +78,8 @@ class Known:
     prove: Prove = _unproven
 
     def loaded_with(self, table: SourceTable) -> dict[str, str]:
-        """Warehouse table that a source table feeds → the instant of the reading of it that was loaded; empty: none."""
-        fed = [table.name for table in self.declared.fed_by(table.name)]
+        """Warehouse table built on a source table → the instant of the reading of it that was loaded; empty: none."""
+        fed = [table.name for table in self.declared.built_on(table.name)]
         return {name: self.loaded.get(name, {}).get(table.name, "") for name in fed}
 
     def is_ahead(self, table: SourceTable, state: TableState | None) -> bool:
@@ -121,8 +120,18 @@ def find_base(table: SourceTable, known: Known, observation: Observation) -> Bas
     if keys is None:
         log.warning("%s is read whole: the file of its keys, %s, is gone", table.name, state.keys_key)
         return None
-    told = [NEVER_RECORDED] * known.is_ahead(table, state) + [FOLLOWED_WHOLE] * (table.follow == "whole")
-    return Base(state, keys, [*suspicions(state.cursor, observation), *told])
+    read = [table, *(join.table for join in known.declared.joined_to(table.name))]
+    whole = [FOLLOWED_WHOLE] * any(other.follow == "whole" for other in read)
+    ahead = [NEVER_RECORDED] * known.is_ahead(table, state)
+    found = [*suspicions(state.cursor, observation), *doubts(state.joined, observation)]
+    return Base(state, keys, [*found, *ahead, *whole])
+
+
+def _is_followed(state: TableState, observation: Observation) -> bool:
+    """Whether the source can tell what changed, in the table and in those that it joins."""
+    cursors = {name: read.cursor for name, read in state.joined.items()}
+    joined = all(name in cursors and follows(cursors[name], seen) for name, seen in observation.joined.items())
+    return joined and follows(state.cursor, observation)
 
 
 def after_seen(table: SourceTable, known: Known, observation: Observation) -> Observation:
@@ -141,12 +150,9 @@ def _usable(table: SourceTable, state: TableState, known: Known, observation: Ob
     reasons = {
         "the last check did not hold": state.reread,
         "its declaration changed": state.fingerprint != known.declared.fingerprint(table.name),
-        "the source cannot tell what changed since the last run": not follows(state.cursor, observation),
+        "the source cannot tell what changed since the last run": not _is_followed(state, observation),
         f"the warehouse has less than was recorded, in {', '.join(behind)}": bool(behind),
     }
-    if known.declared.is_joined(table.name):  # with any change; and what joins it is not compared by its keys
-        reasons |= dict.fromkeys(suspicions(state.cursor, observation), True)
-        reasons[FOLLOWED_WHOLE] = table.follow == "whole"
     for reason, holds in reasons.items():
         if holds:
             log.warning("%s is read whole: %s", table.name, reason)

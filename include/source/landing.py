@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from threading import Timer
@@ -20,12 +21,12 @@ from include.common.settings import INGESTION_BUCKET, SOURCE_CONNECTION, require
 from include.common.threads import side_by_side
 from include.lake.blocks import count_rows, header
 from include.lake.files import STREAMS, WriteOnceFile, new_key
+from include.source.beside import OWN, joined_rows
 from include.source.catalogue import find_kind
-from include.source.observe import relation
 from include.source.reading import lock
 from include.source.server import find_server
 from include.tables.numbering import among, is_integer, number_of
-from include.tables.schema import KEY_NUMBER, SourceTable
+from include.tables.schema import Join, SourceTable
 
 FILE_ROWS = 32_768
 """The most rows of one CSV file. Files are what tasks work on side by side and hold in memory: 4 MB of sales orders."""
@@ -38,24 +39,61 @@ HELPER_SECONDS = 10
 
 log = logging.getLogger(__name__)
 
+
+@dataclass(frozen=True)
+class Extract:
+    """A source table as it is copied: each row with what it joins."""
+
+    table: SourceTable
+    joins: tuple[Join, ...] = ()
+
+    @property
+    def others(self) -> list[SourceTable]:
+        """The tables that it joins."""
+        return list({join.table.name: join.table for join in self.joins}.values())
+
+    @property
+    def rows(self) -> sql.Composable:
+        """What follows FROM."""
+        return joined_rows(self.table, OWN, self._aliases)
+
+    @property
+    def columns(self) -> dict[str, sql.Composable]:
+        """The columns of its files: the source's, the number of a key that is no integer, those of joined tables."""
+        own: dict[str, sql.Composable] = {name: sql.Identifier(OWN, name) for name in self.table.by_name}
+        number, given = self.table.carried, dict[str, sql.Composable]()
+        if number not in own:
+            given[number] = number_of(self.table, OWN)
+        joined = {
+            join.carried(name): sql.Identifier(alias, name)
+            for join, alias in self._aliases
+            for name in join.table.by_name
+        }
+        return own | given | joined
+
+    @property
+    def _aliases(self) -> list[tuple[Join, str]]:
+        return [(join, f"j{number}") for number, join in enumerate(self.joins)]
+
+
 CopySlice = Callable[[psycopg.Connection, sql.Composable], list[FileEntry]]
 
 
 def copy_files(
-    connection: psycopg.Connection, table: SourceTable, keys: KeySet, dense: bool, observed_at: datetime
+    connection: psycopg.Connection, read: Extract, keys: KeySet, dense: bool, observed_at: datetime
 ) -> list[FileEntry]:
     """Write the rows with these keys as CSV files, in the order of the keys.
 
     dense: the keys are all that the table has, so that a range of them says the same as a list.
     """
-    slices = list(_conditions(table, keys, dense))
+    slices = list(_conditions(read.table, keys, dense))
 
     def copy(target: psycopg.Connection, condition: sql.Composable) -> list[FileEntry]:
-        return list(_copy_slice(target, table, condition, observed_at))
+        return list(_copy_slice(target, read, condition, observed_at))
 
     if len(slices) < STREAMS:
         return [file for part in slices for file in copy(connection, part)]
-    return _copy_side_by_side(connection, table, copy, slices)
+    return _copy_side_by_side(connection, read, copy, slices)
 
 
 def _conditions(table: SourceTable, keys: KeySet, dense: bool) -> Iterator[sql.Composable]:
@@ -65,24 +103,24 @@ def _conditions(table: SourceTable, keys: KeySet, dense: bool) -> Iterator[sql.C
     for each slice: they are few, and cut into files as they are copied.
     """
     if is_integer(table) and not table.keyless:
-        yield from (_between(table, part) if dense else among(table, part) for part in keys.slices(FILE_ROWS))
+        yield from (_between(table, part) if dense else among(table, part, OWN) for part in keys.slices(FILE_ROWS))
     elif not dense:
-        yield from (among(table, part) for part in keys.slices(STATEMENT_KEYS))
+        yield from (among(table, part, OWN) for part in keys.slices(STATEMENT_KEYS))
     elif keys:
         streams = STREAMS if len(keys) > FILE_ROWS else 1
         share = sql.SQL("mod({}, {}) IN ({}, {})")
         for stream in range(streams):
             ends = (sql.Literal(number) for number in (streams, stream, stream - streams))
-            yield share.format(number_of(table), *ends)
+            yield share.format(number_of(table, OWN), *ends)
 
 
 def _between(table: SourceTable, part: KeySet) -> sql.Composed:
     first, last = sql.Literal(part.first()), sql.Literal(part.last())
-    return sql.SQL("{} BETWEEN {} AND {}").format(number_of(table), first, last)
+    return sql.SQL("{} BETWEEN {} AND {}").format(number_of(table, OWN), first, last)
 
 
 def _copy_side_by_side(
-    connection: psycopg.Connection, table: SourceTable, copy: CopySlice, slices: list[sql.Composable]
+    connection: psycopg.Connection, read: Extract, copy: CopySlice, slices: list[sql.Composable]
 ) -> list[FileEntry]:
     """Copy slices on this connection and on others that share its snapshot, STREAMS in all where they can be had."""
 
@@ -91,7 +129,7 @@ def _copy_side_by_side(
         return [copy(target, part) for part in own]
 
     with ExitStack() as helpers:
-        streams = [connection, *(_join(helpers, connection, table) for _ in range(STREAMS - 1))]
+        streams = [connection, *(_join(helpers, connection, read) for _ in range(STREAMS - 1))]
         targets = [target for target in streams if target]
         count = len(targets)
         work = [(target, slices[stream::count]) for stream, target in enumerate(targets)]
@@ -99,7 +137,7 @@ def _copy_side_by_side(
     return [file for number in range(len(slices)) for file in shares[number % count][number // count]]
 
 
-def _join(helpers: ExitStack, connection: psycopg.Connection, table: SourceTable) -> psycopg.Connection | None:
+def _join(helpers: ExitStack, connection: psycopg.Connection, read: Extract) -> psycopg.Connection | None:
     """A further connection to the same server that shows the same snapshot, open as long as `helpers`.
 
     None where the server, or a pooler before it, gives none in HELPER_SECONDS, or leads elsewhere.
@@ -114,16 +152,16 @@ def _join(helpers: ExitStack, connection: psycopg.Connection, table: SourceTable
     try:
         helper = helpers.enter_context(connect(SOURCE_CONNECTION, at=at))
         with _deadline(helper, HELPER_SECONDS):
-            same = _share_snapshot(connection, helper, table)
+            same = _share_snapshot(connection, helper, read)
     except (ServiceError, psycopg.Error) as error:
-        log.warning("%s: no further connection that shows the same (%s); one reads all", table.name, error)
+        log.warning("%s: no further connection that shows the same (%s); one reads all", read.table.name, error)
         return None
     return helper if same else None
 
 
-def _share_snapshot(connection: psycopg.Connection, helper: psycopg.Connection, table: SourceTable) -> bool:
+def _share_snapshot(connection: psycopg.Connection, helper: psycopg.Connection, read: Extract) -> bool:
     """Let the helper see what the connection sees; False where it is on another server, which may know such a name."""
-    lock(helper, table, find_kind(connection, table) or "")
+    lock(helper, {table: find_kind(connection, table) or "" for table in (read.table, *read.others)})
     snapshot = connection.execute("SELECT pg_export_snapshot()").fetchone()
     assert snapshot is not None
     helper.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot[0])))
@@ -147,36 +185,26 @@ def _hang_up(descriptor: int) -> None:
 
 
 def _copy_slice(
-    connection: psycopg.Connection, table: SourceTable, condition: sql.Composable, observed_at: datetime
+    connection: psycopg.Connection, read: Extract, condition: sql.Composable, observed_at: datetime
 ) -> Iterator[FileEntry]:
     """Write the rows that fulfil a condition as one CSV file, or as several where they are long."""
     copy = sql.SQL("COPY (SELECT {columns} FROM {table} WHERE {condition}) TO STDOUT (FORMAT csv, ENCODING {encoding})")
     statement = copy.format(
-        columns=_columns(table),
-        table=relation(table),
+        columns=sql.SQL(", ").join(read.columns.values()),
+        table=read.rows,
         condition=condition,
         encoding=sql.Literal(_encoding(connection)),
     )
     blocks = copy_out(connection, statement)
     for first in blocks:
-        yield _write_file(table, observed_at, chain([first], blocks))
+        yield _write_file(read, observed_at, chain([first], blocks))
 
 
-def _given(table: SourceTable) -> list[str]:
-    """The column that a file has beside the source's: the number of a key that is no integer."""
-    return [KEY_NUMBER] if table.carried == KEY_NUMBER else []
-
-
-def _columns(table: SourceTable) -> sql.Composed:
-    own = map(sql.Identifier, table.by_name)
-    return sql.SQL(", ").join([*own, *(number_of(table) for _ in _given(table))])
-
-
-def _write_file(table: SourceTable, observed_at: datetime, blocks: Iterator[bytes]) -> FileEntry:
+def _write_file(read: Extract, observed_at: datetime, blocks: Iterator[bytes]) -> FileEntry:
     """Write blocks of whole rows as a CSV file with a header, until they end or the file is large."""
-    key, rows = new_key(table.name, observed_at, "csv"), 0
+    key, rows = new_key(read.table.name, observed_at, "csv"), 0
     with WriteOnceFile(required_variable(INGESTION_BUCKET), key) as file:
-        file.write(header([*table.by_name, *_given(table)]))
+        file.write(header(read.columns))
         for block in blocks:
             file.write(block)
             rows += count_rows(block)

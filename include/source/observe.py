@@ -1,7 +1,7 @@
 """What is asked of the source database: what it is, which rows changed, which keys there are."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -60,6 +60,7 @@ class Observation:
 
     next_xid: the first transaction that had not begun, 64 bits.
     server: as it was just before the snapshot. footing: what the table stands on.
+    joined: what it sees of the tables that are read beside it.
     """
 
     cursor: Cursor
@@ -67,6 +68,7 @@ class Observation:
     observed_at: datetime
     server: Server
     footing: Footing
+    joined: Mapping[str, "Observation"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A reading's transaction: the table locked before it sees anything, and held to have stayed what it was afterwards."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 
 import psycopg
@@ -8,7 +9,7 @@ from psycopg import IsolationLevel, sql
 
 from include.common.errors import DeclarationError
 from include.source.catalogue import find_footing, find_kind, require_full_sight
-from include.source.observe import Observation, no_such_table, observe, place
+from include.source.observe import Observation, no_such_table, observe
 from include.source.server import find_server
 from include.tables.schema import SourceTable
 
@@ -21,17 +22,29 @@ LOCKABLE = {"r", "p", "v"}
 """Tables, partitioned tables and views; the server locks no materialized view and no foreign table."""
 
 
-def begin_reading(connection: psycopg.Connection, table: SourceTable) -> Observation:
+def begin_reading(connection: psycopg.Connection, table: SourceTable, *others: SourceTable) -> Observation:
     """Begin a read-only transaction that sees one snapshot of the table throughout, and say what it sees.
+
+    others: tables that are read beside it.
 
     TRUNCATE and the rewriting of a table are not seen by snapshots: one that is older than they are finds the table
     empty. So the lock comes first. A short transaction before it tells whether there is something to lock, and how far
     the server is.
 
-    Raises: DataError where the table does not exist; DeclarationError where the role does not see all of it, or it
-        cannot be followed as declared.
+    Raises: DataError where a table does not exist; DeclarationError where the role does not see all of it, or it cannot
+        be followed as declared.
     """
     connection.read_only, connection.isolation_level = True, IsolationLevel.READ_COMMITTED
+    kinds = [_require_readable(connection, read) for read in (table, *others)]
+    server = find_server(connection)
+    connection.commit()
+    lock(connection, dict(zip((table, *others), kinds, strict=True)))
+    seen = observe(connection, table, server)
+    return replace(seen, joined={other.name: observe(connection, other, server) for other in others})
+
+
+def _require_readable(connection: psycopg.Connection, table: SourceTable) -> str:
+    """The kind of a table that can be read as declared. Raises: as `begin_reading`."""
     kind = find_kind(connection, table)
     if kind is None:
         raise no_such_table(table)
@@ -40,41 +53,45 @@ def begin_reading(connection: psycopg.Connection, table: SourceTable) -> Observa
             f'{table.name} is a view or a foreign table, without xmin: declare follow="stamp", or "whole"'
         )
     require_full_sight(connection, table)
-    server = find_server(connection)
-    connection.commit()
-    lock(connection, table, kind)
-    return observe(connection, table, server)
+    return kind
 
 
-def lock(connection: psycopg.Connection, table: SourceTable, kind: str = "r") -> None:
-    """Begin a transaction that reads one snapshot, with the table locked, where it can be, before there is one."""
+def lock(connection: psycopg.Connection, kinds: Mapping[SourceTable, str]) -> None:
+    """Begin a transaction that reads one snapshot, with tables locked, where they can be, before there is one.
+
+    kinds: the tables, each with its kind.
+    """
     connection.read_only, connection.isolation_level = True, IsolationLevel.REPEATABLE_READ
-    if kind in LOCKABLE:
-        connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(place(table)))
+    for name in sorted({(table.schema, table.found_name) for table, kind in kinds.items() if kind in LOCKABLE}):
+        connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(sql.Identifier(*name)))
 
 
-def end_reading(connection: psycopg.Connection, table: SourceTable, seen: Observation) -> Observation | None:
+def end_reading(
+    connection: psycopg.Connection, seen: Observation, table: SourceTable, *others: SourceTable
+) -> Observation | None:
     """End the transaction, and give its observation with how far the server is now.
 
-    None where the reading has to be repeated.
+    None where the reading has to be repeated. others: as in `begin_reading`.
     """
     after = find_server(connection)
     connection.commit()
-    if after.started_at != seen.server.started_at or is_moved(connection, table, seen):
+    if after.started_at != seen.server.started_at or is_moved(connection, seen, table, *others):
         return None
     return replace(seen, cursor=seen.cursor.model_copy(update={"position": after.position}))
 
 
-def is_moved(connection: psycopg.Connection, table: SourceTable, seen: Observation) -> bool:
+def is_moved(connection: psycopg.Connection, seen: Observation, table: SourceTable, *others: SourceTable) -> bool:
     """Whether a reading that is over may have met something else than its snapshot showed, and has to be repeated.
 
     That is where the table has other files, parts or another shape by now: rows may have been missing or mixed. Or a
     pooler led to another server on the way.
     """
     connection.isolation_level = IsolationLevel.READ_COMMITTED
-    footing, now = find_footing(connection, table), find_server(connection)
+    changed = find_footing(connection, table) != seen.footing
+    changed |= any(find_footing(connection, other) != seen.joined[other.name].footing for other in others)
+    now = find_server(connection)
     connection.commit()
-    moved = footing != seen.footing or {seen.server.started_at, now.started_at} != set(seen.cursor.starts)
+    moved = changed or {seen.server.started_at, now.started_at} != set(seen.cursor.starts)
     if moved:
         log.warning("%s was changed, or its server was, while it was read; it is read again", table.name)
     return moved

@@ -14,7 +14,7 @@ from include.lake.rejected import RejectedRow, rejected_rows
 from include.state.differences import healed
 from include.state.record import table_report
 from include.state.work import Work
-from include.tables.declarations import Declarations
+from include.tables.declarations import Declarations, is_built
 from include.tables.schema import StarTable
 
 log = logging.getLogger(__name__)
@@ -134,11 +134,12 @@ def _summary(run: RunIdentity, work: Work, loads: list[TableLoad], problems: lis
 
 def _outcome(table: StarTable, work: Work) -> TableOutcome | None:
     """What became of a table; None where the run was not to touch it."""
-    if not work.expected.issuperset(table.source_names):
+    own = table.source.name if is_built(table) else ""
+    if own and own not in work.expected:
         return None
     result = work.loads.get(table.name)
-    held = {name: why for name, why in work.held.items() if name in table.source_names}
-    problem = _load_problem(result, work) if result else _missing_problem(table, work)
+    held = {name: why for name, why in work.held.items() if name == own}
+    problem = _load_problem(result, work) if result else _missing_problem(own, work)
     problem = "; ".join(filter(None, [problem, *held.values()]))
     kind: Outcome = "failed" if problem else "unchanged"
     if result and not problem:
@@ -159,11 +160,11 @@ def _load_problem(result: LoadResult, work: Work) -> str:
     return "" if compared is None or compared.held else "does not equal its source; the next run reads it whole"
 
 
-def _missing_problem(table: StarTable, work: Work) -> str:
-    unread = [name for name in table.source_names if name not in work.reads]
-    if unread:
-        return f"not read: {', '.join(unread)}"
-    return "not loaded" if any(work.reads[name].changed for name in table.source_names) else ""
+def _missing_problem(own: str, work: Work) -> str:
+    """own: the source table that it is built on; empty for a calendar."""
+    if own and own not in work.reads:
+        return f"not read: {own}"
+    return "not loaded" if own and work.reads[own].changed else ""
 
 
 def write_run(document: RunDocument) -> None:

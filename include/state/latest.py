@@ -3,14 +3,24 @@
 import json
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
+from typing import Any
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from include.common.errors import DataError, ServiceError
 from include.common.keys import JsonKeys, KeySet
-from include.common.manifests import Cursor, FileEntry, Manifest, Mark
+from include.common.manifests import Cursor, JoinedRead, Manifest, Mark
 from include.common.settings import STATE_BUCKET, required_variable
-from include.lake.files import new_key, read_current, replace_file, write_file
+from include.lake.files import (
+    PART_BYTES,
+    MissingFileError,
+    WriteOnceFile,
+    new_key,
+    open_file,
+    read_current,
+    replace_file,
+)
 
 STATE_KEY = "latest_update.json"
 FORMAT = "totesys-warehouse/1"
@@ -38,11 +48,10 @@ class TableState(Manifest):
 
     observed_at: up to which instant of the source's clock its changes are in the warehouse.
     read_at: when the newest files were read; what the warehouse's own record must show as loaded.
-    snapshot: the newest files of the whole table, for a table that dimensions join; else empty.
     rejected: warehouse table → keys of the rows that it could not take; they are read again by each run.
     reread: the check did not hold; the next run reads the table whole.
     held_since: since when, at least, a transaction has been open at the source that holds the cursor back.
-    wider: as in `SourceRead`.
+    wider, joined: as in `SourceRead`.
     """
 
     observed_at: AwareDatetime
@@ -52,13 +61,19 @@ class TableState(Manifest):
     rows: int
     key_sum: int
     keys_key: str
-    snapshot: list[FileEntry]
     rejected: dict[str, JsonKeys]
     reread: bool
     ignored_columns: list[str]
     last_load: LastLoad | None
     held_since: AwareDatetime | None = None
     wider: dict[str, str] = Field(default_factory=dict)
+    joined: dict[str, JoinedRead] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_snapshot(cls, document: Any) -> Any:
+        """Earlier versions recorded the files of tables that others join."""
+        return {name: value for name, value in document.items() if name != "snapshot"}
 
 
 def held_seconds(held_since: datetime | None, observed_at: datetime) -> float | None:
@@ -135,10 +150,11 @@ def recorded_keys(table: str, key: str) -> KeySet | None:
 
     Raises: DataError where it is no set of keys; others as `lake_errors`.
     """
-    bucket = required_variable(STATE_BUCKET)
-    content, _ = read_current(bucket, key)
     try:
-        return None if content is None else KeySet.from_bytes(content)
+        with open_file(required_variable(STATE_BUCKET), key) as stream:
+            return KeySet.from_blocks(iter(partial(stream.read, PART_BYTES), b""))
+    except MissingFileError:
+        return None
     except ValueError as error:
         raise _unreadable(table, key, str(error)) from error
 
@@ -160,5 +176,7 @@ def _unreadable(table: str, key: str, why: str) -> DataError:
 def write_keys(table: str, observed_at: datetime, keys: KeySet) -> str:
     """Write the keys of a source table as a new file, and give the file's key. Raises: as `lake_errors`."""
     key = new_key(table, observed_at, "roaring", folder="keys/")
-    write_file(required_variable(STATE_BUCKET), key, keys.to_bytes())
+    with WriteOnceFile(required_variable(STATE_BUCKET), key) as file:
+        for block in keys.blocks():
+            file.write(block)
     return key

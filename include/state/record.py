@@ -12,6 +12,7 @@ from include.common.manifests import CheckResult, LoadResult, Manifest, SourceRe
 from include.state.differences import healed, unexplained
 from include.state.latest import LastLoad, State, TableState, update_state
 from include.state.work import Work
+from include.tables.declarations import is_built
 
 log = logging.getLogger(__name__)
 
@@ -118,19 +119,18 @@ def _table_state(work: Work, read: SourceRead, known: TableState | None) -> Tabl
         rows=read.rows,
         key_sum=read.key_sum,
         keys_key=read.keys_key,
-        snapshot=read.files if work.declared.is_joined(read.table) else [],
         rejected={name: keys for name, keys in rejected.items() if keys},
         reread=bool(broken.intersection(own)),
         ignored_columns=read.ignored_columns,
         last_load=_last_load(work, read) or (known.last_load if known else None),
         held_since=read.held_since,
         wider=read.wider,
+        joined=read.joined,
     )
 
 
 def _last_load(work: Work, read: SourceRead) -> LastLoad | None:
-    tables = work.declared.built_on(read.table) or work.declared.fed_by(read.table)
-    results = [work.loads[table.name] for table in tables if table.name in work.loads]
+    results = [work.loads[table.name] for table in work.declared.built_on(read.table) if table.name in work.loads]
     if not read.changed or not results:
         return None
     loaded_at = max(result.loaded_at for result in results)
@@ -151,8 +151,8 @@ def lag_seconds(read: SourceRead, loaded_at: datetime) -> float:
 
 def table_report(work: Work, result: LoadResult) -> TableReport:
     """What a load and what led to it did, in numbers."""
-    names = dict.fromkeys(work.declared.star[result.table].source_names)
-    reads = [work.reads[name] for name in names if name in work.reads]
+    table = work.declared.star[result.table]
+    reads = [work.reads[table.source.name]] if is_built(table) and table.source.name in work.reads else []
     return TableReport(
         table=result.table,
         new=result.new,

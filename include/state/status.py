@@ -29,7 +29,7 @@ from include.state.history import (
 from include.state.latest import ATTEMPTS, State, TableState, held_seconds, read_state
 from include.state.proven import Proven, proven
 from include.tables.declarations import Declarations, referenced_by
-from include.tables.schema import Calendar, Fact, StarTable
+from include.tables.schema import Calendar, StarTable, is_versioned
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ def _declared(table: StarTable, known: TableStatus | None) -> TableStatus:
         description=table.description,
         sources=list(table.source_names),
         references=[dimension.name for dimension in referenced_by(table)],
-        view=table.view if isinstance(table, Fact) else "",
+        view=table.view if is_versioned(table) else "",
         **facts,
     )
 

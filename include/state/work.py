@@ -24,8 +24,8 @@ class Work:
         """The warehouse tables that a reading has changes for and that do not show it."""
         if not read.changed:
             return []
-        fed = [table.name for table in self.declared.fed_by(read.table)]
-        return [name for name in fed if name not in self.loads or not self.loads[name].done]
+        built = [table.name for table in self.declared.built_on(read.table)]
+        return [name for name in built if name not in self.loads or not self.loads[name].done]
 
     @property
     def held(self) -> dict[str, str]:

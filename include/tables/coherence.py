@@ -3,7 +3,18 @@
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from include.tables.schema import Calendar, Column, Dimension, Fact, Join, Origin, SourceTable, StarTable, require
+from include.tables.schema import (
+    Calendar,
+    Column,
+    Dimension,
+    Fact,
+    Join,
+    Origin,
+    SourceTable,
+    StarTable,
+    is_versioned,
+    require,
+)
 from include.tables.types import INTEGERS, STAMPS, holds, known_type
 
 Sources = Mapping[str, SourceTable]
@@ -34,6 +45,11 @@ def origin_of(table: Dimension | Fact, column: Column) -> Origin:
     return Origin(owner, owner.by_name[name], on)
 
 
+def origins_of(table: Dimension | Fact) -> list[Origin]:
+    """Where its columns come from, in their order."""
+    return [origin_of(table, column) for column in table.columns]
+
+
 def check_star(star: Star, sources: Sources) -> None:
     """Refuse warehouse tables that do not fit the source tables or each other.
 
@@ -43,12 +59,17 @@ def check_star(star: Star, sources: Sources) -> None:
     require(len(calendars) <= 1, f"one calendar can be declared, and there are {len(calendars)}: {calendars}")
     views: dict[str, str] = {}
     for table in star.values():
-        if isinstance(table, Fact):
+        if is_versioned(table):
             other = views.setdefault(table.view, table.name)
             require(other == table.name, f"{other} and {table.name} would share the view {table.view}")
+    joined: dict[tuple[str, str], SourceTable] = {}
     for table in star.values():
         if not isinstance(table, Calendar):
             _check_sources(table, sources)
+            for join in table.joins:
+                other_table = joined.setdefault((table.source.name, join.on), join.table)
+                told = f"{table.name}: joins {join.table.name} on {join.on}, another {other_table.name}"
+                require(other_table == join.table, told)
             for column in table.columns:
                 _check_column(table, column)
                 _check_reference(table, column, star)
@@ -61,6 +82,9 @@ def _check_sources(table: Dimension | Fact, sources: Sources) -> None:
     _check_key(table)
     for join in table.joins:
         _check_join(table, join)
+    taken = [name for join in table.joins for name in map(join.carried, join.table.by_name)]
+    taken = sorted(table.source.by_name.keys() & set(taken))
+    require(not taken, f"{table.name}: {table.source.name} has columns that are called as joined ones: {taken}")
     twice = {join.on for join in table.joins if [other.on for other in table.joins].count(join.on) > 1}
     require(not twice, f"{table.name}: joins twice on {sorted(twice)}")
 

@@ -1,16 +1,16 @@
 """A set of declarations, and what hangs on what in it: which tables feed which, and in which order they are read."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any
+from typing import Any, TypeGuard
 
 from include.common.errors import DeclarationError
-from include.tables.coherence import by_name, check_star
-from include.tables.schema import Calendar, Dimension, Fact, SourceTable, StarTable
+from include.tables.coherence import by_name, check_star, origins_of
+from include.tables.schema import Calendar, Column, Dimension, Fact, Join, SourceTable, StarTable, is_versioned
 
 UNTOLD = {"description", "believed_deletions"}
 """What a declaration may say that no value depends on."""
@@ -48,6 +48,11 @@ class Declarations:
         """The facts."""
         return [table for table in self.star.values() if isinstance(table, Fact)]
 
+    @cached_property
+    def versioned(self) -> list[Dimension | Fact]:
+        """The tables that hold every version of each row."""
+        return [table for table in self.star.values() if is_versioned(table)]
+
     def fed_by(self, source: str) -> list[Dimension | Fact]:
         """The warehouse tables that a source table is needed for."""
         return [
@@ -58,9 +63,19 @@ class Declarations:
         """The warehouse tables whose rows are a source table's own."""
         return [table for table in self.fed_by(source) if table.source.name == source]
 
-    def is_joined(self, source: str) -> bool:
-        """Whether a table joins this source table with another, so that it is read whole when it changed."""
-        return any(table.joins for table in self.fed_by(source))
+    def joined_to(self, source: str) -> tuple[Join, ...]:
+        """What is read beside each row of a source table: each other table with the columns that are needed of it."""
+        built = self.built_on(source)
+        joined = {join.on: join.table for table in built for join in table.joins}
+        origins = [origin for table in built for origin in origins_of(table)]
+        needed = {
+            name: {*other.key_columns, other.stamp}
+            for name, other in ((other.name, other) for other in joined.values())
+        }
+        for origin in origins:
+            if origin.on:
+                needed[origin.table.name].add(origin.column.name)
+        return tuple(Join(with_only(other, needed[other.name]), on) for on, other in joined.items())
 
     def referring_to(self, table: StarTable) -> dict[str, StarTable]:
         """The foreign keys that point to a warehouse table: name → the table that has it."""
@@ -68,27 +83,24 @@ class Declarations:
             foreign_key(other, column.name): other
             for other in self.star.values()
             for column in other.columns
-            if column.references is not None and column.references.name == table.name
+            if column.references and column.references.name == table.name and has_foreign_key(column)
         }
 
     def fingerprint(self, source: str) -> str:
         """A text that changes when the declarations of a source table or of what it feeds do: it is then read whole."""
-        documents = [as_document(self.sources[source]), *map(as_document, self.fed_by(source))]
+        joined = [join.table for join in self.joined_to(source)]
+        documents = [as_document(part) for part in (self.sources[source], *self.built_on(source), *joined)]
         return sha256(repr(documents).encode()).hexdigest()[:16]
 
     def read_before(self, source: str) -> set[str]:
         """The source tables that are read before this one, so that what their rows refer to is there when it is read.
 
-        A fact's table comes before the tables of the dimensions that it refers to; a dimension's own table before those
-        that it joins.
+        A fact's table comes before the tables of the dimensions that it refers to.
         """
-        before = set()
-        for table in self.star.values():
-            if isinstance(table, Fact) and any(source in other.source_names for other in referenced_by(table)):
-                before.add(table.source.name)
-            if isinstance(table, Dimension) and source in table.source_names[1:]:
-                before.add(table.source.name)
-        return before - {source}
+        dimensions = {table.name for table in self.built_on(source)}
+        return {fact.source.name for fact in self.facts if dimensions & {to.name for to in referenced_by(fact)}} - {
+            source
+        }
 
     def select_sources(self, names: Iterable[str]) -> set[str]:
         """The source tables to read for these tables, source or warehouse ones.
@@ -102,17 +114,16 @@ class Declarations:
         if unknown:
             declared = ", ".join([*self.sources, *self.star])
             raise DeclarationError(f"no such table: {', '.join(unknown)}; declared are {declared}")
-        wanted = {name for name in names if name in self.star} | self._fed_by_any(names)
+        named = {name for name in names if name in self.sources}
+        wanted = {name for name in names if name in self.star}
+        wanted |= {table.name for name in named for table in self.fed_by(name)}
         while True:
             dimensions = {other.name for name in wanted for other in referenced_by(self.star[name])}
-            sources = {source for name in wanted | dimensions for source in self.star[name].source_names}
-            complete = wanted | dimensions | self._fed_by_any(sources)
+            sources = {table.source.name for table in map(self.star.get, wanted | dimensions) if is_built(table)}
+            complete = wanted | dimensions | {table.name for name in sources for table in self.built_on(name)}
             if complete == wanted:
-                return sources
+                return sources | named
             wanted = complete
-
-    def _fed_by_any(self, sources: Iterable[str]) -> set[str]:
-        return {table.name for source in sources for table in self.fed_by(source)}
 
     def accepted_sources(self, names: Iterable[str], read: set[str]) -> set[str]:
         """The source tables whose deletions are accepted with these names, all of which a run reads (`read`).
@@ -128,8 +139,15 @@ class Declarations:
         return accepted
 
     def named_sources(self, names: Iterable[str]) -> set[str]:
-        """The source tables that these names of source or warehouse tables mean themselves."""
-        return {source for name in names for source in (self.star[name].source_names if name in self.star else (name,))}
+        """The source tables that these names of source or warehouse tables mean themselves.
+
+        The rows of a joined table are read with those that it completes.
+        """
+        found = set()
+        for name in names:
+            tables = [self.star[name]] if name in self.star else self.fed_by(name)
+            found |= {table.source.name for table in tables if is_built(table)} | ({name} & self.sources.keys())
+        return found
 
 
 def collect(package: str) -> Declarations:
@@ -166,10 +184,26 @@ def load(package: str) -> Declarations:
     return found
 
 
+def is_built(table: StarTable | None) -> TypeGuard[Dimension | Fact]:
+    """Whether a warehouse table is built from source tables."""
+    return isinstance(table, Dimension | Fact)
+
+
+def with_only(table: SourceTable, columns: Iterable[str]) -> SourceTable:
+    """A source table of these columns alone."""
+    kept = set(columns)
+    return replace(table, columns=tuple(column for column in table.columns if column.name in kept))
+
+
 def referenced_by(table: StarTable) -> list[Dimension | Calendar]:
     """The dimensions that a warehouse table's columns refer to."""
     found = {column.references.name: column.references for column in table.columns if column.references}
     return list(found.values())
+
+
+def has_foreign_key(column: Column) -> bool:
+    """Whether a foreign key keeps a column's reference. None can where the dimension has several versions of a row."""
+    return column.references is not None and not is_versioned(column.references)
 
 
 def foreign_key(table: StarTable, column: str) -> str:

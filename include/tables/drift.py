@@ -36,11 +36,8 @@ def fit(table: Dimension | Fact, wider: Mapping[str, Wider]) -> Dimension | Fact
     if not any(wider.get(name) for name in table.source_names):
         return table
     sources = {own.name: with_types(own, wider.get(own.name, {})) for own in table.source_tables}
-    if isinstance(table, Fact):
-        found: Dimension | Fact = replace(table, source=sources[table.source.name])
-    else:
-        joins = tuple(replace(join, table=sources[join.table.name]) for join in table.joins)
-        found = replace(table, source=sources[table.source.name], joins=joins)
+    joins = tuple(replace(join, table=sources[join.table.name]) for join in table.joins)
+    found = replace(table, source=sources[table.source.name], joins=joins)
     return replace(found, columns=tuple(_fit(found, column) for column in found.columns))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from include.common.errors import DeclarationError
 from include.tables.types import INTEGERS, NAMED, PLAIN, STAMPS, Type, known_type, parse
@@ -23,10 +23,14 @@ Key = str | tuple[str, ...]
 """The column that rows are known by, or several that tell them apart together."""
 
 ROW_KEY = "row_key"
-"""The column that numbers rows without a key: by their values, and which of those that are all alike they are."""
+"""The column that numbers rows without a key: by their values, and which of those that are all alike they are. It ends
+with `_` where a column is called so already."""
 
 KEY_NUMBER = "key_number"
-"""What CSV files call the number of a key that is no integer, beside the source's columns. See `tables/numbering`."""
+"""What CSV files call the number of a key that is no integer, likewise. See `tables/numbering`."""
+
+VERSION_COLUMNS = ("valid_from", "valid_to")
+"""Between which readings a version was current; the second is NULL as long as it is."""
 
 IDENTIFIER_BYTES = 63
 """The longest name in PostgreSQL. Source: NAMEDATALEN in its pg_config_manual.h."""
@@ -145,11 +149,9 @@ class SourceTable:
         _require_names(self.name, ())
         columns = [column.name for column in self.columns]
         _require_found_names(self.name, [self.schema, self.found_name, *columns])
-        _require_once(self.name, columns + [ROW_KEY] * self.keyless)
+        _require_once(self.name, columns)
         require(self.follow == "whole" or not self.keyless, f"{self.name}: has no key, so it must be followed whole")
         _require_key(self.name, self.key_columns, self.by_name)
-        given = self.carried not in columns or self.carried in self.key_columns
-        require(given, f"{self.name}: the name {self.carried} is taken: exclude that column, or read a view without it")
         for name in self.key_columns:
             require(not self.by_name[name].nullable, f"{self.name}: the key {name!r} must not be NULL")
         if self.stamp:
@@ -169,9 +171,16 @@ class SourceTable:
 
     @property
     def carried(self) -> str:
-        """The column of its CSV files that holds the number of a row's key."""
+        """The column of its CSV files that holds the number of a row's key: beside the table's own, if none is it."""
         (name, *more), kinds = self.key_columns, self.key_types
-        return name if not more and kinds[0] in INTEGERS else KEY_NUMBER
+        return name if not more and kinds[0] in INTEGERS else self._free(KEY_NUMBER)
+
+    def _free(self, name: str) -> str:
+        """A name that none of its columns has."""
+        taken = {column.name for column in self.columns}
+        while name in taken:
+            name += "_"
+        return name
 
     @property
     def keyless(self) -> bool:
@@ -181,7 +190,7 @@ class SourceTable:
     @property
     def key_columns(self) -> tuple[str, ...]:
         """The columns that the key consists of."""
-        return _as_tuple(self.key) or (ROW_KEY,)
+        return _as_tuple(self.key) or (self._free(ROW_KEY),)
 
     @property
     def key_types(self) -> tuple[str, ...]:
@@ -196,7 +205,7 @@ class SourceTable:
     @cached_property
     def by_name(self) -> Mapping[str, SourceColumn]:
         """Column name → column, in the declared order; of rows without a key with the one that they are given."""
-        given = (SourceColumn(ROW_KEY, "bigint"),) if self.keyless else ()
+        given = (SourceColumn(self._free(ROW_KEY), "bigint"),) if self.keyless else ()
         return {column.name: column for column in (*self.columns, *given)}
 
 
@@ -226,10 +235,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Join:
-    """A source table whose row completes a dimension's: found by the integer column `on` of the dimension's source."""
+    """A source table whose row completes another: the one whose key is in `on`, a column of a warehouse table's source.
+
+    It is read in the snapshot of that source, and a row is read again when the one that it joins has changed.
+    """
 
     table: SourceTable
     on: str
+
+    def carried(self, column: str) -> str:
+        """What CSV files of the table that it completes call a column of it: "department_id.location"."""
+        return f"{self.on}.{column}"
 
 
 @dataclass(frozen=True)
@@ -246,7 +262,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class Dimension:
-    """A table that holds the latest state of each row of `source`; rows deleted at the source stay."""
+    """A table that holds the latest state of each row of `source`; rows deleted at the source stay.
+
+    history: it holds every version of each row, as facts do; rows deleted at the source are closed.
+    """
 
     name: str
     key: Key
@@ -254,9 +273,11 @@ class Dimension:
     columns: tuple[Column, ...]
     joins: tuple[Join, ...] = ()
     description: str = ""
+    history: bool = False
 
     def __post_init__(self) -> None:
-        _require_names(self.name, (column.name for column in self.columns))
+        versions = (self.record_id, *VERSION_COLUMNS) if self.history else ()
+        _require_names(self.name, (*(column.name for column in self.columns), *versions))
         _require_key(self.name, self.key_columns, self.by_name)
 
     @cached_property
@@ -287,7 +308,17 @@ class Dimension:
     @property
     def identity(self) -> tuple[str, ...]:
         """The columns that are the primary key."""
-        return self.key_columns
+        return (self.record_id,) if self.history else self.key_columns
+
+    @property
+    def record_id(self) -> str:
+        """The column that numbers versions, where it keeps them."""
+        return f"{self.source.name}_record_id"
+
+    @property
+    def view(self) -> str:
+        """The view of the current versions, where it keeps them."""
+        return f"current_{self.source.name}"
 
 
 @dataclass(frozen=True)
@@ -302,10 +333,11 @@ class Fact:
     key: Key
     source: SourceTable
     columns: tuple[Column, ...]
+    joins: tuple[Join, ...] = ()
     description: str = ""
 
     def __post_init__(self) -> None:
-        _require_names(self.name, [self.record_id, *(column.name for column in self.columns), "valid_from", "valid_to"])
+        _require_names(self.name, (self.record_id, *(column.name for column in self.columns), *VERSION_COLUMNS))
         _require_key(self.name, self.key_columns, self.by_name)
 
     @cached_property
@@ -325,18 +357,13 @@ class Fact:
 
     @property
     def source_tables(self) -> tuple[SourceTable, ...]:
-        """The source tables that it is built from: one."""
-        return (self.source,)
+        """The source tables that it is built from, its own first."""
+        return (self.source, *(join.table for join in self.joins))
 
     @property
     def source_names(self) -> tuple[str, ...]:
         """Their names."""
-        return (self.source.name,)
-
-    @property
-    def joins(self) -> tuple[Join, ...]:
-        """None: a fact's columns come from its own source."""
-        return ()
+        return tuple(table.name for table in self.source_tables)
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -401,3 +428,8 @@ class Calendar:
 
 
 StarTable = Dimension | Fact | Calendar
+
+
+def is_versioned(table: StarTable) -> TypeGuard[Dimension | Fact]:
+    """Whether a warehouse table holds every version of each row: a fact, or a dimension that keeps history."""
+    return isinstance(table, Fact) or (isinstance(table, Dimension) and table.history)

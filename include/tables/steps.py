@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from include.tables.declarations import Declarations, referenced_by
-from include.tables.schema import Fact
+from include.tables.declarations import Declarations, is_built, referenced_by
+from include.tables.schema import Fact, StarTable
 
 
 @dataclass(frozen=True)
@@ -47,22 +47,25 @@ def task_id(step: Step, declared: Declarations) -> str:
 
 def plan(declared: Declarations, sources: set[str]) -> dict[Step, Order]:
     """Every step that a run over these source tables takes, in an order that can be run."""
-    tables = [table for table in declared.star.values() if sources.issuperset(table.source_names)]
+    tables = [table for table in declared.star.values() if not is_built(table) or table.source.name in sources]
     steps = {PREPARE: Order()}
     for name in declared.sources:
         if name in sources:
             before = frozenset(Step("ingest", other) for other in declared.read_before(name) & sources)
             steps[Step("ingest", name)] = Order(needs=frozenset({PREPARE}), follows=before)
     for table in tables:
-        steps[Step("transform", table.name)] = Order(
-            frozenset(Step("ingest", name) for name in table.source_names) or frozenset({PREPARE})
-        )
+        steps[Step("transform", table.name)] = Order(frozenset({read_step(table)}))
     for table in tables:
         dimensions = frozenset(Step("load", dimension.name) for dimension in referenced_by(table))
         steps[Step("load", table.name)] = Order(dimensions | {Step("transform", table.name)})
     steps[CHECK] = Order(follows=_last(steps))
     steps[RECORD] = Order(follows=frozenset({CHECK}))
     return steps
+
+
+def read_step(table: StarTable) -> Step:
+    """The step that gives what a warehouse table is built from."""
+    return Step("ingest", table.source.name) if is_built(table) else PREPARE
 
 
 def _last(steps: dict[Step, Order]) -> frozenset[Step]:

@@ -3,8 +3,8 @@
 from psycopg import sql
 
 from include.common.postgres import identifiers
-from include.tables.declarations import Declarations, foreign_key
-from include.tables.schema import Column, Fact, StarTable
+from include.tables.declarations import Declarations, foreign_key, has_foreign_key
+from include.tables.schema import Column, Dimension, Fact, StarTable, is_versioned
 
 READER = "totesys_reader"
 """The role that dashboards and analysts are members of: it can read everything and change nothing."""
@@ -33,7 +33,7 @@ LONG_KEYS = "ALTER TABLE pipeline.deleted ALTER key TYPE bigint"
 def create_table(table: StarTable) -> sql.Composed:
     """A warehouse table without its constraints and indexes."""
     columns: list[sql.Composable] = [_column(column) for column in table.columns]
-    if isinstance(table, Fact):
+    if is_versioned(table):
         identity = sql.SQL("{} serial").format(sql.Identifier(table.record_id))
         columns = [
             identity,
@@ -74,7 +74,7 @@ def constraints(table: StarTable) -> dict[str, sql.Composed]:
     made = {
         f"{table.name}_pkey": primary.format(name, sql.Identifier(f"{table.name}_pkey"), identifiers(table.identity))
     }
-    if isinstance(table, Fact):
+    if is_versioned(table):
         unique = sql.SQL("CREATE UNIQUE INDEX {} ON {} ({}) WHERE valid_to IS NULL")
         index = f"{table.name}_current"
         made[index] = unique.format(sql.Identifier(index), name, identifiers(table.key_columns))
@@ -86,15 +86,15 @@ def foreign_keys(table: StarTable) -> dict[str, sql.Composed]:
     statement = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({})")
     made = {}
     for column in table.columns:
-        if column.references:
+        if column.references and has_foreign_key(column):
             target, name = column.references, foreign_key(table, column.name)
             parts = (table.name, name, column.name, target.name, *target.identity)
             made[name] = statement.format(*map(sql.Identifier, parts))
     return made
 
 
-def create_view(table: Fact, columns: list[str]) -> sql.Composed:
-    """The view of a fact's current versions. Columns stand in the table's own order, so that later ones come last."""
+def create_view(table: Dimension | Fact, columns: list[str]) -> sql.Composed:
+    """The view of a table's current versions. Columns stand in the table's own order, so that later ones come last."""
     shown = sql.SQL(", ").join(sql.Identifier(name) for name in columns if name != "valid_to")
     statement = sql.SQL("CREATE OR REPLACE VIEW {} AS SELECT {} FROM {} WHERE valid_to IS NULL")
     return statement.format(sql.Identifier(table.view), shown, sql.Identifier(table.name))
@@ -109,7 +109,7 @@ def drop_constraint(table: StarTable, name: str) -> sql.Composed:
 
 def grants(declared: Declarations) -> sql.Composed:
     """What the read-only role may do: read every declared table, the views and the pipeline's own records."""
-    views = [table.view for table in declared.facts]
+    views = [table.view for table in declared.versioned]
     statements = sql.SQL("""
         GRANT USAGE ON SCHEMA public, pipeline TO {reader};
         GRANT SELECT ON {tables}, pipeline.load, pipeline.deleted TO {reader}""")

@@ -10,8 +10,8 @@ from psycopg import errors, sql
 from include.common.keys import KeySet
 from include.common.manifests import StarFiles
 from include.common.postgres import copy_in, identifiers
-from include.tables.declarations import Declarations, referenced_by
-from include.tables.schema import Fact, StarTable
+from include.tables.declarations import Declarations, has_foreign_key, referenced_by
+from include.tables.schema import Dimension, Fact, StarTable, is_versioned
 from include.warehouse import wire
 from include.warehouse.merge import note_deleted
 from include.warehouse.references import Refused, refuse_unreferenced
@@ -58,7 +58,7 @@ def fill(
         log.warning("%s: its rows are merged, which takes longer than to fill it: %s", table.name, hindrance)
         return None
     note_deleted(connection, table.name, KeySet())
-    if isinstance(table, Fact):
+    if is_versioned(table):
         _copy_versions(connection, table, files)
     else:
         _copy(connection, table, [column.name for column in table.columns], wire.copies(table, files.files))
@@ -105,7 +105,7 @@ def _lock_alone(connection: psycopg.Connection, declared: Declarations, table: S
         sleep(PAUSE_SECONDS)
 
 
-def _copy_versions(connection: psycopg.Connection, table: Fact, files: StarFiles) -> None:
+def _copy_versions(connection: psycopg.Connection, table: Dimension | Fact, files: StarFiles) -> None:
     """Copy first versions: numbered here, which is faster than by the sequence, and valid from the reading."""
     assert files.source is not None
     valid_from = sql.SQL("ALTER TABLE {} ALTER COLUMN valid_from {}")
@@ -124,7 +124,7 @@ def _copy(connection: psycopg.Connection, table: StarTable, columns: list[str], 
         copy_in(connection, statement.format(*place), copy.blocks)
 
 
-def _reserve_ids(connection: psycopg.Connection, table: Fact, rows: int) -> int:
+def _reserve_ids(connection: psycopg.Connection, table: Dimension | Fact, rows: int) -> int:
     """The first of `rows` record ids that nobody was given before, and will be."""
     statement = (
         "SELECT setval(sequence, nextval(sequence) + %s - 1) - %s + 1 FROM pg_get_serial_sequence(%s, %s) AS sequence"
@@ -135,13 +135,17 @@ def _reserve_ids(connection: psycopg.Connection, table: Fact, rows: int) -> int:
 
 
 def _constrain(connection: psycopg.Connection, declared: Declarations, table: StarTable, files: StarFiles) -> Refused:
-    """Make the constraints; where a foreign key refuses a row, take such rows out and make them again."""
+    """Make the constraints; where a foreign key refuses a row, take such rows out and make them again.
+
+    A reference that no foreign key keeps is looked after before.
+    """
+    observed_at = files.source.observed_at if files.source else None
+    unkept = any(column.references and not has_foreign_key(column) for column in table.columns)
+    refused = refuse_unreferenced(connection, table, table.name, observed_at) if unkept else Refused()
     try:
         with connection.transaction():
             restore_constraints(connection, declared, table)
     except errors.ForeignKeyViolation:
-        observed_at = files.source.observed_at if files.source else None
         refused = refuse_unreferenced(connection, table, table.name, observed_at)
         restore_constraints(connection, declared, table)
-        return refused
-    return Refused()
+    return refused

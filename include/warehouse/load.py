@@ -22,7 +22,7 @@ from include.tables.belief import doubt
 from include.tables.declarations import Declarations
 from include.tables.drift import with_columns
 from include.tables.numbering import number_of
-from include.tables.schema import Calendar, Dimension, Fact, StarTable
+from include.tables.schema import Calendar, Dimension, Fact, StarTable, is_versioned
 from include.warehouse.fill import fill
 from include.warehouse.merge import (
     STAGED,
@@ -183,7 +183,7 @@ def _update(
 
 def _merge(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> _Outcome:
     stage(connection, table, files.files)
-    if not isinstance(table, Fact):
+    if not is_versioned(table):
         new, changed = merge_latest(connection, table)
         if isinstance(table, Dimension):
             note_present(connection, table, files.rejected)
@@ -200,14 +200,14 @@ def _merge_each(connection: psycopg.Connection, table: StarTable, files: StarFil
     assert files.source is not None
     observed_at = files.source.observed_at
     reasons = stage_each(connection, table, files.files)
-    if isinstance(table, Fact):
+    if is_versioned(table):
         unreferenced = refuse_unreferenced(connection, table, STAGED, observed_at)
         merge = partial(merge_versions, connection, table, observed_at)
     else:
         unreferenced, merge = Refused(), partial(merge_latest, connection, table)
     (new, changed), more = merge_each(connection, table, merge)
     refused = set_aside_raw(connection, table, observed_at, reasons | more)
-    if isinstance(table, Dimension):
+    if isinstance(table, Dimension) and not table.history:
         note_present(connection, table, files.rejected | refused.keys)
     return _Outcome(new, changed, refused=unreferenced | refused)
 
@@ -223,7 +223,7 @@ def _must_compare_keys(read: SourceRead, earlier: Inputs) -> bool:
 
 def _find_gone(connection: psycopg.Connection, table: Dimension | Fact, read: SourceRead) -> tuple[KeySet, str]:
     """The keys that the table holds and the source no longer has, and why that is not believed (empty where it is)."""
-    current = sql.SQL("valid_to IS NULL") if isinstance(table, Fact) else sql.SQL("true")
+    current = sql.SQL("valid_to IS NULL") if is_versioned(table) else sql.SQL("true")
     names = {"key": number_of(table), "table": sql.Identifier(table.name), "current": current}
     held = key_set(connection, sql.SQL("SELECT {key}::bigint FROM {table} WHERE {current}").format(**names))
     noted = sql.SQL("SELECT key FROM pipeline.deleted WHERE table_name = {}").format(sql.Literal(table.name))
@@ -235,7 +235,7 @@ def _find_gone(connection: psycopg.Connection, table: Dimension | Fact, read: So
 
 def _remove_gone(connection: psycopg.Connection, table: StarTable, gone: KeySet, observed_at: datetime) -> int:
     """Close, or note, what the source no longer has; gives the number of keys."""
-    if isinstance(table, Fact):
+    if is_versioned(table):
         return close_versions(connection, table, gone, observed_at)
     return note_deleted(connection, table.name, gone)
 

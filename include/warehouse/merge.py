@@ -1,4 +1,4 @@
-"""How staged rows change a table that has rows: versions for facts, the latest state for dimensions."""
+"""How staged rows change a table that has rows: versions for facts, the latest state for most dimensions."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from include.common.keys import STATEMENT_KEYS, KeySet
 from include.common.manifests import FileEntry
 from include.common.postgres import copy_in, identifiers
 from include.tables.numbering import among, number_of, same_key
-from include.tables.schema import Calendar, Column, Dimension, Fact, StarTable
+from include.tables.schema import Column, Dimension, Fact, StarTable
 from include.tables.types import known_type
 from include.warehouse import ddl, wire
 
@@ -26,7 +26,7 @@ def stage(connection: psycopg.Connection, table: StarTable, files: list[FileEntr
     connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(STAGED)))
 
 
-def merge_versions(connection: psycopg.Connection, table: Fact, observed_at: datetime) -> tuple[int, int]:
+def merge_versions(connection: psycopg.Connection, table: Dimension | Fact, observed_at: datetime) -> tuple[int, int]:
     """Close the current version of each staged row that differs from it, and add the staged ones as current.
 
     Gives the numbers of new keys and of changed ones.
@@ -44,7 +44,7 @@ def merge_versions(connection: psycopg.Connection, table: Fact, observed_at: dat
     return added - changed, changed
 
 
-def merge_latest(connection: psycopg.Connection, table: Dimension | Calendar) -> tuple[int, int]:
+def merge_latest(connection: psycopg.Connection, table: StarTable) -> tuple[int, int]:
     """Add the staged rows that are not there, and overwrite those that differ.
 
     Gives the numbers of new keys and of changed ones.
@@ -99,7 +99,7 @@ def _varies(column: Column) -> bool:
     return not known_type(column.type).equal_if_same
 
 
-def close_versions(connection: psycopg.Connection, table: Fact, keys: KeySet, observed_at: datetime) -> int:
+def close_versions(connection: psycopg.Connection, table: Dimension | Fact, keys: KeySet, observed_at: datetime) -> int:
     """End the current versions of keys that the source no longer has; gives their number."""
     statement = sql.SQL("UPDATE {} SET valid_to = {} WHERE valid_to IS NULL AND {}")
     names = (sql.Identifier(table.name), sql.Literal(observed_at))

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from include.common.keys import KeySet
 from include.common.manifests import RejectedExample
-from include.common.postgres import copy_out, key_set
+from include.common.postgres import copy_out, identifiers, key_set
 from include.common.settings import PROCESSED_BUCKET, required_variable
 from include.lake.files import WriteOnceFile, new_key
 from include.lake.rejected import EXAMPLES, example
@@ -50,12 +50,9 @@ def _find(targets: dict[Column, Dimension], table: StarTable, relation: str) -> 
     """The keys of rows with a missing reference, each with its reasons."""
     joins, missing, reasons = [], [], []
     for number, (column, target) in enumerate(targets.items()):
-        found, name = sql.Identifier(f"d{number}", *target.identity), sql.Identifier("r", column.name)
-        joins.append(
-            sql.SQL("LEFT JOIN {} {} ON {} = {}").format(
-                sql.Identifier(target.name), sql.Identifier(f"d{number}"), found, name
-            )
-        )
+        found, name = sql.Identifier(f"d{number}", *target.key_columns), sql.Identifier("r", column.name)
+        alias = sql.Identifier(f"d{number}")
+        joins.append(sql.SQL("LEFT JOIN {} {} ON {} = {}").format(_keys_of(target), alias, found, name))
         missing.append(sql.SQL("({} IS NULL AND {} IS NOT NULL)").format(found, name))
         reasons.append(
             sql.SQL("CASE WHEN {} IS NULL THEN format({}, {}) END").format(
@@ -73,6 +70,12 @@ def _find(targets: dict[Column, Dimension], table: StarTable, relation: str) -> 
         joins=sql.SQL(" ").join(joins),
         missing=sql.SQL(" OR ").join(missing),
     )
+
+
+def _keys_of(target: Dimension) -> sql.Composable:
+    """A dimension as a join knows it: each key once."""
+    keys = sql.SQL("(SELECT DISTINCT {} FROM {})").format(identifiers(target.key_columns), sql.Identifier(target.name))
+    return keys if target.history else sql.Identifier(target.name)
 
 
 def _set_aside(

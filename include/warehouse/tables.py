@@ -11,7 +11,7 @@ from include.common.postgres import connect, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
 from include.source.columns import find_columns
 from include.tables.declarations import Declarations
-from include.tables.schema import Fact, StarTable
+from include.tables.schema import StarTable, is_versioned
 from include.tables.types import holds, known_type
 from include.warehouse import ddl
 
@@ -74,9 +74,9 @@ def _define(connection: psycopg.Connection, declared: Declarations) -> None:
     _forget(connection, [name for name in declared.star if name not in found])
     if statements:
         found = _columns(connection, declared)
-    for fact in declared.facts:
-        if statements or fact.view not in defined:
-            connection.execute(ddl.create_view(fact, list(found[fact.name])))
+    for table in declared.versioned:
+        if statements or table.view not in defined:
+            connection.execute(ddl.create_view(table, list(found[table.name])))
     if statements or not complete:
         connection.execute(ddl.grants(declared))
 
@@ -141,7 +141,7 @@ def drop_constraints(connection: psycopg.Connection, declared: Declarations, tab
     for name, other in declared.referring_to(table).items():
         connection.execute(ddl.drop_constraint(other, name))
     for name in ddl.constraints(table):
-        if isinstance(table, Fact) and name == f"{table.name}_current":
+        if is_versioned(table) and name == f"{table.name}_current":
             connection.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(sql.Identifier(name)))
         else:
             connection.execute(ddl.drop_constraint(table, name))

@@ -7,7 +7,7 @@ from psycopg import errors, sql
 
 from include.common.errors import DataError
 from include.source.columns import find_columns
-from include.tables.schema import Fact, StarTable
+from include.tables.schema import Dimension, Fact, StarTable, is_versioned
 from include.tables.types import holds
 from include.warehouse import ddl
 
@@ -56,7 +56,7 @@ def widen(connection: psycopg.Connection, table: StarTable, columns: dict[str, s
     )
     told = ", ".join(f"{name} {kind}" for name, kind in columns.items())
     try:
-        granted = _drop_view(connection, table) if isinstance(table, Fact) else []
+        granted = _drop_view(connection, table) if is_versioned(table) else []
         connection.execute(sql.SQL("ALTER TABLE {} {}").format(sql.Identifier(table.name), change))
     except (errors.DependentObjectsStillExist, errors.FeatureNotSupported) as error:
         hangs = " ".join((error.diag.message_detail or error.diag.message_primary or "").split())
@@ -64,18 +64,20 @@ def widen(connection: psycopg.Connection, table: StarTable, columns: dict[str, s
             f"{table.name}: the source has widened what feeds it ({told}), and others' objects keep its columns as "
             f"they are: {hangs}; drop those, run again, and make them anew"
         ) from error
-    if isinstance(table, Fact):
+    if is_versioned(table):
         _make_view(connection, table, granted)
     log.warning("%s: columns were widened, as the source's were: %s", table.name, told)
 
 
-def _drop_view(connection: psycopg.Connection, table: Fact) -> list[tuple[str, str | None, bool]]:
+def _drop_view(connection: psycopg.Connection, table: Dimension | Fact) -> list[tuple[str, str | None, bool]]:
     granted = connection.execute(GRANTED, [table.view]).fetchall()
     connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(sql.Identifier(table.view)))
     return granted
 
 
-def _make_view(connection: psycopg.Connection, table: Fact, granted: list[tuple[str, str | None, bool]]) -> None:
+def _make_view(
+    connection: psycopg.Connection, table: Dimension | Fact, granted: list[tuple[str, str | None, bool]]
+) -> None:
     connection.execute(ddl.create_view(table, list(_columns(connection, table))))
     for privilege, role, grantable in granted:
         grant = sql.SQL("GRANT {} ON {} TO {}{}").format(

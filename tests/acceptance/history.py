@@ -41,7 +41,9 @@ SINGLE = {
     "payment_type": "dim_payment_type",
     "transaction": "dim_transaction",
 }
-JOINED = {"dim_staff": ("staff", "department"), "dim_counterparty": ("counterparty", "address")}
+BESIDE = {"staff": ("department",), "counterparty": ("address",)}
+"""Source table → those that are read beside it."""
+
 OWN_SOURCE = {table: source for source, table in SINGLE.items()} | {
     "dim_staff": "staff",
     "dim_counterparty": "counterparty",
@@ -50,7 +52,7 @@ OWN_SOURCE = {table: source for source, table in SINGLE.items()} | {
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 States = dict[str, dict[int, Row]]
-"""Source table → key → row, of each table as it was when it was read."""
+"""Source table → key → row, of a table and those that it joins, as they were when it was read."""
 
 
 def snapshot(source: Connection, table: str) -> dict[int, Row]:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from psycopg import sql
 
 from include.common.keys import KeySet
-from include.lake import join, rows, transform
+from include.lake import rows, transform
 from include.lake.rows import Converted
 from include.source import changes, landing
 from include.tables.schema import Fact
@@ -153,9 +153,9 @@ MUTANTS: dict[str, Plant] = {
     "every second row is lost": (
         transform, "convert", in_facts(lambda batch: batch.take(pa.array(range(0, batch.num_rows, 2), pa.int32())))),
     "a dimension joins the row beside": (
-        join, "_join", giving(lambda batch: pa.record_batch(
+        transform, "convert", taking(lambda table, batch: (table, pa.record_batch(
             [shifted(values) if "." in name else values
-             for name, values in zip(batch.schema.names, batch.columns, strict=True)], batch.schema.names))),
+             for name, values in zip(batch.schema.names, batch.columns, strict=True)], batch.schema.names)))),
     "every currency has one name": (
         rows, "_derive_one", lambda _: lambda *_: ("Money", "")),
     "the last batch is not encoded": (wire, "_numbered", giving(lambda batches: list(batches)[:-1])),

@@ -18,7 +18,7 @@ from include.tables.steps import RECORD, Step
 from include.totesys import DECLARED
 from tests.acceptance.edits import ByHand
 from tests.acceptance.faults import Fault, Faults, attempt_run
-from tests.acceptance.history import History, States, shown_dimensions, shown_versions, snapshot
+from tests.acceptance.history import BESIDE, OWN_SOURCE, History, States, shown_dimensions, shown_versions, snapshot
 from tests.acceptance.oracle import all_differences
 from tests.acceptance.sessions import hidden_tables, show_all
 from tests.acceptance.system import STATE_KEY, System, open_exactly, s3_at
@@ -71,7 +71,7 @@ class World:
         self.source = open_exactly(url)
         self.warehouse = open_exactly(self.system.endpoints.warehouse_url)
         self.writers = [psycopg.connect(url, options=LOCK_TIMEOUT, autocommit=number == 0) for number in range(3)]
-        self.states: dict[tuple[str, datetime], dict[int, Any]] = {}
+        self.states: dict[tuple[str, datetime], States] = {}
         self.s3 = s3_at(self.system.endpoints.aws_url)
 
     def close(self) -> None:
@@ -222,9 +222,10 @@ class _Watch:
         self.faults.paused = False
 
     def _ingest(self, step: Step, do: Any) -> object:
-        rows = snapshot(self.world.source, step.table)
+        seen = (step.table, *BESIDE.get(step.table, ()))
+        states = {name: snapshot(self.world.source, name) for name in seen}
         read = do()
-        self.world.states[step.table, read.observed_at] = rows
+        self.world.states[step.table, read.observed_at] = states
         return read
 
     def _load(self, step: Step, going: Run, do: Any) -> object:
@@ -233,8 +234,8 @@ class _Watch:
         finally:
             files = going.results[Step("transform", step.table)]
             if self.faults.committed and files:
-                reads = {name: going.results[Step("ingest", name)] for name in DECLARED.star[step.table].source_names}
-                states = {name: self.world.states[name, read.observed_at] for name, read in reads.items()}
-                loaded = Loaded(files, states, {name: read.read_at for name, read in reads.items()})
+                own = OWN_SOURCE[step.table]
+                read = going.results[Step("ingest", own)]
+                loaded = Loaded(files, self.world.states[own, read.observed_at], {own: read.read_at})
                 self.world.keep_load(loaded)
                 self.world.loads.append(loaded)

@@ -131,7 +131,7 @@ ON_DIMENSIONS: dict[str, tuple[str, str, LiteralString, str]] = {
         "ALTER TABLE department ALTER department_name DROP NOT NULL;"
         "UPDATE department d SET department_name = NULL FROM staff s"
         " WHERE d.department_id = s.department_id AND staff_id = 2",
-        "department.department_name is NULL",
+        "department_id.department_name is NULL",
     ),
 }  # fmt: skip
 

@@ -101,32 +101,6 @@ def test_a_keys_file_with_other_content_is_named_and_nothing_moves_on(
     one_line(error, recorded.table("currency")["keys_key"])
 
 
-def test_a_snapshot_that_has_expired_is_written_anew(system: System, recorded: Recorded, s3: Any) -> None:
-    system.run_cleanly("staff")
-    snapshot = recorded.table("staff")["snapshot"][0]["key"]
-    s3.delete_object(Bucket=system.endpoints.buckets.ingestion, Key=snapshot)
-    system.write("UPDATE department SET location = 'Leeds'")
-    rows = system.warehouse("SELECT staff_id, first_name FROM dim_staff ORDER BY 1")
-    done = system.run_cleanly("dim_staff")
-    assert done.of_kind("ingest")["staff"].changed is False
-    assert system.warehouse("SELECT DISTINCT location FROM dim_staff") == [("Leeds",)]
-    assert system.warehouse("SELECT staff_id, first_name FROM dim_staff ORDER BY 1") == rows
-    assert recorded.table("staff")["snapshot"][0]["key"] != snapshot
-
-
-def test_a_joined_tables_snapshot_that_has_expired_is_written_anew_though_nothing_changed(
-    system: System, recorded: Recorded, s3: Any
-) -> None:
-    system.run_cleanly("staff")
-    for file in recorded.table("department")["snapshot"]:
-        s3.delete_object(Bucket=system.endpoints.buckets.ingestion, Key=file["key"])
-    read = system.run_cleanly("staff").of_kind("ingest")["department"]
-    assert (read.changed, read.read_rows) == (False, read.rows)
-    system.write("UPDATE staff SET first_name = 'Ada' WHERE staff_id = 1")
-    assert system.run_cleanly("staff").of_kind("ingest")["department"].read_rows == 0
-    assert system.warehouse("SELECT first_name FROM dim_staff WHERE staff_id = 1") == [("Ada",)]
-
-
 def test_an_undeclared_table_is_named_with_those_that_are(system: System, recorded: Recorded) -> None:
     system.run_cleanly("currency")
     with standstill(system, recorded), pytest.raises(DeclarationError) as raised:

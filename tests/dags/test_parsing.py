@@ -77,4 +77,4 @@ def test_it_opens_no_connection(parsed: Any) -> None:
 def test_it_imports_of_the_pipeline_only_what_it_draws(parsed: Any) -> None:
     ours = {name for name in parsed["modules"] if name.startswith("include.")}
     working = {"include.pipeline", "include.source.ingest", "include.lake.transform", "include.warehouse.load"}
-    assert not ours & {*working, "include.lake.join"}
+    assert not ours & {*working, "include.lake.rows"}

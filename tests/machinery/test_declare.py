@@ -124,6 +124,25 @@ def test_names_of_every_kind_are_folded_and_told_apart(system_of: MakeSystem, de
     assert declared.sources["public_orders"].key_types == ("uuid",)
 
 
+def test_lines_take_what_their_header_refers_to_and_its_dates(system_of: MakeSystem, declare_it: DeclareIt) -> None:
+    system = system_of(declare(), SAMPLES["shop"])
+    told = declare_it(facts=("Sales.Orders", "OrderLines"))
+    assert "Sales.OrderLines: the fact fact_sales_order_lines, with columns of sales_orders" in told
+    system.declared = declared_in()
+    lines = system.declared.star["fact_sales_order_lines"]
+    taken = {column.name: column.source for column in lines.columns if not isinstance(column.source, str)}
+    assert taken == {
+        "customer_id": ("OrderID", "CustomerID"), "order_date": ("OrderID", "OrderDate"),
+        "ship_to": ("OrderID", "ShipTo"), "bill_to": ("OrderID", "BillTo"),
+    }  # fmt: skip
+    system.run_cleanly()
+    system.write("""UPDATE "Sales"."Orders" SET "OrderDate" = '2030-01-01' WHERE "OrderID" = 7""")
+    system.run_cleanly()
+    changed = "SELECT count(*) FROM current_sales_order_lines WHERE order_date = '2030-01-01'"
+    assert system.warehouse(changed) == [(3,)]
+    assert all(audit.equal for audit in audit_tables(system.declared, ()))
+
+
 def test_an_edited_file_is_not_overwritten_unless_told(rental: System, declare_it: DeclareIt) -> None:
     declare_it()
     file = Path("own/star/dim_film.py")
@@ -219,3 +238,21 @@ def test_five_hundred_tables_are_declared(system_of: MakeSystem, declare_it: Dec
             connection.execute(f"CREATE TABLE t{number} (id integer PRIMARY KEY, name text)".encode())
     assert declare_it()[-2] == "500 source tables, 500 dimensions and 0 facts"
     assert len(declared_in().star) == 500
+
+
+def test_tables_that_refer_to_each_other_and_to_themselves_are_declared(
+    system_of: MakeSystem, declare_it: DeclareIt
+) -> None:
+    system = system_of(declare(), """
+        CREATE TABLE team (id uuid PRIMARY KEY, lead integer, parent uuid REFERENCES team);
+        CREATE TABLE member (id integer PRIMARY KEY, team uuid REFERENCES team, mentor integer REFERENCES member);
+        ALTER TABLE team ADD FOREIGN KEY (lead) REFERENCES member;
+        INSERT INTO team VALUES (md5('a')::uuid, NULL, NULL), (md5('b')::uuid, NULL, md5('a')::uuid);
+        INSERT INTO member VALUES (1, md5('a')::uuid, NULL), (2, md5('b')::uuid, 1);
+        UPDATE team SET lead = 2""")  # fmt: skip
+    declare_it()
+    for facts in ((), ("member",), ("team", "member")):
+        declare_it(facts=facts, overwrite=True)
+        system.declared = declared_in()
+        assert not any(load.rejected for load in system.run_cleanly().of_kind("load").values())
+        assert all(audit.equal for audit in audit_tables(system.declared, ()))

@@ -23,14 +23,15 @@ PROPERTY = settings(deadline=None, database=None, max_examples=60)
 
 def recorded(read: SourceRead) -> TableState:
     """What is known of a table after everything that was read of it was loaded."""
-    names = ("observed_at", "read_at", "cursor", "fingerprint", "rows", "key_sum", "keys_key", "ignored_columns")
+    names = ("observed_at", "read_at", "cursor", "fingerprint", "rows", "key_sum", "keys_key", "ignored_columns",
+             "joined")  # fmt: skip
     kept = {name: getattr(read, name) for name in names}
-    return TableState(**kept, snapshot=read.files, rejected={}, reread=False, last_load=None)
+    return TableState(**kept, rejected={}, reread=False, last_load=None)
 
 
 def loaded(read: SourceRead) -> dict[str, Inputs]:
     """What the warehouse says after everything that was read was loaded."""
-    return {table.name: {read.table: instant_text(read.read_at)} for table in DECLARED.fed_by(read.table)}
+    return {table.name: {read.table: instant_text(read.read_at)} for table in DECLARED.built_on(read.table)}
 
 
 Reader = Callable[..., SourceRead]

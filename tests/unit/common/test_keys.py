@@ -1,16 +1,32 @@
 """Sets of keys."""
 
+from collections.abc import Iterator
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
-from include.common.keys import KeySet
+from include.common import keys as module
+from include.common import listed
+from include.common.keys import LISTED, LONG, KeySet
 from include.common.manifests import LoadResult
 from tests.unit.conftest import PROPERTY
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1) | st.integers(-60, 60) | st.integers(2**31 - 9, 2**31 + 9)
 SETS = st.sets(INTEGERS, max_size=50)
+
+
+@pytest.fixture(autouse=True, scope="module", params=["as they come", "listed in files"])
+def form(request: pytest.FixtureRequest) -> Iterator[None]:
+    """All tests here are done with sets as they come, bitmaps that is, and with lists in files, a few at a time."""
+    with pytest.MonkeyPatch.context() as changed:
+        if request.param == "listed in files":
+            for name, value in {"SUM_KEYS": 8, "FEW_KEYS": 0, "LEAST_SHARED": 1 << 20}.items():
+                changed.setattr(module, name, value)
+            changed.setattr(listed, "PART", 8)
+        yield
 
 
 @PROPERTY
@@ -31,6 +47,8 @@ def test_union_and_difference_are_those_of_sets(one: set[int], other: set[int]) 
     left, right = KeySet.of(list(one)), KeySet.of(list(other))
     assert set(left | right) == one | other
     assert set(left - right) == one - other
+    assert set(left & right) == one & other
+    assert (left == right) == (one == other)
     left.add(right)
     assert set(left) == one | other
 
@@ -75,7 +93,8 @@ def test_the_sum_is_that_of_the_keys(keys: set[int]) -> None:
 
 
 def test_a_million_dense_keys_take_little_room() -> None:
-    assert len(KeySet.of(range(1_000_000)).to_bytes()) < 1_000
+    if module.FEW_KEYS:
+        assert len(KeySet.of(range(1_000_000)).to_bytes()) < 1_000
 
 
 def test_the_default_of_a_manifest_is_never_shared() -> None:
@@ -92,3 +111,33 @@ def test_a_set_of_short_keys_that_an_earlier_version_wrote_is_read() -> None:
     assert list(KeySet.from_bytes(written.serialize())) == sorted(keys)
     assert list(KeySet.from_bytes(BitMap([2**31 + 3]).serialize())) == [3]
     assert list(KeySet.from_bytes(BitMap().serialize())) == []
+
+
+@PROPERTY
+@given(SETS, st.integers(1, 30))
+def test_a_set_is_read_from_blocks_however_they_are_cut(keys: set[int], size: int) -> None:
+    content = KeySet.of(list(keys)).to_bytes()
+    blocks = [content[start : start + size] for start in range(0, len(content), size)]
+    assert list(KeySet.from_blocks(blocks)) == sorted(keys)
+
+
+@PROPERTY
+@given(st.lists(st.lists(INTEGERS, max_size=20), max_size=9))
+def test_keys_are_gathered_in_any_order_and_as_often_as_they_come(parts: list[list[int]]) -> None:
+    gathered = KeySet.gather(np.array(part, np.int64) for part in parts)
+    assert list(gathered) == sorted({key for part in parts for key in part})
+
+
+def test_scattered_keys_are_listed_and_dense_ones_a_bitmap() -> None:
+    dense, scattered = np.arange(10_000) * 3, np.arange(10_000) << 40
+    assert KeySet.of(scattered).to_bytes().startswith(LISTED)
+    if module.FEW_KEYS:
+        assert KeySet.of(dense).to_bytes().startswith(LONG)
+        assert (KeySet.of(dense) | KeySet.of(scattered)).to_bytes().startswith(LISTED)
+        assert (KeySet.of(scattered) - KeySet.of(scattered[5:])).to_bytes().startswith(LONG)
+
+
+def test_a_list_that_is_cut_off_is_no_set() -> None:
+    content = KeySet.of(np.arange(10_000) << 40).to_bytes()
+    with pytest.raises(ValueError, match="cut off"):
+        KeySet.from_bytes(content[:-3])

@@ -8,7 +8,7 @@ import pytest
 
 from include.common.errors import DeclarationError, ServiceError
 from include.common.keys import KeySet
-from include.common.manifests import Cursor, FileEntry
+from include.common.manifests import Cursor
 from include.state.latest import ATTEMPTS, LastLoad, State, TableState, read_state, update_state
 from local.environment import Buckets
 
@@ -24,7 +24,6 @@ def table(rows: int = 3) -> TableState:
     return TableState(
         observed_at=AT, read_at=AT, cursor=Cursor(xid="7", cluster="1/1", relation=16384, last_updated=AT),
         fingerprint="f", rows=rows, key_sum=-6, keys_key="keys/file",
-        snapshot=[FileEntry(key="k", rows=3, size_bytes=9)],
         rejected={"dim_staff": KeySet.of([-1, 5])}, reread=True, ignored_columns=["colour"],
         last_load=LastLoad(new=1, changed=2, deleted=3, rejected=4, lag_seconds=0.5, loaded_at=AT),
     )  # fmt: skip
