@@ -12,7 +12,9 @@ from bench.servers import running_servers
 
 FULL_ROWS, FULL_ROUNDS = 2_000_000, 5
 SHORT_ROWS, SHORT_ROUNDS = 200_000, 1
-MEASUREMENTS = ("first", "changes", "nothing", "audit", "memory")
+MEASUREMENTS = ("first", "changes", "nothing", "audit", "memory", "keys")
+ALWAYS = MEASUREMENTS[:-1]
+"""What is measured where nothing is said."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,12 +56,15 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--rounds", type=int, metavar="N", help=f"rounds of each (default: {FULL_ROUNDS}, with --short {SHORT_ROUNDS})"
     )
-    made.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=MEASUREMENTS, help="measure only these")
+    made.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=ALWAYS, help="measure only these")
     made.add_argument(
         "--memory-rows", type=int, nargs="+", metavar="N", help="sizes to measure memory at (default: as --rows)"
     )
     made.add_argument(
         "--long-texts", type=int, default=0, metavar="N", help="measure memory at so many texts of 100 kB, too"
+    )
+    made.add_argument(
+        "--key-rows", type=int, default=10_000_000, metavar="N", help="rows of the quiet tables with other keys"
     )
     made.add_argument("--peers", action="store_true", help="do the same first load with dlt and ingestr too")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
@@ -74,6 +79,7 @@ changes  a run that finds one row in a hundred changed, against the same by hand
 nothing  a run that finds nothing in a whole database, against SELECT count(*) of every source table: once with its
          share of the proofs of values, once without
 audit    every value of all sales orders compared, against the sum of the hashes of all rows, on both sides in turn
+keys     where asked for: first loads, quiet runs and memory of tables with other keys: uuids, scattered ones, two columns
 memory   the most that the process of each task of the big table holds
 Baseline and pipeline take turns in one environment; ratios are of medians. Times never fail the command, wrong rows do.
 --memory-rows 10000000 takes about 10 GB of disk and some minutes, --long-texts 100000 takes 10 GB of memory beside.

@@ -57,7 +57,7 @@ def measure_memory(
                 continue
             for step in steps:
                 console.print(f"memory at {rows:,} rows: {step}")
-                found.append(TaskMemory(str(step), rows, target_bytes=TARGET_BYTES, **_run_alone(folder, step)))
+                found.append(TaskMemory(str(step), rows, target_bytes=TARGET_BYTES, **run_alone(folder, step)))
     (source,) = tables & DECLARED.sources.keys()
     if count_rows(lane.warehouse_url, f"current_{source}") != count_rows(source_url, source):
         raise WrongResultError(f"memory at {rows:,} rows: the warehouse has not as many as the source")
@@ -73,7 +73,7 @@ def measure_long_texts(servers: Servers, console: Console, rows: int) -> list[Ta
     return measure_memory(servers, console, source_url, rows, LONG)
 
 
-def _run_alone(folder: Path, step: Step) -> dict[str, float]:
+def run_alone(folder: Path, step: Step) -> dict[str, float]:
     """Do a step in a process of its own; gives what it reports of itself."""
     command = [sys.executable, "-m", "bench.task", str(folder), str(step)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -12,20 +12,21 @@ from bench.servers import Lane
 from include import pipeline
 from include.pipeline import Options
 from include.runner import Run, run
+from include.tables.declarations import Declarations
 from include.totesys import DECLARED
 
 STEPS = ("prepare", "ingest_table", "transform_table", "load_table", "check_tables", "record_run")
 """The functions of include.pipeline, one for each kind of step."""
 
 
-def run_pipeline(lane: Lane) -> tuple[Run, dict[str, float]]:
+def run_pipeline(lane: Lane, declared: Declarations = DECLARED) -> tuple[Run, dict[str, float]]:
     """Do one run in this process; gives it and the seconds of its steps, by their names.
 
     Raises: WrongResultError where a step failed.
     """
     os.environ.update(lane.variables)
     with _timed_steps() as seconds:
-        done = run(DECLARED, Options(), lambda *_: None)
+        done = run(declared, Options(), lambda *_: None)
     for step, error in done.failures.items():
         raise WrongResultError(f"{step} failed: {error}") from error
     return done, dict(seconds)

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from bench import report
+from bench.keys import measure_keys
 from bench.loads import SalesOrders
 from bench.measurement import Comparison, TaskMemory, Timed, timed_document
 from bench.memory import EVERY, MOVING, measure_long_texts, measure_memory
@@ -46,6 +47,10 @@ def measure(servers: Servers, console: Console, options: argparse.Namespace) -> 
     if {"nothing", "audit"}.intersection(options.only):
         with WholeDatabase.filled(servers, console, options.rows) as database:
             findings.comparisons += _compare_whole(database, options)
+    if "keys" in options.only:
+        comparisons, memory = measure_keys(servers, console, options.rows, options.key_rows, options.rounds)
+        findings.comparisons += comparisons
+        findings.memory += memory
     _print(console, findings)
     return {
         "machine": facts,

@@ -5,6 +5,7 @@ output is JSON: the most memory held after the imports and at the end.
 """
 
 import json
+import os
 import pickle
 import resource
 import sys
@@ -15,10 +16,11 @@ from bench.measurement import WrongResultError
 from include import runner
 from include.pipeline import Options
 from include.state.latest import read_state
+from include.tables.declarations import load
 from include.tables.steps import Step, plan
-from include.totesys import DECLARED
 
 RESULTS = "results.pickle"
+DECLARED = load(os.environ.get("DECLARATIONS", "include.totesys"))
 
 
 def main(folder: Path, names: list[str]) -> None:

@@ -1,0 +1,60 @@
+"""A source table with a key of any kind and the fact that it becomes: DECLARED is of the kind that BENCH_KEY names."""
+
+import os
+from dataclasses import dataclass
+
+from include.tables.declarations import Declarations
+from include.tables.schema import Column, Fact, SourceColumn, SourceTable
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of key: its columns with their types, and what makes that of the n-th row."""
+
+    columns: dict[str, str]
+    made: str
+
+
+KINDS = {
+    "integer": Kind({"id": "integer"}, "n"),
+    "bigint": Kind({"id": "bigint"}, "n"),
+    "scattered bigint": Kind({"id": "bigint"}, "hashint8extended(n, 0)"),
+    "uuid": Kind({"id": "uuid"}, "md5(n::text)::uuid"),
+    "two columns": Kind({"order_id": "integer", "line": "smallint"}, "n / 4, n % 4"),
+}
+
+VALUES = {
+    "amount": "numeric(10,2)",
+    "quantity": "integer",
+    "note": "text",
+    "made_on": "date",
+    "changed": "timestamp(3)",
+}
+FILL = "(n % 10000) / 100.0, n % 100, 'note ' || n % 1000, date '2020-01-01' + n % 1500, timestamp '2024-01-01'"
+
+
+def declare(kind: str) -> Declarations:
+    """The set of one table, `thing`, with a key of this kind."""
+    keys = tuple(KINDS[kind].columns)
+    key = keys if len(keys) > 1 else keys[0]
+    columns = KINDS[kind].columns | VALUES
+    thing = SourceTable("thing", key, tuple(SourceColumn(*column) for column in columns.items()))
+    taken = tuple(Column(name, declared, name) for name, declared in columns.items())
+    return Declarations.of([thing], [Fact("fact_thing", "record_id", key, thing, taken)])
+
+
+def statements(kind: str, rows: int) -> list[str]:
+    """What makes and fills the table."""
+    columns = KINDS[kind].columns | VALUES
+    told = ", ".join(f"{name} {declared} NOT NULL" for name, declared in columns.items())
+    keys = ", ".join(KINDS[kind].columns)
+    return [
+        f"CREATE TABLE thing ({told})",
+        f"INSERT INTO thing SELECT {KINDS[kind].made}, {FILL} FROM generate_series(1, {rows}) AS n",  # noqa: S608
+        f"ALTER TABLE thing ADD PRIMARY KEY ({keys})",
+        "VACUUM (ANALYZE) thing",
+        "CHECKPOINT",
+    ]
+
+
+DECLARED = declare(os.environ.get("BENCH_KEY", "integer"))
