@@ -79,7 +79,7 @@ changes  a run that finds one row in a hundred changed, against the same by hand
 nothing  a run that finds nothing in a whole database, against SELECT count(*) of every source table: once with its
          share of the proofs of values, once without
 audit    every value of all sales orders compared, against the sum of the hashes of all rows, on both sides in turn
-keys     where asked for: first loads, quiet runs and memory of tables with other keys: uuids, scattered ones, two columns
+keys     where asked for: first loads, quiet runs and memory of tables whose key is a uuid, scattered, or two columns
 memory   the most that the process of each task of the big table holds
 Baseline and pipeline take turns in one environment; ratios are of medians. Times never fail the command, wrong rows do.
 --memory-rows 10000000 takes about 10 GB of disk and some minutes, --long-texts 100000 takes 10 GB of memory beside.

@@ -4,7 +4,8 @@ import os
 from dataclasses import dataclass
 
 from include.tables.declarations import Declarations
-from include.tables.schema import Column, Fact, SourceColumn, SourceTable
+from include.tables.source import SourceColumn, SourceTable
+from include.tables.star import Column, Fact
 
 
 @dataclass(frozen=True)

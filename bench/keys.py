@@ -17,7 +17,7 @@ from bench.memory import TARGET_BYTES, run_alone
 from bench.pipeline_run import run_pipeline
 from bench.servers import Lane, Servers, count_rows
 from bench.whole import unproven
-from include.tables.schema import Fact
+from include.tables.star import Fact
 from include.tables.steps import plan
 from include.warehouse import ddl
 

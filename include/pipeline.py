@@ -23,7 +23,7 @@ from include.state.latest import State, read_state
 from include.state.record import COUNTS, RunReport, record
 from include.state.work import Work
 from include.tables.declarations import Declarations
-from include.tables.schema import Calendar
+from include.tables.star import Calendar
 from include.warehouse import checks, roles
 from include.warehouse import tables as warehouse
 from include.warehouse.load import load

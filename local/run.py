@@ -137,7 +137,7 @@ def show_moved(source_url: str, warehouse: psycopg.Connection) -> None:
     """Rows of each warehouse table, beside those of the source table that it is made from."""
     from include.declared import DECLARED
     from include.source.observe import relation
-    from include.tables.schema import Calendar
+    from include.tables.star import Calendar
 
     table = Table("warehouse table", "rows", "made from", "rows", title="What was moved", title_justify="left")
     with psycopg.connect(source_url) as source:

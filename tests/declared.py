@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from include.tables.declarations import Declarations
-from include.tables.schema import Calendar, Dimension, Fact, SourceTable, StarTable
+from include.tables.source import SourceTable
+from include.tables.star import Calendar, Dimension, Fact, StarTable
 
 
 def replacing(declared: Declarations, *tables: SourceTable | StarTable) -> Declarations:

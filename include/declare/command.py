@@ -12,7 +12,7 @@ from include.declare.compare import disagreements
 from include.declare.outline import Outline, outline
 from include.declare.write import render, write
 from include.tables.declarations import Declarations
-from include.tables.schema import Fact
+from include.tables.star import Fact
 
 
 @dataclass(frozen=True)

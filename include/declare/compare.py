@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 
 from include.declare.catalogue import FoundTable
 from include.tables.drift import fits
-from include.tables.schema import SourceTable
+from include.tables.source import SourceTable
 
 
 def disagreements(declared: Collection[SourceTable], found: list[FoundTable]) -> Iterator[str]:

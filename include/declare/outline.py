@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from include.common.errors import DeclarationError
 from include.declare.catalogue import FoundTable, Reference
 from include.declare.naming import distinct, fold
+from include.tables.checking import Key
 from include.tables.declarations import Declarations
-from include.tables.schema import Column, Dimension, Fact, Join, Key, SourceColumn, SourceTable
+from include.tables.source import SourceColumn, SourceTable
+from include.tables.star import Column, Dimension, Fact, Join
 from include.tables.types import INTEGERS, NAMED, STAMPS, known_type
 
 STAMP_NAMES = ("last_updated", "last_update", "updated_at", "modified_at", "changed_at", "last_modified", "modified",

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from include.common.errors import DeclarationError
 from include.declare.naming import variable
+from include.tables.checking import Key
 from include.tables.declarations import Declarations, referenced_by
-from include.tables.schema import Calendar, Column, Dimension, Fact, Key, SourceColumn, SourceTable
+from include.tables.source import SourceColumn, SourceTable
+from include.tables.star import Calendar, Column, Dimension, Fact
 
 MARK = "# Written by `python -m include declare`, digest "
 """What a file begins with whose rest has the digest behind it: an edited one has another."""
@@ -74,7 +76,7 @@ def _package_file() -> str:
 
 def _sources_file(declared: Declarations) -> Iterator[str]:
     yield '"""The source\'s tables. They are read in this order."""\n\n'
-    yield "from include.tables.schema import SourceColumn, SourceTable\n"
+    yield "from include.tables.source import SourceColumn, SourceTable\n"
     for table in declared.sources.values():
         yield f"\n{variable(table.name)} = SourceTable(\n"
         yield from (f"    {line},\n" for line in _source_lines(table))
@@ -107,7 +109,7 @@ def _star_file(table: Dimension | Fact, package: str) -> str:
     used = ["Column", kind, *(["Join"] if table.joins else [])]
     sources = ", ".join(sorted({variable(own.name) for own in table.source_tables}))
     imports = [
-        f"from include.tables.schema import {', '.join(sorted(used))}",
+        f"from include.tables.star import {', '.join(sorted(used))}",
         f"from {package}.sources import {sources}",
         *(f"from {package}.star.{other.name} import {other.name}" for other in referenced_by(table)),
     ]

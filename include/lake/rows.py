@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 
 from include.lake.arrow import arrow_type, cast_each, printable, show, time_type
 from include.tables.coherence import origin_of, origins_of
-from include.tables.schema import Calendar, Column, Dimension, Fact, Origin, SourceTable, StarTable
+from include.tables.source import SourceTable
+from include.tables.star import Calendar, Column, Dimension, Fact, Origin, StarTable
 from include.tables.types import STAMPS, known_type
 
 KEY = "key"

@@ -22,7 +22,7 @@ from include.lake.files import STREAMS, WriteOnceFile, new_key
 from include.lake.rejected import RejectedFile, first_examples, rejected_file
 from include.lake.rows import Converted, convert, needed_columns, star_schema
 from include.tables.drift import fit, widened
-from include.tables.schema import Calendar, Dimension, Fact
+from include.tables.star import Calendar, Dimension, Fact
 
 
 def transform(table: Dimension | Fact, own: SourceRead) -> StarFiles:

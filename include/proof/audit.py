@@ -18,7 +18,7 @@ from include.source.reading import begin_reading, end_reading
 from include.state.latest import State, read_keys
 from include.tables.declarations import Declarations
 from include.tables.numbering import is_integer
-from include.tables.schema import Calendar, Dimension, Fact, StarTable
+from include.tables.star import Calendar, Dimension, Fact, StarTable
 
 SHOWN_ROWS = 20
 """The most differing rows of a table whose values are shown."""

@@ -6,7 +6,7 @@ from psycopg import sql
 
 from include.common.postgres import connect, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
-from include.tables.schema import Calendar
+from include.tables.star import Calendar
 
 NAMED_DAYS = 10
 """The most days that are named."""

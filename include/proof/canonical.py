@@ -12,7 +12,7 @@ from psycopg import sql
 
 from include.source.beside import OWN
 from include.tables.coherence import converts, origin_of
-from include.tables.schema import Column, Dimension, Fact
+from include.tables.star import Column, Dimension, Fact
 from include.tables.types import STAMPS, known_type
 
 STORED = "t"

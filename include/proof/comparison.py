@@ -19,7 +19,7 @@ from include.source.beside import rows_of_changed
 from include.source.observe import changed_since, relation
 from include.state.latest import State, TableState
 from include.tables.numbering import among, number_of
-from include.tables.schema import Dimension, Fact
+from include.tables.star import Dimension, Fact
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from include.proof.sweep import advance, next_share
 from include.source.known import Findings, Subject
 from include.state.latest import State
 from include.tables.declarations import Declarations
-from include.tables.schema import Dimension, Fact, SourceTable
+from include.tables.source import SourceTable
+from include.tables.star import Dimension, Fact
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from psycopg import sql
 from include.proof.canonical import STORED, Derived, Texts, alias_of, original, source_texts, stored_texts
 from include.source.beside import OWN, joined_rows
 from include.tables.numbering import Keyed, among, number_of, shown
-from include.tables.schema import Column, Dimension, Fact, is_versioned
+from include.tables.star import Column, Dimension, Fact, is_versioned
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from include.tables.coherence import origin_of
 from include.tables.declarations import Declarations
-from include.tables.schema import Calendar, Column, StarTable, is_versioned
+from include.tables.star import Calendar, Column, StarTable, is_versioned
 
 INTRODUCTION = """\
 # Data dictionary

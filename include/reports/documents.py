@@ -6,8 +6,10 @@ Plain text, so that a DAG file stays cheap to parse; a test holds the statements
 from collections.abc import Iterable
 
 from include.reports.dictionary import origin, table_document
+from include.tables.checking import IDENTIFIER
 from include.tables.declarations import Declarations
-from include.tables.schema import IDENTIFIER, Calendar, SourceTable, StarTable, is_versioned
+from include.tables.source import SourceTable
+from include.tables.star import Calendar, StarTable, is_versioned
 from include.tables.steps import Step
 
 ABOUT = """\

@@ -8,7 +8,8 @@ from typing import Any
 from include.common.settings import SOURCE_CONNECTION, WAREHOUSE_CONNECTION
 from include.reports.dictionary import origin
 from include.tables.coherence import origin_of
-from include.tables.schema import Calendar, Column, SourceTable, StarTable, is_versioned
+from include.tables.source import SourceTable
+from include.tables.star import Calendar, Column, StarTable, is_versioned
 
 POSTGRES_PORT = 5432
 

@@ -9,7 +9,8 @@ from psycopg import sql
 
 from include.common.manifests import Cursor, JoinedRead
 from include.source.observe import Observation, changed_since, check_columns, count_rows, relation, suspicions
-from include.tables.schema import Join, SourceTable
+from include.tables.source import SourceTable
+from include.tables.star import Join
 
 OWN = "s"
 """What statements call a table whose rows are read; those that it joins are j0, j1 …"""

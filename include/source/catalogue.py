@@ -6,7 +6,7 @@ import psycopg
 from psycopg import sql
 
 from include.common.errors import DeclarationError
-from include.tables.schema import SourceTable
+from include.tables.source import SourceTable
 
 _STANDS_ON = sql.SQL("""
     WITH RECURSIVE stands_on (relation, below_view) AS (

@@ -19,7 +19,7 @@ from include.source.observe import (
 )
 from include.state.latest import TableState
 from include.tables.numbering import among
-from include.tables.schema import SourceTable
+from include.tables.source import SourceTable
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from include.common.keys import KeySet
 from include.common.manifests import SourceRead
 from include.state.latest import TableState, read_keys
 from include.tables.belief import doubt
-from include.tables.schema import SourceTable
+from include.tables.source import SourceTable
 
 log = logging.getLogger(__name__)
 

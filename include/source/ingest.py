@@ -23,7 +23,7 @@ from include.source.server import remembered_starts
 from include.source.yielding import giving_way
 from include.state.latest import TableState, write_keys
 from include.tables.drift import with_types
-from include.tables.schema import SourceTable
+from include.tables.source import SourceTable
 
 log = logging.getLogger(__name__)
 

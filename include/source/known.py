@@ -14,7 +14,7 @@ from include.source.observe import Observation, follows, suspicions
 from include.source.server import Recorded, require_not_behind
 from include.state.latest import TableState, recorded_keys
 from include.tables.declarations import Declarations
-from include.tables.schema import SourceTable
+from include.tables.source import SourceTable
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,8 @@ from include.source.catalogue import find_kind
 from include.source.reading import lock
 from include.source.server import find_server
 from include.tables.numbering import among, is_integer, number_of
-from include.tables.schema import Join, SourceTable
+from include.tables.source import SourceTable
+from include.tables.star import Join
 
 FILE_ROWS = 32_768
 """The most rows of one CSV file. Files are what tasks work on side by side and hold in memory: 4 MB of sales orders."""

@@ -19,7 +19,7 @@ from include.source.columns import find_columns
 from include.source.server import Server, system_of
 from include.tables.drift import fits, wider_columns
 from include.tables.numbering import number, number_of
-from include.tables.schema import SourceTable
+from include.tables.source import SourceTable
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from include.source.observe import Observation
 from include.state.latest import TableState, held_seconds
-from include.tables.schema import SourceTable
+from include.tables.source import SourceTable
 
 log = logging.getLogger(__name__)
 

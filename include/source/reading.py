@@ -11,7 +11,7 @@ from include.common.errors import DeclarationError
 from include.source.catalogue import find_footing, find_kind, require_full_sight
 from include.source.observe import Observation, no_such_table, observe
 from include.source.server import find_server
-from include.tables.schema import SourceTable
+from include.tables.source import SourceTable
 
 log = logging.getLogger(__name__)
 

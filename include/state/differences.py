@@ -2,7 +2,7 @@
 
 from include.common.manifests import Proof
 from include.state.work import Work
-from include.tables.schema import Calendar, StarTable
+from include.tables.star import Calendar, StarTable
 
 
 def unexplained(work: Work) -> list[str]:

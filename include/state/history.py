@@ -15,7 +15,7 @@ from include.state.differences import healed
 from include.state.record import table_report
 from include.state.work import Work
 from include.tables.declarations import Declarations, is_built
-from include.tables.schema import StarTable
+from include.tables.star import StarTable
 
 log = logging.getLogger(__name__)
 

@@ -29,7 +29,7 @@ from include.state.history import (
 from include.state.latest import ATTEMPTS, State, TableState, held_seconds, read_state
 from include.state.proven import Proven, proven
 from include.tables.declarations import Declarations, referenced_by
-from include.tables.schema import Calendar, StarTable, is_versioned
+from include.tables.star import Calendar, StarTable, is_versioned
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """What is believed of a source: not that most of a table's rows were deleted at once, until somebody says so."""
 
-from include.tables.schema import SourceTable
+from include.tables.source import SourceTable
 
 LEAST_KEYS = 1000
 """From how many known keys on a table is guarded: of a small one, most may well go at once."""

@@ -3,18 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from include.tables.schema import (
-    Calendar,
-    Column,
-    Dimension,
-    Fact,
-    Join,
-    Origin,
-    SourceTable,
-    StarTable,
-    is_versioned,
-    require,
-)
+from include.tables.checking import require
+from include.tables.source import SourceTable
+from include.tables.star import Calendar, Column, Dimension, Fact, Join, Origin, StarTable, is_versioned
 from include.tables.types import INTEGERS, STAMPS, holds, known_type
 
 Sources = Mapping[str, SourceTable]

@@ -10,7 +10,8 @@ from typing import Any, TypeGuard
 
 from include.common.errors import DeclarationError
 from include.tables.coherence import by_name, check_star, origins_of
-from include.tables.schema import Calendar, Column, Dimension, Fact, Join, SourceTable, StarTable, is_versioned
+from include.tables.source import SourceTable
+from include.tables.star import Calendar, Column, Dimension, Fact, Join, StarTable, is_versioned
 
 UNTOLD = {"description", "believed_deletions"}
 """What a declaration may say that no value depends on."""

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from include.tables.coherence import converts, origin_of
-from include.tables.schema import Calendar, Column, Dimension, Fact, SourceTable, StarTable
+from include.tables.source import SourceTable
+from include.tables.star import Calendar, Column, Dimension, Fact, StarTable
 from include.tables.types import holds
 
 Wider = Mapping[str, str]

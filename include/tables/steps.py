@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from include.tables.declarations import Declarations, is_built, referenced_by
-from include.tables.schema import Fact, StarTable
+from include.tables.star import Fact, StarTable
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The eleven tables of ToteSys that the pipeline reads, in the words of their DDL. They are read in this order."""
 
-from include.tables.schema import SourceColumn, SourceTable
+from include.tables.source import SourceColumn, SourceTable
 
 
 def _table(name: str, *columns: SourceColumn) -> SourceTable:

@@ -9,7 +9,7 @@ from include.common.postgres import connect, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
 from include.proof.sides import stored_side
 from include.tables.numbering import number_of
-from include.tables.schema import Dimension, Fact, is_versioned
+from include.tables.star import Dimension, Fact, is_versioned
 
 CURRENT_VERSIONS = sql.SQL("SELECT {key} FROM {table} WHERE valid_to IS NULL")
 LATEST = sql.SQL(

@@ -4,7 +4,7 @@ from psycopg import sql
 
 from include.common.postgres import identifiers
 from include.tables.declarations import Declarations, foreign_key, has_foreign_key
-from include.tables.schema import Column, Dimension, Fact, StarTable, is_versioned
+from include.tables.star import Column, Dimension, Fact, StarTable, is_versioned
 
 READER = "totesys_reader"
 """The role that dashboards and analysts are members of: it can read everything and change nothing."""

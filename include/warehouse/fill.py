@@ -11,7 +11,7 @@ from include.common.keys import KeySet
 from include.common.manifests import StarFiles
 from include.common.postgres import copy_in, identifiers
 from include.tables.declarations import Declarations, has_foreign_key, referenced_by
-from include.tables.schema import Dimension, Fact, StarTable, is_versioned
+from include.tables.star import Dimension, Fact, StarTable, is_versioned
 from include.warehouse import wire
 from include.warehouse.merge import note_deleted
 from include.warehouse.references import Refused, refuse_unreferenced

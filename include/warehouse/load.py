@@ -22,7 +22,7 @@ from include.tables.belief import doubt
 from include.tables.declarations import Declarations
 from include.tables.drift import with_columns
 from include.tables.numbering import number_of
-from include.tables.schema import Calendar, Dimension, Fact, StarTable, is_versioned
+from include.tables.star import Calendar, Dimension, Fact, StarTable, is_versioned
 from include.warehouse.fill import fill
 from include.warehouse.merge import (
     STAGED,

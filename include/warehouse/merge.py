@@ -9,7 +9,7 @@ from include.common.keys import STATEMENT_KEYS, KeySet
 from include.common.manifests import FileEntry
 from include.common.postgres import copy_in, identifiers
 from include.tables.numbering import among, number_of, same_key
-from include.tables.schema import Column, Dimension, Fact, StarTable
+from include.tables.star import Column, Dimension, Fact, StarTable
 from include.tables.types import known_type
 from include.warehouse import ddl, wire
 

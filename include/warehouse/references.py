@@ -13,7 +13,7 @@ from include.common.settings import PROCESSED_BUCKET, required_variable
 from include.lake.files import WriteOnceFile, new_key
 from include.lake.rejected import EXAMPLES, example
 from include.tables.numbering import is_integer, number_of, shown
-from include.tables.schema import Column, Dimension, StarTable
+from include.tables.star import Column, Dimension, StarTable
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from include.lake.arrow import printable, show
 from include.lake.rejected import rejected_file
 from include.lake.rows import KEY, SHOWN
 from include.tables.numbering import is_integer, number, number_of
-from include.tables.schema import Column, Dimension, Fact
+from include.tables.star import Column, Dimension, Fact
 from include.warehouse import ddl, wire
 from include.warehouse.merge import STAGED
 from include.warehouse.references import Refused

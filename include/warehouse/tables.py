@@ -11,7 +11,7 @@ from include.common.postgres import connect, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
 from include.source.columns import find_columns
 from include.tables.declarations import Declarations
-from include.tables.schema import StarTable, is_versioned
+from include.tables.star import StarTable, is_versioned
 from include.tables.types import holds, known_type
 from include.warehouse import ddl
 

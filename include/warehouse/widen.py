@@ -7,7 +7,7 @@ from psycopg import errors, sql
 
 from include.common.errors import DataError
 from include.source.columns import find_columns
-from include.tables.schema import Dimension, Fact, StarTable, is_versioned
+from include.tables.star import Dimension, Fact, StarTable, is_versioned
 from include.tables.types import holds
 from include.warehouse import ddl
 

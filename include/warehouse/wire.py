@@ -21,7 +21,7 @@ from include.common.threads import Threads
 from include.lake.arrow import arrow_type, as_hex
 from include.lake.files import STREAMS, read_file
 from include.lake.rows import AS_TEXT
-from include.tables.schema import Column, StarTable
+from include.tables.star import Column, StarTable
 from include.tables.types import known_type
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + pack(">ii", 0, 0)

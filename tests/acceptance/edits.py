@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from psycopg import Connection, errors, sql
 
-from include.tables.schema import Fact, StarTable
+from include.tables.star import Fact, StarTable
 from include.totesys import DECLARED
 from tests.acceptance.history import RECORD_IDS
 from tests.acceptance.oracle import DIMENSIONS

@@ -16,7 +16,7 @@ from include.common.keys import KeySet
 from include.lake import rows, transform
 from include.lake.rows import Converted
 from include.source import changes, landing
-from include.tables.schema import Fact
+from include.tables.star import Fact
 from include.warehouse import load, merge, wire
 
 Around = Callable[[Callable[..., Any]], Callable[..., Any]]

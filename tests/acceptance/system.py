@@ -17,7 +17,8 @@ from psycopg.adapt import Loader
 from include.pipeline import Options
 from include.runner import Run, run
 from include.tables.declarations import Declarations
-from include.tables.schema import SourceTable, StarTable
+from include.tables.source import SourceTable
+from include.tables.star import StarTable
 from include.totesys import DECLARED
 from local.environment import Buckets, Endpoints, s3_client
 from local.postgres import PostgresServer

@@ -15,7 +15,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import Asset
 
 from include.reports.failure import tell_failure
-from include.tables.schema import Dimension, Fact
+from include.tables.star import Dimension, Fact
 from include.totesys import DECLARED
 from tests.dags.conftest import REPOSITORY
 
@@ -207,7 +207,7 @@ def test_new_declarations_are_new_tasks(mwaa_folder: Path, tmp_path: Path) -> No
     sources = folder / "include" / "totesys" / "sources.py"
     sources.write_text(f'{sources.read_text()}\ncourier = _table("courier", _text("courier_name"))\n')
     (folder / "include" / "totesys" / "star" / "dim_courier.py").write_text(
-        "from include.tables.schema import Column, Dimension\n"
+        "from include.tables.star import Column, Dimension\n"
         "from include.totesys.sources import courier\n"
         'COLUMNS = (Column("courier_id", "integer", "courier_id"), Column("name", "text", "courier_name"))\n'
         'dim_courier = Dimension("dim_courier", "courier_id", courier, COLUMNS)\n'

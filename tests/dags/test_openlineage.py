@@ -11,7 +11,7 @@ import pytest
 
 from include.reports.openlineage import lineage_of
 from include.tables.coherence import origin_of
-from include.tables.schema import Calendar, Fact
+from include.tables.star import Calendar, Fact
 from include.totesys import DECLARED
 from tests.dags.conftest import AirflowProcess
 

@@ -10,7 +10,8 @@ import pytest
 from psycopg import sql
 
 from include.tables.declarations import Declarations
-from include.tables.schema import Calendar, Column, Dimension, Fact, SourceTable, StarTable
+from include.tables.source import SourceTable
+from include.tables.star import Calendar, Column, Dimension, Fact, StarTable
 from local.aws import AwsServer
 from local.environment import Buckets, Endpoints
 from tests import conftest as services

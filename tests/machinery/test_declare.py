@@ -13,7 +13,7 @@ from include.declare.command import Wanted, draw_up, find_disagreements, keep, s
 from include.declare.naming import distinct, fold
 from include.pipeline import audit_tables
 from include.tables.declarations import Declarations
-from include.tables.schema import Calendar, Fact
+from include.tables.star import Calendar, Fact
 from tests.acceptance.system import System
 from tests.machinery.conftest import MakeSystem, declare
 

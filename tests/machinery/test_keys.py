@@ -9,7 +9,8 @@ from include.common.errors import DataError
 from include.pipeline import audit_tables
 from include.source import landing
 from include.state.latest import read_state
-from include.tables.schema import Column, Dimension, Fact, SourceColumn, SourceTable
+from include.tables.source import SourceColumn, SourceTable
+from include.tables.star import Column, Dimension, Fact
 from include.warehouse import load
 from tests.acceptance.system import System
 from tests.machinery.conftest import MakeSystem, assert_equal, declare, mirror

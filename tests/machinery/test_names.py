@@ -4,7 +4,8 @@ import pytest
 from psycopg import sql
 
 from include.pipeline import audit_tables
-from include.tables.schema import Dimension, Fact, SourceColumn, SourceTable
+from include.tables.source import SourceColumn, SourceTable
+from include.tables.star import Dimension, Fact
 from tests.acceptance.system import System, open_exactly
 from tests.machinery.conftest import MakeSystem, assert_equal, declare, mirror
 

@@ -19,7 +19,7 @@ from include.declare.command import Wanted, draw_up, keep
 from include.pipeline import audit_tables
 from include.tables.coherence import origin_of
 from include.tables.declarations import Declarations
-from include.tables.schema import Calendar, Dimension, Fact, is_versioned
+from include.tables.star import Calendar, Dimension, Fact, is_versioned
 from tests.acceptance.conftest import servers  # noqa: F401 - a fixture of the tests here
 from tests.acceptance.system import Servers, System, cloned_system, open_exactly
 from tests.machinery.random_databases import PREPARED, Row, Table, databases, keys, rows

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from include.state.latest import read_state
-from include.tables.schema import Dimension, Fact, SourceColumn, SourceTable
+from include.tables.source import SourceColumn, SourceTable
+from include.tables.star import Dimension, Fact
 from tests.acceptance.system import System
 from tests.machinery.conftest import MakeSystem, assert_equal, declare, mirror
 

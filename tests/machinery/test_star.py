@@ -9,7 +9,8 @@ import pytest
 from include.common.errors import DeclarationError
 from include.pipeline import audit_tables
 from include.state.latest import read_state
-from include.tables.schema import Calendar, Column, Dimension, Fact, Join, SourceColumn, SourceTable
+from include.tables.source import SourceColumn, SourceTable
+from include.tables.star import Calendar, Column, Dimension, Fact, Join
 from include.warehouse import load
 from tests.acceptance.system import System
 from tests.machinery.conftest import MakeSystem, declare

@@ -8,7 +8,8 @@ import pytest
 from psycopg import sql
 
 from include.pipeline import audit_tables
-from include.tables.schema import Dimension, Fact, SourceColumn, SourceTable
+from include.tables.source import SourceColumn, SourceTable
+from include.tables.star import Dimension, Fact
 from local.postgres import PostgresServer
 from tests.machinery.conftest import assert_equal, declare, mirror
 from tests.machinery.values import EDGES

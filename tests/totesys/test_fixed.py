@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from include.lake.rows import star_schema
-from include.tables.schema import Fact
+from include.tables.star import Fact
 from include.totesys import DECLARED
 from include.warehouse import ddl
 

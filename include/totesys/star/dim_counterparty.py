@@ -1,6 +1,6 @@
 """Counterparties, each with its legal address."""
 
-from include.tables.schema import Column, Dimension, Join
+from include.tables.star import Column, Dimension, Join
 from include.totesys.sources import address, counterparty
 
 

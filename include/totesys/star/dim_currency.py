@@ -1,6 +1,6 @@
 """Currencies, with their English names from ISO 4217."""
 
-from include.tables.schema import Column, Dimension
+from include.tables.star import Column, Dimension
 from include.totesys.sources import currency
 
 

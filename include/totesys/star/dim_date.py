@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from include.tables.schema import Calendar, Column
+from include.tables.star import Calendar, Column
 
 dim_date = Calendar(
     name="dim_date",

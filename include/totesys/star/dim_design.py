@@ -1,6 +1,6 @@
 """Designs of what is sold."""
 
-from include.tables.schema import Column, Dimension
+from include.tables.star import Column, Dimension
 from include.totesys.sources import design
 
 dim_design = Dimension(

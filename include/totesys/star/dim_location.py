@@ -1,6 +1,6 @@
 """Addresses, as places that goods are delivered to."""
 
-from include.tables.schema import Column, Dimension
+from include.tables.star import Column, Dimension
 from include.totesys.sources import address
 
 dim_location = Dimension(

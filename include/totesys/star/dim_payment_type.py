@@ -1,6 +1,6 @@
 """Kinds of payment."""
 
-from include.tables.schema import Column, Dimension
+from include.tables.star import Column, Dimension
 from include.totesys.sources import payment_type
 
 dim_payment_type = Dimension(

@@ -1,6 +1,6 @@
 """Staff, each with the department that they work in."""
 
-from include.tables.schema import Column, Dimension, Join
+from include.tables.star import Column, Dimension, Join
 from include.totesys.sources import department, staff
 
 dim_staff = Dimension(

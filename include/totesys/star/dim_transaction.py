@@ -1,6 +1,6 @@
 """Transactions: what ties a payment to its order."""
 
-from include.tables.schema import Column, Dimension
+from include.tables.star import Column, Dimension
 from include.totesys.sources import transaction
 
 dim_transaction = Dimension(

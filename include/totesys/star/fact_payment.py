@@ -1,6 +1,6 @@
 """Payments, every version of each. The source's account numbers are left out on purpose."""
 
-from include.tables.schema import Column, Fact
+from include.tables.star import Column, Fact
 from include.totesys.sources import payment
 from include.totesys.star.dim_counterparty import dim_counterparty
 from include.totesys.star.dim_currency import dim_currency

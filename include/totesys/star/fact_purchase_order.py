@@ -1,6 +1,6 @@
 """Purchase orders, every version of each."""
 
-from include.tables.schema import Column, Fact
+from include.tables.star import Column, Fact
 from include.totesys.sources import purchase_order
 from include.totesys.star.dim_counterparty import dim_counterparty
 from include.totesys.star.dim_currency import dim_currency

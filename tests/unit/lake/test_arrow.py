@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.lake.arrow import arrow_type, cast_each, parse_rows, show
-from include.tables.schema import SourceColumn, SourceTable
+from include.tables.source import SourceColumn, SourceTable
 from tests.unit.conftest import PROPERTY
 
 TABLE = SourceTable(

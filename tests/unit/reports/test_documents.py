@@ -11,7 +11,7 @@ from psycopg import sql
 from include.common.manifests import Cursor
 from include.reports.documents import changes_query, merge_statements, task_document
 from include.source.observe import changed_since
-from include.tables.schema import Fact, StarTable
+from include.tables.star import Fact, StarTable
 from include.tables.steps import plan
 from include.totesys import DECLARED
 from include.warehouse import merge

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from include.common.errors import DeclarationError
+from include.tables.checking import Key
 from include.tables.coherence import check_star
 from include.tables.declarations import as_document, collect
-from include.tables.schema import Calendar, Column, Dimension, Fact, Join, Key, SourceColumn, SourceTable
+from include.tables.source import SourceColumn, SourceTable
+from include.tables.star import Calendar, Column, Dimension, Fact, Join
 from include.totesys import DECLARED
 from tests.declared import replacing
 

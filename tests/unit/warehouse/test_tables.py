@@ -11,7 +11,7 @@ from psycopg import sql
 
 from include.pipeline import Options
 from include.runner import run
-from include.tables.schema import Column, Fact
+from include.tables.star import Column, Fact
 from include.totesys import DECLARED
 from include.warehouse import tables as warehouse
 from local.aws import AwsServer
