@@ -6,8 +6,8 @@ The parameter `skip` names the tasks that skip themselves.
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.tables.steps import plan
-from include.totesys import DECLARED
+from include.declared import DECLARED
+from include.tables.steps import plan, task_id
 
 SOME = "none_failed_min_one_success"
 RULES = {"prepare": "all_success", "ingest": "all_done", "transform": SOME, "load": SOME, "check": "all_done"}
@@ -21,10 +21,11 @@ def nothing() -> None:
         raise AirflowSkipException
 
 
-with DAG(dag_id="empty", schedule=None, max_active_runs=1, params={"skip": Param([], type="array")}):
+with DAG(dag_id="empty", schedule=None, max_active_runs=1, params={"skip": Param([], type="array")}) as dag:
     steps = plan(DECLARED, set(DECLARED.sources))
     tasks = {
-        step: task(task_id=step.task_id, trigger_rule=RULES.get(step.kind, "all_done"))(nothing)() for step in steps
+        step: task(task_id=task_id(step, DECLARED), trigger_rule=RULES.get(step.kind, "all_done"))(nothing)()
+        for step in steps
     }
     for step, order in steps.items():
         for upstream in order.needs | order.follows:
