@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 
 from include.common.errors import DeclarationError
 from include.tables.types import PLAIN, Type, known_type, parse
@@ -13,6 +14,10 @@ Key = str | tuple[str, ...]
 
 IDENTIFIER_BYTES = 63
 """The longest name in PostgreSQL. Source: NAMEDATALEN in its pg_config_manual.h."""
+
+
+DIGEST_DIGITS = 8
+"""How much of a digest ends a name that would be too long."""
 
 
 def require(condition: bool, message: str) -> None:
@@ -66,6 +71,13 @@ def require_key(table: str, key: tuple[str, ...], kinds: Mapping[str, str]) -> N
 def as_tuple(key: Key) -> tuple[str, ...]:
     """The columns of a key."""
     return (key,) if isinstance(key, str) else key
+
+
+def fitting(name: str) -> str:
+    """A name that is made of others: as it is, or where PostgreSQL would cut it with a digest for an end."""
+    if len(name) <= IDENTIFIER_BYTES:
+        return name
+    return f"{name[: IDENTIFIER_BYTES - DIGEST_DIGITS - 1]}_{sha256(name.encode()).hexdigest()[:DIGEST_DIGITS]}"
 
 
 def require_once(table: str, columns: list[str]) -> None:

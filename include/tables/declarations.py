@@ -9,6 +9,7 @@ from pkgutil import iter_modules
 from typing import Any, TypeGuard
 
 from include.common.errors import DeclarationError
+from include.tables.checking import fitting
 from include.tables.coherence import by_name, check_star, origins_of
 from include.tables.source import SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, Join, StarTable, is_versioned
@@ -209,7 +210,7 @@ def has_foreign_key(column: Column) -> bool:
 
 def foreign_key(table: StarTable, column: str) -> str:
     """The name of the foreign key of a column that refers to a dimension."""
-    return f"{table.name}_{column}_fkey"
+    return fitting(f"{table.name}_{column}_fkey")
 
 
 def as_document(declared: Any) -> Any:

@@ -9,7 +9,7 @@ from datetime import date
 from functools import cached_property
 from typing import TypeGuard
 
-from include.tables.checking import Key, as_tuple, require, require_key, require_names, require_type
+from include.tables.checking import Key, as_tuple, fitting, require, require_key, require_names, require_type
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.types import NAMED
 
@@ -133,12 +133,12 @@ class Dimension:
     @property
     def record_id(self) -> str:
         """The column that numbers versions, where it keeps them."""
-        return f"{self.source.name}_record_id"
+        return fitting(f"{self.source.name}_record_id")
 
     @property
     def view(self) -> str:
         """The view of the current versions, where it keeps them."""
-        return f"current_{self.source.name}"
+        return fitting(f"current_{self.source.name}")
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ class Fact:
     @property
     def view(self) -> str:
         """The view of the current versions."""
-        return f"current_{self.source.name}"
+        return fitting(f"current_{self.source.name}")
 
 
 @dataclass(frozen=True)

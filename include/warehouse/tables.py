@@ -141,7 +141,7 @@ def drop_constraints(connection: psycopg.Connection, declared: Declarations, tab
     for name, other in declared.referring_to(table).items():
         connection.execute(ddl.drop_constraint(other, name))
     for name in ddl.constraints(table):
-        if is_versioned(table) and name == f"{table.name}_current":
+        if is_versioned(table) and name == ddl.current_index(table):
             connection.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(sql.Identifier(name)))
         else:
             connection.execute(ddl.drop_constraint(table, name))

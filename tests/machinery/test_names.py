@@ -5,7 +5,7 @@ from psycopg import sql
 
 from include.pipeline import audit_tables
 from include.tables.source import SourceColumn, SourceTable
-from include.tables.star import Dimension, Fact
+from include.tables.star import Column, Dimension, Fact
 from tests.acceptance.system import System, open_exactly
 from tests.machinery.conftest import MakeSystem, assert_equal, declare, mirror
 
@@ -101,3 +101,21 @@ def test_two_tables_of_one_name_in_two_schemas_are_two_sources(system_of: MakeSy
     system.run_cleanly()
     for table in star:
         assert_equal(system, table)
+
+
+def test_names_that_are_made_of_long_ones_are_told_apart(system_of: MakeSystem) -> None:
+    long = "x" * 50
+    place = SourceTable(f"{long}_place", "id", (SourceColumn("id", "integer"),))
+    columns = [SourceColumn(f"{long}_{end}", "integer") for end in ("one", "two")]
+    thing = SourceTable(f"{long}_thing", "id", (SourceColumn("id", "uuid"), *columns))
+    dimension = Dimension(f"dim_{long}", "id", place, (Column("id", "integer", "id"),), history=True)
+    kept = Dimension(f"dim_{long}_2", "id", place, (Column("id", "integer", "id"),))
+    fact = Fact(f"fact_{long}", "record_id", "id", thing, (Column("id", "uuid", "id"), *(
+        Column(column.name, "integer", column.name, references=kept) for column in columns)))  # fmt: skip
+    system = system_of(declare(place, thing, dimension, kept, fact), f"""
+        CREATE TABLE {place.name} (id integer PRIMARY KEY); INSERT INTO {place.name} VALUES (1), (2);
+        CREATE TABLE {thing.name} (id uuid PRIMARY KEY, {columns[0].name} integer NOT NULL, {columns[1].name} integer NOT NULL);
+        INSERT INTO {thing.name} VALUES (md5('a')::uuid, 1, 2)""")  # noqa: S608  # fmt: skip
+    system.run_cleanly()
+    assert system.warehouse("SELECT count(*) FROM pg_constraint WHERE contype = 'f'") == [(2,)]
+    assert not any(read.changed for read in system.run_cleanly().of_kind("ingest").values())
