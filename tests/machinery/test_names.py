@@ -114,7 +114,8 @@ def test_names_that_are_made_of_long_ones_are_told_apart(system_of: MakeSystem) 
         Column(column.name, "integer", column.name, references=kept) for column in columns)))  # fmt: skip
     system = system_of(declare(place, thing, dimension, kept, fact), f"""
         CREATE TABLE {place.name} (id integer PRIMARY KEY); INSERT INTO {place.name} VALUES (1), (2);
-        CREATE TABLE {thing.name} (id uuid PRIMARY KEY, {columns[0].name} integer NOT NULL, {columns[1].name} integer NOT NULL);
+        CREATE TABLE {thing.name} (
+            id uuid PRIMARY KEY, {columns[0].name} integer NOT NULL, {columns[1].name} integer NOT NULL);
         INSERT INTO {thing.name} VALUES (md5('a')::uuid, 1, 2)""")  # noqa: S608  # fmt: skip
     system.run_cleanly()
     assert system.warehouse("SELECT count(*) FROM pg_constraint WHERE contype = 'f'") == [(2,)]
