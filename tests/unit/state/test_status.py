@@ -1,5 +1,6 @@
 """status.json: what runs have led to, in one file that stays small, whoever else writes it or breaks it."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,8 +22,9 @@ BOUND_BYTES = 250_000
 
 
 @pytest.fixture(autouse=True)
-def _variables(pipeline_environment: dict[str, str]) -> None:
-    """The variables name this test's state bucket."""
+def _variables(pipeline_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables name this test's state bucket, and it begins now: other tests may have taken long before."""
+    monkeypatch.setattr(sys.modules[__name__], "NOW", datetime.now(UTC))
 
 
 def run(number: float, *tables: TableOutcome, problems: list[str] | None = None, **counts: Any) -> RunDocument:
