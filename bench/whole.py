@@ -48,7 +48,7 @@ class WholeDatabase:
         """Measure runs that find nothing, each with its share of the proofs."""
         return self._compare_nothing(rounds, "nothing changed", 3.5)
 
-    def compare_nothingunproven(self, rounds: int) -> Comparison:
+    def compare_nothing_unproven(self, rounds: int) -> Comparison:
         """Measure runs that find nothing, with the proofs switched off."""
         with unproven():
             return self._compare_nothing(rounds, "nothing changed, without proofs", 2.2)
