@@ -26,7 +26,7 @@ LISTED = b"64 each:"
 """What sets begin with whose keys are listed, 8 bytes each."""
 
 HALF = 0xFFFFFFFF
-SUM_KEYS = 1 << 20
+SUM_KEYS = 1 << 19
 """How many keys are unpacked, or gathered, at a time."""
 
 CONTAINER_BITS = 16

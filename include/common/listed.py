@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 Numbers = npt.NDArray[np.uint64]
 
-PART = 1 << 20
-"""How many numbers are held at a time: 8 MB."""
+PART = 1 << 19
+"""How many numbers are held at a time: 4 MB."""
 
 WIDTH = 8
 """The bytes of a number; in files the lowest comes first."""
