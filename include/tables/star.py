@@ -80,8 +80,47 @@ class Origin:
         return f"{self.table.name}.{self.column.name}"
 
 
+class _Built:
+    """What dimensions and facts have in common: a key, and the source tables that they are built from."""
+
+    key: Key
+    source: SourceTable
+    columns: tuple[Column, ...]
+    joins: tuple[Join, ...]
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Column]:
+        """Column name → column, in the declared order."""
+        return {column.name: column for column in self.columns}
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns that the key consists of."""
+        return as_tuple(self.key)
+
+    @property
+    def key_types(self) -> tuple[str, ...]:
+        """Their types."""
+        return tuple(self.by_name[name].type for name in self.key_columns)
+
+    @property
+    def source_tables(self) -> tuple[SourceTable, ...]:
+        """The source tables that it is built from, its own first."""
+        return (self.source, *(join.table for join in self.joins))
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(table.name for table in self.source_tables)
+
+    @property
+    def view(self) -> str:
+        """The view of the current versions, where it keeps them."""
+        return fitting(f"current_{self.source.name}")
+
+
 @dataclass(frozen=True)
-class Dimension:
+class Dimension(_Built):
     """A table that holds the latest state of each row of `source`; rows deleted at the source stay.
 
     history: it holds every version of each row, as facts do; rows deleted at the source are closed.
@@ -100,31 +139,6 @@ class Dimension:
         require_names(self.name, (*(column.name for column in self.columns), *versions))
         require_key(self.name, self.key_columns, {name: column.type for name, column in self.by_name.items()})
 
-    @cached_property
-    def by_name(self) -> Mapping[str, Column]:
-        """Column name → column, in the declared order."""
-        return {column.name: column for column in self.columns}
-
-    @property
-    def key_columns(self) -> tuple[str, ...]:
-        """The columns that the key consists of."""
-        return as_tuple(self.key)
-
-    @property
-    def key_types(self) -> tuple[str, ...]:
-        """Their types."""
-        return tuple(self.by_name[name].type for name in self.key_columns)
-
-    @property
-    def source_tables(self) -> tuple[SourceTable, ...]:
-        """The source tables that it is built from, its own first."""
-        return (self.source, *(join.table for join in self.joins))
-
-    @property
-    def source_names(self) -> tuple[str, ...]:
-        """Their names."""
-        return tuple(table.name for table in self.source_tables)
-
     @property
     def identity(self) -> tuple[str, ...]:
         """The columns that are the primary key."""
@@ -135,14 +149,9 @@ class Dimension:
         """The column that numbers versions, where it keeps them."""
         return fitting(f"{self.source.name}_record_id")
 
-    @property
-    def view(self) -> str:
-        """The view of the current versions, where it keeps them."""
-        return fitting(f"current_{self.source.name}")
-
 
 @dataclass(frozen=True)
-class Fact:
+class Fact(_Built):
     """A table that holds every version of each row of `source`; `record_id` numbers the versions.
 
     The current version of a key is the one whose valid_to is NULL; the view `current_<source>` shows those.
@@ -160,40 +169,10 @@ class Fact:
         require_names(self.name, (self.record_id, *(column.name for column in self.columns), *VERSION_COLUMNS))
         require_key(self.name, self.key_columns, {name: column.type for name, column in self.by_name.items()})
 
-    @cached_property
-    def by_name(self) -> Mapping[str, Column]:
-        """Column name → column, in the declared order."""
-        return {column.name: column for column in self.columns}
-
-    @property
-    def key_columns(self) -> tuple[str, ...]:
-        """The columns that the key consists of."""
-        return as_tuple(self.key)
-
-    @property
-    def key_types(self) -> tuple[str, ...]:
-        """Their types."""
-        return tuple(self.by_name[name].type for name in self.key_columns)
-
-    @property
-    def source_tables(self) -> tuple[SourceTable, ...]:
-        """The source tables that it is built from, its own first."""
-        return (self.source, *(join.table for join in self.joins))
-
-    @property
-    def source_names(self) -> tuple[str, ...]:
-        """Their names."""
-        return tuple(table.name for table in self.source_tables)
-
     @property
     def identity(self) -> tuple[str, ...]:
         """The columns that are the primary key."""
         return (self.record_id,)
-
-    @property
-    def view(self) -> str:
-        """The view of the current versions."""
-        return fitting(f"current_{self.source.name}")
 
 
 @dataclass(frozen=True)
