@@ -24,7 +24,7 @@ from tests.acceptance.conftest import servers  # noqa: F401 - a fixture of the t
 from tests.acceptance.system import Servers, System, cloned_system, open_exactly
 from tests.machinery.random_databases import PREPARED, Row, Table, databases, keys, rows
 
-EXAMPLES = {"ci": 8, "thorough": 300}[os.environ.get("HYPOTHESIS_PROFILE", "ci")]
+EXAMPLES = {"ci": 5, "thorough": 300}[os.environ.get("HYPOTHESIS_PROFILE", "ci")]
 SEED = int(os.environ.get("PROOF_SEED", "0"))
 PHASES = [Phase.generate] if os.environ.get("NOSHRINK") else list(Phase)
 REFUSED = (errors.UniqueViolation, errors.ForeignKeyViolation, errors.NotNullViolation)
