@@ -11,14 +11,14 @@ import pyarrow.compute as pc
 from include.lake.arrow import arrow_type, cast_each, printable, show, time_type
 from include.tables.coherence import origin_of, origins_of
 from include.tables.source import SourceTable
-from include.tables.star import Calendar, Column, Dimension, Fact, Origin, StarTable
+from include.tables.star import Calendar, Column, Dimension, Fact, Join, Origin, StarTable
 from include.tables.types import STAMPS, known_type
 
-KEY = "key"
-"""The name under which rejected rows carry the number of their key."""
+KEY = "\0key"
+"""The name under which rejected rows carry the number of their key: one that no column of PostgreSQL's has."""
 
-SHOWN = "shown"
-"""The name under which they carry their key for people; NULL where that is the number."""
+SHOWN = "\0shown"
+"""The name under which they carry their key for people, likewise; NULL where that is the number."""
 
 REASON_CHARACTERS = 1000
 """The longest reason: a row may have much that is wrong with it, and a value may be long."""
@@ -95,7 +95,8 @@ def needed_columns(table: Dimension | Fact) -> dict[str, str]:
 
 def label(origin: Origin) -> str:
     """What a CSV file calls the source column that a warehouse column is filled from."""
-    return f"{origin.on}.{origin.column.name}" if origin.on else origin.column.name
+    name = origin.column.name
+    return Join(origin.table, origin.on).carried(name) if origin.on else name
 
 
 def convert(table: Dimension | Fact, batch: pa.RecordBatch) -> Converted:

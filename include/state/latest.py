@@ -73,6 +73,8 @@ class TableState(Manifest):
     @classmethod
     def _without_snapshot(cls, document: Any) -> Any:
         """Earlier versions recorded the files of tables that others join."""
+        if not isinstance(document, dict):
+            return document  # and that is refused by name
         return {name: value for name, value in document.items() if name != "snapshot"}
 
 

@@ -224,3 +224,23 @@ def test_a_view_without_a_stamp_is_compared_whole_and_read_where_it_differs(syst
     system.write("UPDATE own SET value = 0 WHERE id = 7; INSERT INTO own VALUES (501, 1)")
     assert system.run_cleanly().of_kind("ingest")["shown"].read_rows == 2
     assert_equal(system, star)
+
+
+@pytest.mark.parametrize("key", ["key", ("key", "shown")])
+def test_a_rejected_row_may_have_columns_that_are_called_as_what_is_told_of_it(
+    system_of: MakeSystem, key: str | tuple[str, ...]
+) -> None:
+    columns = tuple(SourceColumn(name, "text") for name in ("key", "shown", "reason"))
+    source = SourceTable("thing", key, columns)
+    star = mirror(Fact, source, "thing_star")
+    system = system_of(declare(source, star), """
+        CREATE TABLE thing (key text, shown text, reason text);
+        INSERT INTO thing VALUES ('a', 'b', NULL), ('c', 'd', 'e')""")  # fmt: skip
+    done = system.run_cleanly().of_kind("load")["thing_star"]
+    shown = "a" if key == "key" else "a, b"
+    assert [(example.key, example.reason) for example in done.examples] == [(shown, "reason is NULL")]
+    system.edit_warehouse("ALTER TABLE thing_star ADD CHECK (c2 <> 'no')")
+    system.write("UPDATE thing SET reason = 'no' WHERE key = 'a'")
+    (example,) = system.run_cleanly().of_kind("load")["thing_star"].examples
+    assert example.key == shown
+    assert "violates check constraint" in example.reason
