@@ -2,7 +2,8 @@
 
 from array import array
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from itertools import chain, islice
 from typing import Annotated, Self
 
@@ -116,8 +117,10 @@ class KeySet:
         self._held = (self | keys)._held
 
     def __or__(self, other: "KeySet") -> "KeySet":
-        if not other or not self:
-            return self if self else other
+        if not other:
+            return self
+        if not self:
+            return other
         if isinstance(self._held, BitMap64) and isinstance(other._held, BitMap64):
             return KeySet(self._held | other._held)
         return _settled(merged([_listed(self._held), _listed(other._held)]))
@@ -130,10 +133,10 @@ class KeySet:
 
     def _filtered(self, other: "KeySet", present: bool) -> "KeySet":
         """The keys that the other set has too, or those that it has not."""
+        if self is other:
+            return self if present else KeySet()
         if isinstance(self._held, BitMap64) and isinstance(other._held, BitMap64):
             return KeySet(self._held & other._held if present else self._held - other._held)
-        if self._held is other._held:
-            return self if present else KeySet()
         return _settled(_listed(self._held).filtered(_listed(other._held), present))
 
     def __len__(self) -> int:
@@ -142,9 +145,11 @@ class KeySet:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, KeySet) or len(self) != len(other):
             return False
+        if self is other:
+            return True
         if isinstance(self._held, BitMap64) and isinstance(other._held, BitMap64):
             return bool(self._held == other._held)
-        return self._held is other._held or _listed(self._held).equals(_listed(other._held))
+        return _listed(self._held).equals(_listed(other._held))
 
     def __hash__(self) -> int:
         raise TypeError("a KeySet can change and has no hash")
@@ -194,6 +199,20 @@ class KeySet:
         if self._held[stop - 1] - first < MOST_SPREAD * (stop - start):
             return self._held[start:stop]
         return BitMap64(islice(self._held.iter_equal_or_larger(first), stop - start))
+
+
+class LaterKeySet(KeySet):
+    """A set of so many keys that is read from where it lies once more than their number is asked for."""
+
+    def __init__(self, count: int, read: Callable[[], KeySet]) -> None:
+        self._count, self._read = count, read
+
+    @cached_property
+    def _held(self) -> BitMap64 | Listed:  # type: ignore[override]
+        return self._read()._held
+
+    def __len__(self) -> int:
+        return len(self._held) if "_held" in vars(self) else self._count
 
 
 def _collected(parts: Iterable[Numbers]) -> Iterator[Listed]:

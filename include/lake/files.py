@@ -177,6 +177,16 @@ def open_file(bucket: str, key: str) -> Iterator[IO[bytes]]:
         body.close()
 
 
+def is_there(bucket: str, key: str) -> bool:
+    """Whether there is a file. Raises: as `lake_errors`."""
+    try:
+        with lake_errors(bucket, key):
+            aws_client("s3").head_object(Bucket=bucket, Key=key)
+    except MissingFileError:
+        return False
+    return True
+
+
 def read_current(bucket: str, key: str) -> tuple[bytes | None, str | None]:
     """A small file that is replaced as time goes on, and its ETag; twice None where there is none.
 

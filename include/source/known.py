@@ -116,7 +116,7 @@ def find_base(table: SourceTable, known: Known, observation: Observation) -> Bas
     require_not_behind(table.name, recorded, observation.server, observation.next_xid, clock)
     if not _usable(table, state, known, observation):
         return None
-    keys = recorded_keys(table.name, state.keys_key)
+    keys = recorded_keys(table.name, state)
     if keys is None:
         log.warning("%s is read whole: the file of its keys, %s, is gone", table.name, state.keys_key)
         return None

@@ -9,13 +9,14 @@ from typing import Any
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from include.common.errors import DataError, ServiceError
-from include.common.keys import JsonKeys, KeySet
+from include.common.keys import JsonKeys, KeySet, LaterKeySet
 from include.common.manifests import Cursor, JoinedRead, Manifest, Mark
 from include.common.settings import STATE_BUCKET, required_variable
 from include.lake.files import (
     PART_BYTES,
     MissingFileError,
     WriteOnceFile,
+    is_there,
     new_key,
     open_file,
     read_current,
@@ -147,26 +148,25 @@ def _write(state: State, etag: str | None) -> bool:
     return replace_file(required_variable(STATE_BUCKET), STATE_KEY, state.model_dump_json(indent=1).encode(), etag)
 
 
-def recorded_keys(table: str, key: str) -> KeySet | None:
-    """The keys that a source table was recorded with; None where their file is gone.
+def recorded_keys(table: str, state: TableState) -> KeySet | None:
+    """The keys that a source table was recorded with, read once they are needed; None where their file is gone.
 
-    Raises: DataError where it is no set of keys; others as `lake_errors`.
+    Raises: as `lake_errors`; and as `read_keys` once they are read.
     """
-    try:
-        with open_file(required_variable(STATE_BUCKET), key) as stream:
-            return KeySet.from_blocks(iter(partial(stream.read, PART_BYTES), b""))
-    except MissingFileError:
+    if not is_there(required_variable(STATE_BUCKET), state.keys_key):
         return None
-    except ValueError as error:
-        raise _unreadable(table, key, str(error)) from error
+    return LaterKeySet(state.rows, partial(read_keys, table, state.keys_key))
 
 
 def read_keys(table: str, key: str) -> KeySet:
-    """As `recorded_keys`. Raises: DataError where the file is gone, too."""
-    keys = recorded_keys(table, key)
-    if keys is None:
-        raise _unreadable(table, key, "it is missing")
-    return keys
+    """The keys in a file. Raises: DataError where it is gone, or is no set of keys; others as `lake_errors`."""
+    try:
+        with open_file(required_variable(STATE_BUCKET), key) as stream:
+            return KeySet.from_blocks(iter(partial(stream.read, PART_BYTES), b""))
+    except MissingFileError as error:
+        raise _unreadable(table, key, "it is missing") from error
+    except ValueError as error:
+        raise _unreadable(table, key, str(error)) from error
 
 
 def _unreadable(table: str, key: str, why: str) -> DataError:

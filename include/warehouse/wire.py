@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from struct import pack
 from typing import TypeVar
@@ -18,11 +19,11 @@ from pyarrow import csv
 from include.common.manifests import FileEntry
 from include.common.settings import PROCESSED_BUCKET, required_variable
 from include.common.threads import Threads
-from include.lake.arrow import arrow_type, as_hex
+from include.lake.arrow import as_hex
 from include.lake.files import STREAMS, read_file
 from include.lake.rows import AS_TEXT
-from include.tables.star import Column, StarTable
-from include.tables.types import known_type
+from include.tables.star import StarTable
+from include.warehouse.binary import Forms, binary_forms
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + pack(">ii", 0, 0)
 TRAILER = pack(">h", -1)
@@ -51,28 +52,23 @@ BINARY, CSV = sql.SQL("FORMAT binary"), sql.SQL("FORMAT csv")
 def copies(table: StarTable, files: list[FileEntry], first_id: int | None = None) -> Iterator[Copy]:
     """The rows of a table's files as COPYs, to be sent in this order; with `first_id` each begins with its number.
 
-    Binary, which servers take fastest, where the form in which values travel is their type's own on the wire.
+    Binary, which servers take fastest, where all values have a form for it.
     """
     plain, told = [file for file in files if not file.as_text], [file for file in files if file.as_text]
     after = None if first_id is None else first_id + sum(file.rows for file in plain)
-    if all(map(_is_own_form, table.columns)):
-        yield Copy(BINARY, encoded(plain, first_id))
-    else:
+    forms = binary_forms(table)
+    if forms is None:
         yield Copy(CSV, _csv(plain, first_id))
+    else:
+        yield Copy(BINARY, encoded(plain, forms, first_id))
     if told:
         yield Copy(CSV, _csv(told, after))
 
 
-def _is_own_form(column: Column) -> bool:
-    """Whether the bytes that a column's values become from Arrow are those that its type takes."""
-    kind = known_type(column.type)
-    return kind.is_text or arrow_type(column.type) != pa.string()
-
-
-def encoded(files: list[FileEntry], first_id: int | None = None) -> Iterator[bytes]:
+def encoded(files: list[FileEntry], forms: Forms, first_id: int | None = None) -> Iterator[bytes]:
     """The rows of Parquet files as one binary COPY; with `first_id`, each row begins with its number."""
     yield HEADER
-    yield from _in_order(_encode, files, first_id)
+    yield from _in_order(partial(_encode, forms), files, first_id)
     yield TRAILER
 
 
@@ -98,8 +94,20 @@ def _in_order(encode: Callable[[Work], list[bytes]], files: list[FileEntry], fir
         yield from blocks
 
 
-def _encode(work: Work) -> list[bytes]:
-    return _encode_batches(*_read(work))
+def _encode(forms: Forms, work: Work) -> list[bytes]:
+    schema, batches = _read(work)
+    if forms:
+        schema = pa.schema(
+            [field.with_type(forms[field.name].type) if field.name in forms else field for field in schema]
+        )
+        batches = (_in_forms(forms, schema, batch) for batch in batches)
+    return _encode_batches(schema, batches)
+
+
+def _in_forms(forms: Forms, schema: pa.Schema, batch: pa.RecordBatch) -> pa.RecordBatch:
+    named = zip(schema.names, batch.columns, strict=True)
+    arrays = [forms[name].make(values) if name in forms else values for name, values in named]
+    return pa.record_batch(arrays, schema=schema)
 
 
 def _encode_texts(work: Work) -> list[bytes]:

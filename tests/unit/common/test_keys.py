@@ -1,6 +1,7 @@
 """Sets of keys."""
 
 from collections.abc import Iterator
+from itertools import count
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from pyroaring import BitMap
 
 from include.common import keys as module
 from include.common import listed
-from include.common.keys import LISTED, LONG, KeySet
+from include.common.keys import LISTED, LONG, KeySet, LaterKeySet
 from include.common.manifests import LoadResult
 from tests.unit.conftest import PROPERTY
 
@@ -51,6 +52,43 @@ def test_union_and_difference_are_those_of_sets(one: set[int], other: set[int]) 
     assert (left == right) == (one == other)
     left.add(right)
     assert set(left) == one | other
+
+
+def unread(keys: set[int]) -> KeySet:
+    def read() -> KeySet:
+        raise AssertionError("its keys were read")
+
+    return LaterKeySet(len(keys), read)
+
+
+@PROPERTY
+@given(SETS)
+def test_a_set_that_is_read_later_is_not_read_for_what_its_number_tells(keys: set[int]) -> None:
+    later = unread(keys)
+    current = later | KeySet()
+    assert current == later
+    assert len(current) == len(keys)
+    assert len(current - later) == 0
+    assert len(current & later) == len(keys)
+    assert later != KeySet.of([*keys, next(number for number in count() if number not in keys)])
+
+
+@PROPERTY
+@given(SETS, SETS)
+def test_a_set_that_is_read_later_is_the_set_that_was_read(keys: set[int], others: set[int]) -> None:
+    other = KeySet.of(list(others))
+
+    def later() -> KeySet:
+        return LaterKeySet(len(keys), lambda: KeySet.of(list(keys)))
+
+    assert set(later()) == keys
+    assert set(later() | other) == keys | others
+    assert set(later() - other) == keys - others
+    assert set(other - later()) == others - keys
+    assert (later() == other) == (keys == others)
+    grown = later()
+    grown.add(other)
+    assert (set(grown), len(grown)) == (keys | others, len(keys | others))
 
 
 @PROPERTY

@@ -3,6 +3,7 @@
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pyarrow as pa
@@ -13,6 +14,7 @@ from include.common.manifests import FileEntry
 from include.lake.arrow import arrow_type
 from include.lake.transform import parquet_file
 from include.warehouse import wire
+from include.warehouse.binary import FORMS, NIL, uuid_bytes
 
 AT = datetime(2024, 8, 22)
 
@@ -29,6 +31,12 @@ VALUES: dict[str, list[Any]] = {
         Decimal("0.00"), Decimal("0.01"), Decimal("-0.01"), Decimal("2.10"), Decimal("-12345678.90"),
         Decimal("99999999.99"), Decimal("10000.00"), Decimal("100000000.00") - Decimal("0.01"), Decimal("-1.00"), None,
     ],
+    "uuid": [
+        "00000000-0000-0000-0000-000000000000", None, "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "01234567-89ab-cdef-fedc-ba9876543210",
+    ],
+    "json": ['{"b": 1,  "a": "Zoë", "a": null}', "1.0", '"say \\"no\\""', None],
+    "jsonb": ['{"a": "Zoë 🎒", "b": [1.00, null]}', '""', "1.10", None],
     "numeric(38,10)": [Decimal("1234567890123456789012345678.0123456789"), Decimal("-0.0000000001"), None],
 }  # fmt: skip
 
@@ -47,9 +55,12 @@ def written(declared: str, values: list[Any]) -> FileEntry:
     return parquet.entry
 
 
-def copy(warehouse: psycopg.Connection[Any], files: list[FileEntry], first_id: int | None = None) -> None:
+def copy(
+    warehouse: psycopg.Connection[Any], files: list[FileEntry], first_id: int | None = None, declared: str = ""
+) -> None:
+    forms = {"value": FORMS[declared]} if declared in FORMS else {}
     with warehouse.cursor() as cursor, cursor.copy("COPY sample FROM STDIN (FORMAT binary)") as sent:
-        for block in wire.encoded(files, first_id):
+        for block in wire.encoded(files, forms, first_id):
             sent.write(block)
 
 
@@ -57,8 +68,24 @@ def copy(warehouse: psycopg.Connection[Any], files: list[FileEntry], first_id: i
 def test_every_value_of_a_type_arrives(warehouse: psycopg.Connection[Any], declared: str) -> None:
     values = VALUES[declared]
     warehouse.execute(sql.SQL("CREATE TABLE sample (value {})").format(sql.SQL(declared)))  # type: ignore[arg-type]
-    copy(warehouse, [written(declared, values)])
-    assert [value for (value,) in warehouse.execute("SELECT value FROM sample ORDER BY ctid")] == values
+    copy(warehouse, [written(declared, values)], declared=declared)
+    value = "value::text" if declared in FORMS else "value"
+    found = warehouse.execute(sql.SQL("SELECT {} FROM sample ORDER BY ctid").format(sql.SQL(value)))  # type: ignore[arg-type]
+    assert [value for (value,) in found] == values
+
+
+def test_uuids_become_their_bytes_wherever_a_batch_begins() -> None:
+    made = [None if number % 3 == 0 else UUID(int=number * (1 << 100) + 7) for number in range(50)]
+    texts = pa.array([made_of and str(made_of) for made_of in made])
+    for start, stop in ((0, 50), (1, 2), (3, 4), (7, 49), (50, 50)):
+        found = uuid_bytes(texts[start:stop])
+        assert found.to_pylist() == [made_of and made_of.bytes for made_of in made[start:stop]]
+
+
+@pytest.mark.parametrize("text", ["0" * 36, "g" + NIL[1:], NIL[1:], NIL + "0", NIL.replace("-", "0"), ""])
+def test_what_is_no_uuid_is_never_sent_as_one(text: str) -> None:
+    with pytest.raises(ValueError, match=r"uuid|length|size"):
+        uuid_bytes(pa.array([NIL, text]))
 
 
 def test_a_scale_is_kept(warehouse: psycopg.Connection[Any]) -> None:
