@@ -14,7 +14,7 @@ from include.common.manifests import FileEntry
 from include.lake.arrow import arrow_type
 from include.lake.transform import parquet_file
 from include.warehouse import wire
-from include.warehouse.binary import FORMS, NIL, uuid_bytes
+from include.warehouse.binary import FORMS, NIL, jsonb_bytes, uuid_bytes
 
 AT = datetime(2024, 8, 22)
 
@@ -80,6 +80,14 @@ def test_uuids_become_their_bytes_wherever_a_batch_begins() -> None:
     for start, stop in ((0, 50), (1, 2), (3, 4), (7, 49), (50, 50)):
         found = uuid_bytes(texts[start:stop])
         assert found.to_pylist() == [made_of and made_of.bytes for made_of in made[start:stop]]
+
+
+def test_jsonb_becomes_its_version_and_its_text_wherever_a_batch_begins() -> None:
+    made = [None if number % 3 == 0 else f'{{"Zoë {number}": 1}}' for number in range(50)]
+    texts = pa.array(made)
+    for start, stop in ((0, 50), (1, 2), (3, 4), (7, 49), (50, 50)):
+        found = jsonb_bytes(texts[start:stop])
+        assert found.to_pylist() == [text and b"\1" + text.encode() for text in made[start:stop]]
 
 
 @pytest.mark.parametrize("text", ["0" * 36, "g" + NIL[1:], NIL[1:], NIL + "0", NIL.replace("-", "0"), ""])
