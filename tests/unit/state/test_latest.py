@@ -1,15 +1,20 @@
 """latest_update.json: what was written is read again, and of two writers neither loses."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import reduce
+from itertools import product
+from operator import getitem
 from typing import Any
 
 import pytest
 
-from include.common.errors import DeclarationError, ServiceError
+from include.common.errors import DataError, DeclarationError, ServiceError
 from include.common.keys import KeySet
 from include.common.manifests import Cursor
-from include.state.latest import ATTEMPTS, LastLoad, State, TableState, read_state, update_state
+from include.state.latest import ATTEMPTS, STATE_KEY, LastLoad, State, TableState, read_state, update_state
 from local.environment import Buckets
 
 AT = datetime(2024, 8, 22, 14, 20, 49, 962123, tzinfo=UTC)
@@ -97,3 +102,29 @@ def test_the_file_is_json_for_people_too(s3: Any, buckets: Buckets) -> None:
     answer = s3.get_object(Bucket=buckets.state, Key="latest_update.json")
     assert answer["ContentType"] == "application/json"
     assert b'"observed_at": "2024-08-22T14:20:49.962123Z"' in answer["Body"].read()
+
+
+def refused() -> str:
+    """How the state is refused; empty where it is read."""
+    with suppress(DataError):
+        read_state()
+        return ""
+    with pytest.raises(DataError) as caught:
+        read_state()
+    return str(caught.value)
+
+
+PLACES = [(), ("tables",), ("tables", "staff"), *(("tables", "staff", name) for name in TableState.model_fields)]
+
+
+def test_whatever_stands_in_any_place_is_one_that_may_or_is_refused_by_name(s3: Any, buckets: Buckets) -> None:
+    written = update_state(adding("staff")).model_dump_json()
+    messages = list[str]()
+    for place, value in product(PLACES, [[], {}, "text", 7, True, None]):
+        document: Any = {"": json.loads(written)}
+        *above, last = ("", *place)
+        reduce(getitem, above, document)[last] = value
+        s3.put_object(Bucket=buckets.state, Key=STATE_KEY, Body=json.dumps(document[""]).encode())
+        messages.append(refused())
+        assert not messages[-1] or all(part in messages[-1] for part in (STATE_KEY, "move it away"))
+    assert sum(map(bool, messages)) > len(messages) / 2
