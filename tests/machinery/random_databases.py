@@ -9,7 +9,8 @@ from tests.machinery.values import EDGES
 OTHER_TYPES = {"mood": ["sad", "glad", ""], "positive": ["1", "2147483647"], "tsvector": ["'a':1 'b c':2", ""]}
 PREPARED = """
     CREATE TYPE mood AS ENUM ('sad', 'glad', '');
-    CREATE DOMAIN positive AS integer CHECK (VALUE > 0);"""
+    CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
+    CREATE SCHEMA parts;"""
 TYPES = {**EDGES, **OTHER_TYPES}
 
 WORDS = [
@@ -56,6 +57,7 @@ class Table:
 
     kinds: column → type. key: its columns; none for a table without one. nullable: columns without NOT NULL.
     references: column → the place of the table whose key, of one column, it points to.
+    parts: how many partitions have its rows, by the hash of the key; 0 for a plain table.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Table:
     nullable: set[str]
     references: dict[str, int] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
+    parts: int = 0
 
 
 @st.composite
@@ -91,7 +94,8 @@ def _table(draw: st.DrawFn, name: str, others: list[Table]) -> Table:
     key, rest = columns[: len(keys)], columns[len(keys) :]
     references = dict(zip(columns[len(keys) + len(plain) :], targets, strict=False))
     nullable = set(draw(st.lists(st.sampled_from(rest), unique=True))) if rest else set()
-    return Table(name, dict(zip(columns, kinds, strict=True)), key, nullable, references)
+    parts = draw(st.sampled_from([0, 0, 1, 3])) if key else 0
+    return Table(name, dict(zip(columns, kinds, strict=True)), key, nullable, references, parts=parts)
 
 
 def keys(table: Table) -> st.SearchStrategy[Row]:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from psycopg import errors, sql
 
+from include.common.postgres import identifiers
 from include.declare.command import Wanted, draw_up, keep
 from include.pipeline import audit_tables
 from include.tables.coherence import origin_of
@@ -24,7 +25,7 @@ from tests.acceptance.conftest import servers  # noqa: F401 - a fixture of the t
 from tests.acceptance.system import Servers, System, cloned_system, open_exactly
 from tests.machinery.random_databases import PREPARED, Row, Table, databases, keys, rows
 
-EXAMPLES = {"ci": 5, "thorough": 300}[os.environ.get("HYPOTHESIS_PROFILE", "ci")]
+EXAMPLES = {"ci": 5, "thorough": 100}[os.environ.get("HYPOTHESIS_PROFILE", "ci")]
 SEED = int(os.environ.get("PROOF_SEED", "0"))
 PHASES = [Phase.generate] if os.environ.get("NOSHRINK") else list(Phase)
 REFUSED = (errors.UniqueViolation, errors.ForeignKeyViolation, errors.NotNullViolation)
@@ -41,15 +42,19 @@ def create(connection: psycopg.Connection, tables: list[Table]) -> None:
             for name, kind in table.kinds.items()
         ]
         if table.key:
-            columns.append(sql.SQL("PRIMARY KEY ({})").format(sql.SQL(", ").join(map(sql.Identifier, table.key))))
+            columns.append(sql.SQL("PRIMARY KEY ({})").format(identifiers(table.key)))
         for name, place in table.references.items():
             target = tables[place]
             names = map(sql.Identifier, (name, target.name, *target.key))
             form = sql.SQL("FOREIGN KEY ({}) REFERENCES {} ({}) ON DELETE CASCADE ON UPDATE CASCADE")
             columns.append(form.format(*names))
-        connection.execute(
-            sql.SQL("CREATE TABLE {} ({})").format(sql.Identifier(table.name), sql.SQL(", ").join(columns))
-        )
+        own = sql.Identifier(table.name)
+        parted = sql.SQL(" PARTITION BY HASH ({})").format(identifiers(table.key)) if table.parts else sql.SQL("")
+        connection.execute(sql.SQL("CREATE TABLE {} ({}){}").format(own, sql.SQL(", ").join(columns), parted))
+        for part in range(table.parts):
+            form = sql.SQL("CREATE TABLE {} PARTITION OF {} FOR VALUES WITH (MODULUS {}, REMAINDER {})")
+            name = sql.Identifier("parts", f"{tables.index(table)} {part}")
+            connection.execute(form.format(name, own, sql.Literal(table.parts), sql.Literal(part)))
         for row in table.rows:
             attempt(connection, insert(table, row))
 
