@@ -1,6 +1,7 @@
-"""Measurement 6: tables with keys of other kinds than integers: first loads, quiet runs, the memory of each task."""
+"""Measurement 6: tables with keys of other kinds, or joined: first loads, quiet runs, the memory of each task."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +24,7 @@ from include.warehouse import ddl
 
 FIRST_KINDS = ("integer", "uuid", "two columns")
 QUIET_KINDS = ("bigint", "scattered bigint", "uuid", "two columns")
+MEMORY_KINDS = (*QUIET_KINDS, "integer, joined")
 FIRST_TARGET, QUIET_TARGET = 2.0, 3.0
 
 
@@ -41,7 +43,7 @@ class Things:
     def fill(cls, servers: Servers, console: Console, kind: str, rows: int) -> "Things":
         """Fill the source."""
         console.print(f"filling a source with {rows:,} rows whose key is: {kind}")
-        name = kind.replace(" ", "_")
+        name = re.sub(r"\W+", "_", kind)
         url = servers.environment.source.create_database(f"things_{name}_{rows}")
         with psycopg.connect(url, autocommit=True) as connection:
             for statement in statements(kind, rows):
@@ -134,10 +136,11 @@ def measure_keys(
     """First loads of `rows`; quiet runs and memory at `many` rows."""
     comparisons = [Things.fill(servers, console, kind, rows).compare_first_loads(rounds) for kind in FIRST_KINDS]
     memory = list[TaskMemory]()
-    for kind in QUIET_KINDS:
+    for kind in MEMORY_KINDS:
         things = Things.fill(servers, console, kind, many)
         lane = servers.new_lane(things.source_url)
         memory += things.measure_memory(lane)
-        comparisons.append(things.compare_quiet(lane, rounds))
+        if kind in QUIET_KINDS:
+            comparisons.append(things.compare_quiet(lane, rounds))
         servers.remove_lane(lane)
     return comparisons, memory

@@ -164,6 +164,11 @@ class KeySet:
     def __repr__(self) -> str:
         return f"KeySet({len(self)} keys)"
 
+    @property
+    def is_scattered(self) -> bool:
+        """Whether they lie so far apart that they are kept as a list."""
+        return isinstance(self._held, Listed)
+
     def rank(self, key: int) -> int:
         """How many of the keys are not greater than this one."""
         return int(self._held.rank(min(key + SIGN, 2 * SIGN - 1))) if key >= -SIGN else 0

@@ -87,7 +87,7 @@ def copy_files(
 
     dense: the keys are all that the table has, so that a range of them says the same as a list.
     """
-    slices = list(_conditions(read.table, keys, dense))
+    slices = list(_conditions(read, keys, dense))
 
     def copy(target: psycopg.Connection, condition: sql.Composable) -> list[FileEntry]:
         return list(_copy_slice(target, read, condition, observed_at))
@@ -97,27 +97,34 @@ def copy_files(
     return _copy_side_by_side(connection, read, copy, slices)
 
 
-def _conditions(table: SourceTable, keys: KeySet, dense: bool) -> Iterator[sql.Composable]:
-    """The conditions of slices that hold all these keys together.
+def _conditions(read: Extract, keys: KeySet, dense: bool) -> Iterator[sql.Composable]:
+    """The conditions of slices that hold all these keys together; what they hold is cut into files as it is copied.
 
-    An index finds integers, so their slices are as long as a file. Any other key is looked for in the whole table, once
-    for each slice: they are few, and cut into files as they are copied.
+    An index finds integers, so their slices are as long as a file. Other keys are looked for in the whole table, once
+    for each slice: these are few. So they are where the server would read as much for each file: all of a table that is
+    joined, or as many pages as rows where integers are scattered.
     """
-    if is_integer(table) and not table.keyless:
-        yield from (_between(table, part) if dense else among(table, part, OWN) for part in keys.slices(FILE_ROWS))
-    elif not dense:
-        yield from (among(table, part, OWN) for part in keys.slices(STATEMENT_KEYS))
+    indexed = is_integer(read.table) and not read.table.keyless
+    streams = STREAMS if len(keys) > FILE_ROWS else 1
+    if not dense:
+        parts = keys.slices(FILE_ROWS if indexed else STATEMENT_KEYS)
+        yield from (among(read.table, part, OWN) for part in parts)
+    elif keys and indexed:
+        size = -(-len(keys) // streams) if read.joins or keys.is_scattered else FILE_ROWS
+        yield from (_between(read.table, part) for part in keys.slices(size))
     elif keys:
-        streams = STREAMS if len(keys) > FILE_ROWS else 1
-        share = sql.SQL("mod({}, {}) IN ({}, {})")
-        for stream in range(streams):
-            ends = (sql.Literal(number) for number in (streams, stream, stream - streams))
-            yield share.format(number_of(table, OWN), *ends)
+        yield from (_share(read.table, stream, streams) for stream in range(streams))
 
 
 def _between(table: SourceTable, part: KeySet) -> sql.Composed:
     first, last = sql.Literal(part.first()), sql.Literal(part.last())
     return sql.SQL("{} BETWEEN {} AND {}").format(number_of(table, OWN), first, last)
+
+
+def _share(table: SourceTable, stream: int, streams: int) -> sql.Composed:
+    """One share of rows whose numbers are scattered."""
+    ends = map(sql.Literal, (streams, stream, stream - streams))
+    return sql.SQL("mod({}, {}) IN ({}, {})").format(number_of(table, OWN), *ends)
 
 
 def _copy_side_by_side(
