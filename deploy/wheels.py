@@ -1,7 +1,8 @@
 """The wheels that an Amazon MWAA environment installs from plugins.zip, so that its start needs no network.
 
 They are what requirements.txt takes beyond Airflow and its Amazon provider, which are part of MWAA's image.
-Source: "Managing Python dependencies in requirements.txt" in the Amazon MWAA User Guide.
+Source: "Managing Python dependencies in requirements.txt" in the Amazon MWAA User Guide, and user_requirements.py of
+amazon-mwaa-docker-images, 3.2.1.
 """
 
 import subprocess
@@ -11,7 +12,6 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from deploy.errors import DeployError
@@ -42,17 +42,24 @@ TARGET = {
 }
 """Where the wheels are installed, in the words of environment markers: not the machine that packages."""
 
-INSTALL = "--find-links /usr/local/airflow/plugins\n--no-index\n"
-"""How MWAA installs from plugins.zip alone. It adds Airflow's constraints itself to a file that names none."""
+INSTALL = """\
+# --constraint none: the only source, plugins.zip, holds one version of each package
+--find-links /usr/local/airflow/plugins
+--no-index
+"""
+"""How MWAA installs from plugins.zip alone.
+
+To a file none of whose lines names a constraint MWAA adds those of its image, which change with the image: one that
+contradicts a wheel would leave the environment without any. A comment counts as a line that does.
+"""
 
 
 def requirements_text() -> str:
-    """The environment's requirements.txt: that of this repository, in the versions of the release."""
-    pinned, lines = pins(), []
-    for requirement in read_requirements(REQUIREMENTS):
-        requirement.specifier = SpecifierSet(f"=={pinned[canonicalize_name(requirement.name)]}")
-        lines.append(f"{requirement}\n")
-    return INSTALL + "".join(lines)
+    """The environment's requirements.txt: every wheel in plugins.zip by its version, and nothing else.
+
+    So what the image has for certain stays as it is there, in whatever version.
+    """
+    return INSTALL + "".join(f"{name}=={version}\n" for name, version in needed().items())
 
 
 def pins() -> dict[str, str]:
