@@ -1,6 +1,6 @@
 """A first star, drawn from what refers to what: dimensions, facts, look-ups that are joined; and what could not be."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from include.common.errors import DeclarationError
@@ -69,6 +69,7 @@ def outline(found: list[FoundTable], facts: Iterable[str] = (), excluded: Iterab
     chosen = _chosen_facts(sources, set(facts))
     drawing = _Drawing(sources, chosen)
     star = [drawing.table(source) for source in sources.values() if source.table.name not in drawing.joined]
+    left += [why for source in sources.values() if source.table.name in drawing.facts for why in drawing.plain(source)]
     declared = Declarations.of([source.table for source in sources.values()], star)
     return Outline(declared, drawing.decided, left)
 
@@ -249,6 +250,15 @@ class _Drawing:
         joins = tuple(Join(other.table, on) for on, other in headers.items())
         self.decided.append(f"{source.found.place}: the fact fact_{table.name}{told}")
         return Fact(f"fact_{table.name}", record_id, source.key, table, tuple(columns), joins, source.found.comment)
+
+    def plain(self, source: _Source) -> Iterator[str]:
+        """Which references of a fact are none in the star: a sentence for each."""
+        for reference in source.found.references:
+            other = self._sources.get(reference.relation)
+            if other and (len(reference.columns) > 1 or reference.target != other.table.key_columns):
+                columns = ", ".join(reference.columns)
+                why = "of several columns" if len(reference.columns) > 1 else "not to its key"
+                yield f"{source.found.place}: its reference ({columns}) to {other.found.place}, as it is {why}"
 
     def _headers(self, source: _Source) -> dict[str, _Source]:
         """Column → the fact that it points to: what a line's order is."""

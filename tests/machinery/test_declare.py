@@ -256,3 +256,18 @@ def test_tables_that_refer_to_each_other_and_to_themselves_are_declared(
         system.declared = declared_in()
         assert not any(load.rejected for load in system.run_cleanly().of_kind("load").values())
         assert all(audit.equal for audit in audit_tables(system.declared, ()))
+
+
+def test_references_that_the_star_has_not_are_told(system_of: MakeSystem, declare_it: DeclareIt) -> None:
+    system_of(declare(), """
+        CREATE TABLE period (year smallint, month smallint, PRIMARY KEY (year, month));
+        CREATE TABLE currency (id integer PRIMARY KEY, code text UNIQUE NOT NULL);
+        CREATE TABLE posting (id integer PRIMARY KEY, year smallint, month smallint, paid integer REFERENCES currency,
+            code text REFERENCES currency (code), FOREIGN KEY (year, month) REFERENCES period)""")  # fmt: skip
+    told = declare_it()
+    begun = "not declared: public.posting: its reference"
+    assert f"{begun} (year, month) to public.period, as it is of several columns" in told
+    assert f"{begun} (code) to public.currency, as it is not to its key" in told
+    assert not any("(paid)" in line for line in told)
+    kept = {column.name: column.references for column in declared_in().star["fact_posting"].columns}
+    assert [name for name, target in kept.items() if target] == ["paid"]
