@@ -22,6 +22,7 @@ from local.aws import AwsServer  # noqa: E402
 from local.environment import Buckets, Endpoints, s3_client  # noqa: E402
 from local.postgres import PostgresServer  # noqa: E402
 from local.totesys import create_schema, fill  # noqa: E402
+from tests.system import Servers  # noqa: E402
 
 collect_ignore = ["compose"]  # `make test-compose` runs these, in an environment of their own
 POSTGRES_VERSION = 18
@@ -120,6 +121,13 @@ def aws() -> Iterator[AwsServer]:
     """This session's AWS endpoint."""
     with AwsServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def servers(postgres_servers: Callable[[int], PostgresServer], aws: AwsServer) -> Callable[[int], Servers]:
+    """A function from a PostgreSQL version to this session's servers."""
+    home = Path(AIRFLOW_HOME.name)
+    return lambda version: Servers(postgres_servers(version), aws.endpoint_url, home)
 
 
 @pytest.fixture

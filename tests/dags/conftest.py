@@ -14,11 +14,12 @@ from typing import Any
 import boto3
 import pytest
 
+from include.totesys import DECLARED
 from local import airflow as local_airflow
 from local.aws import AwsServer
 from local.environment import CREDENTIALS, Buckets, Endpoints
-from tests.acceptance.system import System
 from tests.dags import airflow_process
+from tests.system import System
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -115,7 +116,7 @@ def system(
     pipeline_environment: dict[str, str], totesys_url: str, warehouse_url: str, aws: AwsServer, buckets: Buckets
 ) -> System:
     """A filled ToteSys and an empty warehouse."""
-    return System(Endpoints(totesys_url, warehouse_url, aws.endpoint_url, buckets), Path())
+    return System(Endpoints(totesys_url, warehouse_url, aws.endpoint_url, buckets), Path(), DECLARED)
 
 
 RunDag = Callable[..., DagRun]

@@ -19,8 +19,8 @@ from include.state.status import STATUS_KEY, Status
 from include.tables.steps import RECORD
 from include.totesys import DECLARED
 from local.environment import Buckets
-from tests.acceptance.system import System
 from tests.dags.conftest import numbers
+from tests.system import System
 
 Topic = tuple[str, Callable[[], list[dict[str, str]]]]
 CONTEXT: dict[str, Any] = {

@@ -9,8 +9,8 @@ import pytest
 from airflow.dag_processing.dagbag import BundleDagBag
 from airflow.sdk import Asset
 
-from tests.acceptance.system import System
 from tests.dags.conftest import REPOSITORY
+from tests.system import System
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from include.tables import belief
 from include.tables.steps import RECORD
 from include.totesys import DECLARED
 from local.environment import Buckets
-from tests.acceptance.system import System
+from tests.system import System
 
 Topic = tuple[str, Callable[[], list[dict[str, str]]]]
 GONE = "arn:aws:sns:eu-west-2:123456789012:gone"

@@ -11,8 +11,8 @@ from include.state.history import RunSummary
 from include.state.status import STATUS_KEY, Status
 from include.totesys import DECLARED
 from local.postgres import free_port
-from tests.acceptance.system import System
 from tests.dags.conftest import RunDag, numbers
+from tests.system import System
 
 Topic = tuple[str, Callable[[], list[dict[str, str]]]]
 SALE = "SELECT count(*) FROM current_sales_order WHERE sales_order_id = %s"

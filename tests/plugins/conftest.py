@@ -12,11 +12,12 @@ import pytest
 
 from include.common.settings import aws_client
 from include.state.status import STATUS_KEY
+from include.totesys import DECLARED
 from local.api_server import Answer, ApiServer
 from local.aws import AwsServer
 from local.environment import Buckets, Endpoints
 from tests import conftest as services
-from tests.acceptance.system import System
+from tests.system import System
 
 USERS = {"admin": "admin", "viewer": "viewer", "nobody": ""}
 
@@ -58,7 +59,7 @@ def system(server: Server, pipeline_environment: dict[str, str], monkeypatch: py
     logging.getLogger("include").setLevel(logging.ERROR)
     source, warehouse = pipeline_environment["AIRFLOW_CONN_TOTESYS"], pipeline_environment["AIRFLOW_CONN_WAREHOUSE"]
     endpoints = Endpoints(source, warehouse, pipeline_environment["AWS_ENDPOINT_URL"], server.buckets)
-    system = System(endpoints, Path(services.AIRFLOW_HOME.name))
+    system = System(endpoints, Path(services.AIRFLOW_HOME.name), DECLARED)
     for name, value in system.variables.items():
         monkeypatch.setenv(name, value)
     aws_client.cache_clear()

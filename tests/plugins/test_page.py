@@ -12,8 +12,8 @@ import pytest
 
 from include.state.status import STATUS_KEY
 from local.api_server import PLUGINS
-from tests.acceptance.system import System
 from tests.plugins.conftest import Server, put_status
+from tests.system import System
 
 STATIC = PLUGINS / "totesys_status" / "static"
 PATHS = ["/totesys/", "/totesys/status", "/totesys/page.js", "/totesys/rejected?file=x", "/totesys/openapi.json"]

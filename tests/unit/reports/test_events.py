@@ -13,7 +13,7 @@ from include.tables.steps import Step, plan
 from include.totesys import DECLARED
 from local.aws import AwsServer
 from local.environment import Buckets, Endpoints
-from tests.acceptance.system import System
+from tests.system import System
 
 QUERIES = re.findall(
     r"^```\n(.*?)^```", (Path(__file__).parents[3] / "docs" / "operations.md").read_text(), re.M | re.S
@@ -27,7 +27,7 @@ def system(
     pipeline_environment: dict[str, str], totesys_url: str, warehouse_url: str, aws: AwsServer, buckets: Buckets
 ) -> System:
     """A filled ToteSys and an empty warehouse."""
-    return System(Endpoints(totesys_url, warehouse_url, aws.endpoint_url, buckets), Path())
+    return System(Endpoints(totesys_url, warehouse_url, aws.endpoint_url, buckets), Path(), DECLARED)
 
 
 def lines_of(system: System, *tables: str) -> list[dict[str, Any]]:

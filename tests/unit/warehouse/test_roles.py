@@ -24,8 +24,8 @@ from include.totesys import DECLARED
 from local.aws import AwsServer
 from local.environment import Buckets, Endpoints
 from local.postgres import PostgresServer
-from tests.acceptance.system import System
-from tests.bad_input.conftest import one_line
+from tests.messages import one_line
+from tests.system import System
 
 on_both_versions = pytest.mark.postgres_versions(16, 18)
 """What a role may do to another one changed with PostgreSQL 16."""
@@ -139,7 +139,9 @@ def guarded(
 def test_the_first_run_makes_the_role_and_loads_as_it(
     guarded: Guarded, totesys_url: str, aws: AwsServer, buckets: Buckets
 ) -> None:
-    system = System(Endpoints(totesys_url, guarded.server.url(guarded.database), aws.endpoint_url, buckets), Path())
+    system = System(
+        Endpoints(totesys_url, guarded.server.url(guarded.database), aws.endpoint_url, buckets), Path(), DECLARED
+    )
     system.run_cleanly("design")
     assert system.warehouse("SELECT count(*) > 0 FROM dim_design") == [(True,)]
     owners = system.warehouse("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname IN ('public', 'pipeline')")

@@ -16,7 +16,7 @@ from include.totesys import DECLARED
 from include.warehouse import tables as warehouse
 from local.aws import AwsServer
 from local.environment import Buckets, Endpoints
-from tests.acceptance.system import System
+from tests.system import System
 
 CATALOG = """
     SELECT 'column', relname, attname, format_type(atttypid, atttypmod), attnotnull::text, attnum::text
@@ -33,7 +33,7 @@ def system(
     pipeline_environment: dict[str, str], totesys_url: str, warehouse_url: str, aws: AwsServer, buckets: Buckets
 ) -> System:
     """A filled ToteSys and an empty warehouse."""
-    return System(Endpoints(totesys_url, warehouse_url, aws.endpoint_url, buckets), Path())
+    return System(Endpoints(totesys_url, warehouse_url, aws.endpoint_url, buckets), Path(), DECLARED)
 
 
 @pytest.fixture
