@@ -1,38 +1,25 @@
 """Systems to run the whole pipeline on: cheap copies of a prepared source and warehouse."""
 
-import logging
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from typing import LiteralString
 from uuid import uuid4
 
 import psycopg
 import pytest
 
-from include.common.settings import aws_client
 from include.totesys import DECLARED
 from local.postgres import PostgresServer
 from local.totesys import create_schema
+from tests.clients import own_clients  # noqa: F401 - a fixture of all tests here
 from tests.system import Servers, System, cloned_system
-
-SystemMaker = Callable[..., AbstractContextManager[System]]
-
-
-@pytest.fixture(autouse=True)
-def quiet_and_own_client() -> Iterator[None]:
-    """Each test finds its own AWS endpoint, and logs only what is wrong."""
-    logging.getLogger("include").setLevel(logging.ERROR)
-    aws_client.cache_clear()
-    yield
-    aws_client.cache_clear()
 
 
 @pytest.fixture
 def system(
-    servers: Callable[[int], Servers], postgres_version: int, totesys_templates: Callable[[int], str]
+    servers: Callable[[int], Servers], postgres_version: int, filled_templates: Callable[[int], str]
 ) -> Iterator[System]:
     """A filled ToteSys, an empty warehouse, and this process's environment set to both."""
-    with cloned_system(servers(postgres_version), DECLARED, totesys_templates(postgres_version)) as made:
+    with cloned_system(servers(postgres_version), DECLARED, filled_templates(postgres_version)) as made:
         yield made
 
 

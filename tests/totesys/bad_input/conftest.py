@@ -3,27 +3,13 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from include.state.latest import STATE_KEY
-from include.totesys import DECLARED
-from local.aws import AwsServer
-from local.environment import Buckets, Endpoints
-from tests import conftest as services
 from tests.clients import own_clients  # noqa: F401 - a fixture of all tests here
 from tests.system import System
-
-
-@pytest.fixture
-def system(
-    pipeline_environment: dict[str, str], totesys_url: str, warehouse_url: str, aws: AwsServer, buckets: Buckets
-) -> System:
-    """A filled ToteSys, an empty warehouse, and this process's environment set to both."""
-    endpoints = Endpoints(totesys_url, warehouse_url, aws.endpoint_url, buckets)
-    return System(endpoints, Path(services.AIRFLOW_HOME.name), DECLARED)
 
 
 class Recorded:

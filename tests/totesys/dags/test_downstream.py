@@ -4,11 +4,13 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 from airflow.dag_processing.dagbag import BundleDagBag
 from airflow.sdk import Asset
 
+from include.totesys import DECLARED
 from tests.dags.conftest import REPOSITORY
 from tests.system import System
 
@@ -26,7 +28,8 @@ def example(tmp_path: Path) -> Any:
 
 def test_it_is_scheduled_by_the_asset_that_the_load_updates(example: Any) -> None:
     folder = REPOSITORY / "dags"
-    dags = BundleDagBag(folder, bundle_path=folder, bundle_name="dags-folder").dags
+    with mock.patch("include.declared.DECLARED", DECLARED):
+        dags = BundleDagBag(folder, bundle_path=folder, bundle_name="dags-folder").dags
     updated = dags["totesys_warehouse"].get_task("load.fact_sales_order").outlets
     assert list(example.timetable.asset_condition.objects) == updated
 

@@ -43,9 +43,9 @@ def test_the_example_adds_a_dimension_and_a_source_table() -> None:
 
 
 def test_the_examples_tables_are_filled_by_the_next_run(
-    extended: Path, pipeline_environment: dict[str, str], totesys_url: str, warehouse_url: str
+    extended: Path, pipeline_environment: dict[str, str], filled_url: str, warehouse_url: str
 ) -> None:
-    with psycopg.connect(totesys_url) as source:
+    with psycopg.connect(filled_url) as source:
         source.execute(
             "CREATE TABLE courier (courier_id serial PRIMARY KEY, courier_name text NOT NULL, tracking_url text,"
             " created_at timestamp(3) NOT NULL DEFAULT now(), last_updated timestamp(3) NOT NULL DEFAULT now())"
@@ -56,7 +56,7 @@ def test_the_examples_tables_are_filled_by_the_next_run(
         cwd=extended, env={**os.environ, **pipeline_environment}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    with psycopg.connect(warehouse_url) as warehouse, psycopg.connect(totesys_url) as source:
+    with psycopg.connect(warehouse_url) as warehouse, psycopg.connect(filled_url) as source:
         loaded = warehouse.execute("SELECT department_id, manager FROM dim_department ORDER BY 1").fetchall()
         assert loaded == source.execute("SELECT department_id, manager FROM department ORDER BY 1").fetchall()
         assert len(loaded) == 8
