@@ -85,18 +85,17 @@ $(BROWSER)/.built: requirements/browser.txt
 
 .PHONY: test
 test: make-build ## Run the tests on real servers: TEST_OPTIONS='-k name' selects
-	$(IN_VENV) pytest -n 2 --ignore tests/terraform --ignore tests/servers $(TEST_OPTIONS)
+	$(IN_VENV) pytest -n 2 --ignore tests/terraform --ignore tests/totesys/servers $(TEST_OPTIONS)
 
 .PHONY: test-proofs
 test-proofs: make-build ## Try every planted defect, every kill, long histories, many databases; `make test` tries some, chosen by PROOF_SEED
-	MUTANTS=1000 HYPOTHESIS_PROFILE=thorough $(IN_VENV) pytest -n 2 tests/acceptance/test_mutants.py \
-	    tests/acceptance/test_crashes.py tests/acceptance/test_histories.py tests/machinery/test_random_databases.py \
-	    $(TEST_OPTIONS)
+	MUTANTS=1000 HYPOTHESIS_PROFILE=thorough $(IN_VENV) pytest -n 2 tests/machinery/test_random_databases.py \
+	    $(wildcard $(addprefix tests/totesys/acceptance/,test_mutants.py test_crashes.py test_histories.py)) $(TEST_OPTIONS)
 
 # pgbouncer and PostgreSQL 15 as Debian has them: `apt-get install postgresql-15 pgbouncer`. What is missing is a failure.
 .PHONY: test-servers
 test-servers: make-build ## Try it through a pooler, on PostgreSQL 15, on standbys, over fail-over and restored volumes
-	$(IN_VENV) pytest tests/servers $(TEST_OPTIONS)
+	$(IN_VENV) pytest tests/totesys/servers $(TEST_OPTIONS)
 
 .PHONY: bench
 bench: make-build ## Measure the pipeline: PEERS=1 compares with other tools, BENCH_OPTIONS=--short is quick

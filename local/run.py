@@ -2,7 +2,7 @@
 
 It starts two PostgreSQL servers and an S3 API, fills a ToteSys database as the live one was measured, lets Airflow
 run the DAG, and asks the warehouse a business question. With `--source` it reads another database instead, and changes
-nothing there: a star is declared from its catalogue, and filled.
+nothing there: a star is declared from its catalogue, and filled. Where ToteSys was deleted, it takes `--source`.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -19,7 +20,6 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from local import totesys
 from local.airflow import DAG_FILE, airflow_settings, load_dag, migrate, run_dag
 from local.aws import AwsServer
 from local.environment import Buckets, Endpoints, LocalEnvironment
@@ -42,6 +42,9 @@ ANSWER = """
      ORDER BY revenue DESC
      LIMIT 5"""
 
+TOTESYS = "include.totesys"
+"""The declarations of what is simulated; whoever has others may have deleted them."""
+
 PACKAGE = "declared_source"
 """The package of what is declared for one run."""
 
@@ -63,13 +66,17 @@ def main() -> int:
         "--source", default="", help="postgresql://… of a database to read in place of the simulated one"
     )
     options = parser.parse_args()
+    if not options.source and not all(map(find_spec, (TOTESYS, "local.totesys"))):
+        parser.error("ToteSys is not here: name a database of yours to read, make run SOURCE=postgresql://…")
     with TemporaryDirectory(prefix="totesys-run-") as home:
         return run_on(options.source, Path(home)) if options.source else _run(options, Path(home))
 
 
 def _run(options: argparse.Namespace, home: Path) -> int:
+    from local import totesys  # it may have been deleted
+
     with LocalEnvironment(airflow_home=home) as environment:
-        os.environ.update(environment.variables() | airflow_settings(DAG_FILE.parent))
+        os.environ.update(environment.variables() | airflow_settings(DAG_FILE.parent) | {"DECLARATIONS": TOTESYS})
         console.print("Started two PostgreSQL servers and an S3 API.")
         with timed("Filled ToteSys"), psycopg.connect(environment.source_url) as source:
             totesys.create_schema(source)

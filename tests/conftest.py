@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 # Before anything imports Airflow: nothing of the developer's own settings may reach a test, or a test them.
-for name in [name for name in os.environ if name.startswith(("AIRFLOW_", "AWS_", "PG"))]:
+for name in [name for name in os.environ if name.startswith(("AIRFLOW_", "AWS_", "DECLARATIONS", "PG"))]:
     del os.environ[name]
 AIRFLOW_HOME = tempfile.TemporaryDirectory(prefix="totesys-airflow-")
 os.environ["AIRFLOW_HOME"] = AIRFLOW_HOME.name
@@ -18,15 +18,15 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 import psycopg  # noqa: E402
 import pytest  # noqa: E402
 
+from include.tables.declarations import Declarations  # noqa: E402
 from local.aws import AwsServer  # noqa: E402
 from local.environment import Buckets, Endpoints, s3_client  # noqa: E402
 from local.postgres import PostgresServer  # noqa: E402
-from local.totesys import create_schema, fill  # noqa: E402
+from tests import shop  # noqa: E402
+from tests.system import Servers, System  # noqa: E402
 
 collect_ignore = ["compose"]  # `make test-compose` runs these, in an environment of their own
 POSTGRES_VERSION = 18
-TEMPLATE_ORDERS = 200
-TEMPLATE_SEED = 1
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -89,30 +89,36 @@ def warehouse_url(fresh_database: Callable[..., str]) -> str:
 
 
 @pytest.fixture(scope="session")
-def totesys_templates(
-    postgres_servers: Callable[[int], PostgresServer],
-) -> Callable[[int], str]:
-    """A function from a PostgreSQL version to the name of a filled ToteSys database on its server."""
+def filled_templates(postgres_servers: Callable[[int], PostgresServer]) -> Callable[[int], str]:
+    """A function from a PostgreSQL version to the name of a filled source on its server: the shop's.
+
+    `tests/totesys` puts ToteSys in its place, and in that of `declared`.
+    """
     templates: set[int] = set()
 
     def template(version: int) -> str:
         if version not in templates:
-            url = postgres_servers(version).create_database("totesys_template")
+            url = postgres_servers(version).create_database("shop_template")
             with psycopg.connect(url) as connection:
-                create_schema(connection)
-                fill(connection, sales_orders=TEMPLATE_ORDERS, seed=TEMPLATE_SEED)
+                connection.execute(shop.SQL.encode())
             templates.add(version)
-        return "totesys_template"
+        return "shop_template"
 
     return template
 
 
+@pytest.fixture(scope="session")
+def declared() -> Declarations:
+    """What is declared of the filled source."""
+    return shop.DECLARED
+
+
 @pytest.fixture
-def totesys_url(
-    fresh_database: Callable[..., str], totesys_templates: Callable[[int], str], postgres_version: int
+def filled_url(
+    fresh_database: Callable[..., str], filled_templates: Callable[[int], str], postgres_version: int
 ) -> str:
-    """The URL of a fresh ToteSys database with a small fill, the same every time."""
-    return fresh_database("totesys", totesys_templates(postgres_version))
+    """The URL of a fresh source with a small fill, the same every time."""
+    return fresh_database("filled", filled_templates(postgres_version))
 
 
 @pytest.fixture(scope="session")
@@ -120,6 +126,13 @@ def aws() -> Iterator[AwsServer]:
     """This session's AWS endpoint."""
     with AwsServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def servers(postgres_servers: Callable[[int], PostgresServer], aws: AwsServer) -> Callable[[int], Servers]:
+    """A function from a PostgreSQL version to this session's servers."""
+    home = Path(AIRFLOW_HOME.name)
+    return lambda version: Servers(postgres_servers(version), aws.endpoint_url, home)
 
 
 @pytest.fixture
@@ -136,15 +149,24 @@ def buckets(aws: AwsServer) -> Buckets:
 
 
 @pytest.fixture
-def pipeline_environment(
-    monkeypatch: pytest.MonkeyPatch, totesys_url: str, warehouse_url: str, aws: AwsServer, buckets: Buckets
-) -> dict[str, str]:
+def endpoints(filled_url: str, warehouse_url: str, aws: AwsServer, buckets: Buckets) -> Endpoints:
+    """Where this test's services are: the filled source, an empty warehouse, and buckets."""
+    return Endpoints(filled_url, warehouse_url, aws.endpoint_url, buckets)
+
+
+@pytest.fixture
+def pipeline_environment(monkeypatch: pytest.MonkeyPatch, endpoints: Endpoints) -> dict[str, str]:
     """This process's environment, with every variable the pipeline reads pointing at this test's services.
 
-    The source is the filled ToteSys database. Returns the variables, for a subprocess.
+    Returns the variables, for a subprocess.
     """
-    endpoints = Endpoints(totesys_url, warehouse_url, aws.endpoint_url, buckets)
     variables = endpoints.variables(Path(AIRFLOW_HOME.name))
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     return variables
+
+
+@pytest.fixture
+def system(pipeline_environment: dict[str, str], endpoints: Endpoints, declared: Declarations) -> System:
+    """The pipeline on the filled source and an empty warehouse, to which this process's environment is set."""
+    return System(endpoints, Path(AIRFLOW_HOME.name), declared)

@@ -1,7 +1,7 @@
 """Declarations as Python: the files of a package that `collect` reads, none of which an editor's work is lost in."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,6 +16,9 @@ MARK = "# Written by `python -m include declare`, digest "
 """What a file begins with whose rest has the digest behind it: an edited one has another."""
 
 DIGITS = 16
+
+WIDTH = 120
+"""No line of the project is longer. What is written is formatted as its formatter would, so that `make lint` holds."""
 
 Files = dict[str, str]
 """Path in the package → content."""
@@ -94,25 +97,27 @@ def _source_lines(table: SourceTable) -> Iterator[str]:
         yield f"follow={_text(table.follow)}"
     if table.stamp:
         yield f"stamp={_text(table.stamp)}"
-    yield "columns=(\n" + "".join(f"        {_source_column(column)},\n" for column in table.columns) + "    )"
+    yield f"columns={_listed(_source_column(column) for column in table.columns)}"
 
 
 def _source_column(column: SourceColumn) -> str:
     more = [_text(column.name), _text(column.type)]
     more += ["nullable=True"] if column.nullable else []
     more += [f"references={_text(column.references)}"] if column.references else []
-    return f"SourceColumn({', '.join(more)})"
+    return _call("SourceColumn", more)
 
 
 def _star_file(table: Dimension | Fact, package: str) -> str:
     kind = type(table).__name__
     used = ["Column", kind, *(["Join"] if table.joins else [])]
     sources = ", ".join(sorted({variable(own.name) for own in table.source_tables}))
-    imports = [
-        f"from include.tables.star import {', '.join(sorted(used))}",
-        f"from {package}.sources import {sources}",
-        *(f"from {package}.star.{other.name} import {other.name}" for other in referenced_by(table)),
-    ]
+    imports = sorted(
+        [
+            f"from include.tables.star import {', '.join(sorted(used))}",
+            f"from {package}.sources import {sources}",
+            *(f"from {package}.star.{other.name} import {other.name}" for other in referenced_by(table)),
+        ]
+    )
     lines = "".join(f"    {line},\n" for line in _star_lines(table))
     about = _told(table.description or f"What {table.source.place} holds.")
     return f"{about}\n\n{chr(10).join(imports)}\n\n{table.name} = {kind}(\n{lines})\n"
@@ -132,13 +137,13 @@ def _star_lines(table: Dimension | Fact) -> Iterator[str]:
     yield f"key={_key(table.key)}"
     yield f"source={variable(table.source.name)}"
     if table.joins:
-        joins = [f"Join({variable(join.table.name)}, on={_text(join.on)})," for join in table.joins]
-        yield f"joins=({' '.join(joins)})"
+        joins = [f"Join({variable(join.table.name)}, on={_text(join.on)})" for join in table.joins]
+        yield f"joins={_listed(joins)}" if len(joins) > 1 else f"joins=({joins[0]},)"
     if isinstance(table, Dimension) and table.history:
         yield "history=True"
     if table.description:
         yield f"description={_text(table.description)}"
-    yield "columns=(\n" + "".join(f"        {_column(column)},\n" for column in table.columns) + "    )"
+    yield f"columns={_listed(map(_column, table.columns))}"
 
 
 def _column(column: Column) -> str:
@@ -147,7 +152,20 @@ def _column(column: Column) -> str:
     more += ["nullable=True"] if column.nullable else []
     more += [f"references={column.references.name}"] if column.references else []
     more += [f"description={_text(column.description)}"] if column.description else []
-    return f"Column({', '.join(more)})"
+    return _call("Column", more)
+
+
+def _listed(parts: Iterable[str]) -> str:
+    return "(\n" + "".join(f"        {part},\n" for part in parts) + "    )"
+
+
+def _call(name: str, arguments: list[str]) -> str:
+    """A call that is listed: on a line, where it fits, or its arguments on one, or each on its own."""
+    told, room = ", ".join(arguments), WIDTH - len("        ")
+    if len(f"{name}({told}),") <= room:
+        return f"{name}({told})"
+    inner = [told] if len(f"    {told}") <= room else [f"{argument}," for argument in arguments]
+    return "\n".join([f"{name}(", *(f"            {line}" for line in inner), "        )"])
 
 
 def _key(key: Key) -> str:
@@ -155,5 +173,6 @@ def _key(key: Key) -> str:
 
 
 def _text(value: str) -> str:
-    """A text as Python has it, in double quotes."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\x7f")
+    """A text as Python has it: in double quotes, unless it holds some and nothing else that is escaped."""
+    told = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\x7f")
+    return f"'{value}'" if told.replace('\\"', '"') == f'"{value}"' and '"' in value and "'" not in value else told

@@ -15,8 +15,11 @@ import pytest
 
 from include.__main__ import main
 from include.common.settings import aws_client
+from tests import shop
 
 REPOSITORY = Path(__file__).parents[2]
+DECLARATIONS = {"DECLARATIONS": shop.__name__}
+"""What a process that is started in the repository reads the declarations by."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,14 @@ Command = Callable[..., Answer]
 
 
 @pytest.fixture
-def command(pipeline_environment: dict[str, str], capfd: pytest.CaptureFixture[str]) -> Iterator[Command]:
+def command(
+    pipeline_environment: dict[str, str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Command]:
     """A function that does `python -m include …` in this process, on a filled source and an empty warehouse.
 
     The log is silent: where another test imported Airflow first, Airflow writes it to standard output.
     """
+    monkeypatch.setattr("include.declared.DECLARED", shop.DECLARED)
     aws_client.cache_clear()
     logging.disable(logging.CRITICAL)
 
@@ -66,7 +72,7 @@ def command(pipeline_environment: dict[str, str], capfd: pytest.CaptureFixture[s
 @pytest.fixture
 def process(pipeline_environment: dict[str, str], tmp_path: Path) -> Command:
     """The same in a process of its own, with an empty AIRFLOW_HOME and so without a metadata database."""
-    environment = {**os.environ, **pipeline_environment, "AIRFLOW_HOME": str(tmp_path / "home")}
+    environment = {**os.environ, **pipeline_environment, "AIRFLOW_HOME": str(tmp_path / "home")} | DECLARATIONS
 
     def do(*arguments: str) -> Answer:
         done = subprocess.run(
@@ -79,11 +85,11 @@ def process(pipeline_environment: dict[str, str], tmp_path: Path) -> Command:
 
 
 @pytest.fixture
-def change(totesys_url: str) -> Callable[[Any], None]:
+def change(filled_url: str) -> Callable[[Any], None]:
     """A function that changes the source."""
 
     def do(statement: Any) -> None:
-        with psycopg.connect(totesys_url) as source:
+        with psycopg.connect(filled_url) as source:
             source.execute(statement)
 
     return do

@@ -6,9 +6,9 @@ import pytest
 from tests.command.conftest import Command
 
 EDITS = """
-    UPDATE fact_sales_order SET unit_price = unit_price + 0.01 WHERE sales_order_id IN (3, 4);
+    UPDATE fact_sale SET unit_price = unit_price + 0.01 WHERE sale_id IN (3, 4);
     DELETE FROM fact_payment WHERE payment_id = 9;
-    UPDATE dim_staff SET location = 'Elsewhere' WHERE staff_id = 1;
+    UPDATE dim_clerk SET town = 'Elsewhere' WHERE clerk_id = 1;
     UPDATE dim_date SET quarter = 5 WHERE date_id = '2024-02-29'"""
 
 
@@ -25,7 +25,7 @@ def test_a_warehouse_that_equals_its_source_passes(command: Command) -> None:
     assert command("run").status == 0
     told = command("audit", "--json").json
     assert told["equal"]
-    assert len(told["tables"]) == 11
+    assert len(told["tables"]) == 7
 
 
 def test_it_lists_what_differs_with_both_values_and_changes_nothing(edited: Command) -> None:
@@ -33,9 +33,9 @@ def test_it_lists_what_differs_with_both_values_and_changes_nothing(edited: Comm
     told = {table["table"]: table for table in answer.json["tables"]}
     assert answer.status == 1
     assert {name for name, table in told.items() if not table["equal"]} == {
-        "fact_sales_order", "fact_payment", "dim_staff", "dim_date",
+        "fact_sale", "fact_payment", "dim_clerk", "dim_date",
     }  # fmt: skip
-    prices = {row["key"]: row["values"]["unit_price"] for row in told["fact_sales_order"]["rows_shown"]}
+    prices = {row["key"]: row["values"]["unit_price"] for row in told["fact_sale"]["rows_shown"]}
     assert prices.keys() == {3, 4}
     assert all(round(float(theirs) - float(ours), 2) == 0.01 for ours, theirs in prices.values())
     assert [row["missing"] for row in told["fact_payment"]["rows_shown"]] == ["warehouse"]
@@ -48,30 +48,30 @@ def test_it_heals_just_those_and_says_what_they_were(edited: Command, warehouse_
     assert told["equal"]
     assert sum(table["differing"] for table in told["found"]) == 5
     with psycopg.connect(warehouse_url) as connection:
-        versions = connection.execute("SELECT count(*) FROM fact_sales_order").fetchone()
-        orders = connection.execute("SELECT count(DISTINCT sales_order_id) FROM fact_sales_order").fetchone()
+        versions = connection.execute("SELECT count(*) FROM fact_sale").fetchone()
+        orders = connection.execute("SELECT count(DISTINCT sale_id) FROM fact_sale").fetchone()
     assert versions is not None
     assert orders is not None
     assert versions[0] == orders[0] + 2
 
 
-def test_changes_that_wait_for_a_run_are_counted_and_no_difference(command: Command, totesys_url: str) -> None:
+def test_changes_that_wait_for_a_run_are_counted_and_no_difference(command: Command, filled_url: str) -> None:
     assert command("run").status == 0
-    with psycopg.connect(totesys_url) as connection:
-        connection.execute("UPDATE design SET file_name = 'new' WHERE design_id = 1")
-        connection.execute("UPDATE department SET department_name = 'New' WHERE department_id = 1")
+    with psycopg.connect(filled_url) as connection:
+        connection.execute("UPDATE product SET label = 'new' WHERE product_id = 1")
+        connection.execute("UPDATE branch SET branch_name = 'New' WHERE branch_id = 1")
         connection.execute("DELETE FROM payment WHERE payment_id = 2")
     told = command("audit", "--json").json
     left_out = {table["table"]: table["left_out"] for table in told["tables"] if table["left_out"]}
-    assert left_out.keys() == {"dim_design", "dim_staff", "fact_payment"}
+    assert left_out.keys() == {"dim_product", "dim_clerk", "fact_payment"}
 
 
 def test_some_tables_only(edited: Command) -> None:
-    told = edited("audit", "--tables", "dim_design,currency", "--json").json
-    assert [table["table"] for table in told["tables"]] == ["dim_currency", "dim_design"]
+    told = edited("audit", "--tables", "dim_product,currency", "--json").json
+    assert [table["table"] for table in told["tables"]] == ["dim_currency", "dim_product"]
 
 
-@pytest.mark.parametrize("tables", ["dim_nothing", "sales_orders"])
+@pytest.mark.parametrize("tables", ["dim_nothing", "sales"])
 def test_an_unknown_table_is_named(command: Command, tables: str) -> None:
     answer = command("audit", "--tables", tables)
     assert answer.status == 1

@@ -13,8 +13,8 @@ import pytest
 
 from include.proof.prove import Prover
 from include.source.known import Findings
-from include.totesys import DECLARED
-from tests.command.conftest import REPOSITORY, Command
+from tests.command.conftest import DECLARATIONS, REPOSITORY, Command
+from tests.shop import DECLARED
 
 Change = Callable[[Any], None]
 
@@ -27,7 +27,7 @@ def test_a_run_prints_each_table_with_its_counts(command: Command) -> None:
         assert any(heading in line for line in lines)
     for name in DECLARED.star:
         assert sum(name in line.split() or f" {name} " in line for line in lines) == 1, name
-    assert "36,890" in answer.out
+    assert "10,958" in answer.out
 
 
 def test_json_is_all_that_is_printed(command: Command) -> None:
@@ -37,7 +37,7 @@ def test_json_is_all_that_is_printed(command: Command) -> None:
     assert answer.json["seconds"] > 0
     assert answer.json["failures"] == {}
     assert {row["table"] for row in answer.json["tables"]} == DECLARED.star.keys()
-    row = answer.table("fact_sales_order")
+    row = answer.table("fact_sale")
     assert {name: row[name] for name in ("outcome", "new", "changed", "deleted", "rejected")} == {
         "outcome": "loaded", "new": 200, "changed": 0, "deleted": 0, "rejected": 0,
     }  # fmt: skip
@@ -45,24 +45,24 @@ def test_json_is_all_that_is_printed(command: Command) -> None:
 
 def test_the_counts_say_what_changed(command: Command, change: Change) -> None:
     command("run")
-    change("UPDATE sales_order SET units_sold = 7 WHERE sales_order_id <= 3")
+    change("UPDATE sale SET units_sold = 7 WHERE sale_id <= 3")
     change("DELETE FROM payment WHERE payment_id <= 2")
-    change("INSERT INTO department (department_name, last_updated) VALUES ('New', now())")
+    change("INSERT INTO branch (branch_name, last_updated) VALUES ('New', now())")
     answer = command("run", "--json")
-    assert answer.table("fact_sales_order")["changed"] == 3
+    assert answer.table("fact_sale")["changed"] == 3
     assert answer.table("fact_payment")["deleted"] == 2
-    assert answer.table("dim_design")["outcome"] == "unchanged"
-    assert answer.table("dim_design")["changed"] == 0
+    assert answer.table("dim_product")["outcome"] == "unchanged"
+    assert answer.table("dim_product")["changed"] == 0
 
 
 def test_named_tables_come_with_what_they_refer_to(command: Command) -> None:
-    answer = command("run", "--json", "--tables", "fact_purchase_order")
+    answer = command("run", "--json", "--tables", "fact_payment")
     named = {row["table"] for row in answer.json["tables"]}
-    assert {"fact_purchase_order", "dim_staff", "dim_counterparty", "dim_currency", "dim_location", "dim_date"} <= named
-    assert "dim_payment_type" not in command("run", "--json", "--tables", "design,dim_currency").out
+    assert {"fact_payment", "dim_method", "dim_currency", "dim_date"} <= named
+    assert "dim_method" not in command("run", "--json", "--tables", "product,dim_currency").out
 
 
-@pytest.mark.parametrize("names", ["sales_orders", "design,sales_orders", "fact"])
+@pytest.mark.parametrize("names", ["sales", "product,sales", "fact"])
 def test_an_unknown_table_is_one_error_and_nothing_is_done(command: Command, names: str) -> None:
     answer = command("run", "--tables", names)
     assert (answer.status, answer.out) == (1, "")
@@ -79,58 +79,58 @@ def test_no_table_is_not_every_table(command: Command, names: str) -> None:
 
 @pytest.mark.parametrize("options", [[], ["--full-refresh"]], ids=["by proof", "by a full refresh"])
 def test_what_was_changed_by_hand_is_mended(command: Command, warehouse_url: str, options: list[str]) -> None:
-    command("run", "--tables", "design")
+    command("run", "--tables", "product")
     with psycopg.connect(warehouse_url) as warehouse:
-        warehouse.execute("UPDATE dim_design SET design_name = 'by hand' WHERE design_id <= 5")
-    assert command("run", "--json", "--tables", "design", *options).table("dim_design")["changed"] == 5
+        warehouse.execute("UPDATE dim_product SET product_name = 'by hand' WHERE product_id <= 5")
+    assert command("run", "--json", "--tables", "product", *options).table("dim_product")["changed"] == 5
 
 
 def test_a_table_that_lost_most_of_its_rows_is_held_back_and_can_be_accepted(command: Command, change: Change) -> None:
-    change("INSERT INTO design SELECT n, 'n', '/', 'f', now(), now() FROM generate_series(1001, 2000) AS n")
-    command("run", "--tables", "design")
-    change("DELETE FROM design WHERE design_id > 1000")
-    answer = command("run", "--json", "--tables", "design")
-    assert (answer.status, answer.table("dim_design")["outcome"]) == (1, "held")
-    assert "design: 1,000 of 1,424 known rows are gone" in answer.err
-    assert "--accept-deletions design" in answer.err
-    assert command("run", "--accept-deletions", "designs").status == 1
-    answer = command("run", "--json", "--tables", "dim_design", "--accept-deletions", "dim_design")
-    assert (answer.status, answer.table("dim_design")["deleted"]) == (0, 1000)
+    change("INSERT INTO product SELECT n, 'n', '/', 'f', now(), now() FROM generate_series(1001, 2000) AS n")
+    command("run", "--tables", "product")
+    change("DELETE FROM product WHERE product_id > 1000")
+    answer = command("run", "--json", "--tables", "product")
+    assert (answer.status, answer.table("dim_product")["outcome"]) == (1, "held")
+    assert "product: 1,000 of 1,424 known rows are gone" in answer.err
+    assert "--accept-deletions product" in answer.err
+    assert command("run", "--accept-deletions", "products").status == 1
+    answer = command("run", "--json", "--tables", "dim_product", "--accept-deletions", "dim_product")
+    assert (answer.status, answer.table("dim_product")["deleted"]) == (0, 1000)
 
 
 def test_rejected_rows_are_shown_and_do_not_fail_a_run(command: Command, change: Change) -> None:
-    change("UPDATE sales_order SET agreed_payment_date = '2024-02-30' WHERE sales_order_id <= 2")
-    answer = command("run", "--json", "--tables", "sales_order")
+    change("UPDATE sale SET delivery_date = '2024-02-30' WHERE sale_id <= 2")
+    answer = command("run", "--json", "--tables", "sale")
     assert answer.status == 0
-    assert (answer.table("fact_sales_order")["new"], answer.table("fact_sales_order")["rejected"]) == (198, 2)
+    assert (answer.table("fact_sale")["new"], answer.table("fact_sale")["rejected"]) == (198, 2)
 
 
 def test_a_failed_table_fails_the_run_and_the_others_load(command: Command, change: Change) -> None:
-    change("ALTER TABLE design RENAME file_name TO filename")
+    change("ALTER TABLE product RENAME label TO filename")
     answer = command("run", "--json")
     assert answer.status == 1
     assert answer.json["succeeded"] is False
-    assert "file_name is missing" in answer.json["failures"]["ingest design"]
-    assert answer.table("dim_design")["outcome"] == "failed"
+    assert "label is missing" in answer.json["failures"]["ingest product"]
+    assert answer.table("dim_product")["outcome"] == "failed"
     assert answer.table("fact_payment")["outcome"] == "loaded"
-    assert "error: ingest design: design: column file_name is missing" in answer.err
+    assert "error: ingest product: product: column label is missing" in answer.err
 
 
 def test_a_check_that_does_not_hold_fails_the_run(
     command: Command, change: Change, warehouse_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Prover, "__call__", lambda *_: Findings())  # else it is found before anything is loaded
-    command("run", "--tables", "design")
+    command("run", "--tables", "product")
     with psycopg.connect(warehouse_url) as warehouse:
-        warehouse.execute("DELETE FROM dim_design WHERE design_id = 3")
-    change("UPDATE design SET design_name = 'x' WHERE design_id = 1")
-    answer = command("run", "--tables", "design")
+        warehouse.execute("DELETE FROM dim_product WHERE product_id = 3")
+    change("UPDATE product SET product_name = 'x' WHERE product_id = 1")
+    answer = command("run", "--tables", "product")
     assert answer.status == 1
-    assert "dim_design does not equal its source" in answer.err
-    assert command("run", "--tables", "design").status == 0
+    assert "dim_product does not equal its source" in answer.err
+    assert command("run", "--tables", "product").status == 0
 
 
-@pytest.mark.parametrize("arguments", [[], ["runs"], ["run", "--table"], ["status", "--tables", "design"]])
+@pytest.mark.parametrize("arguments", [[], ["runs"], ["run", "--table"], ["status", "--tables", "product"]])
 def test_wrong_arguments_are_told_how_to_use_it(command: Command, arguments: list[str]) -> None:
     answer = command(*arguments)
     assert answer.status == 2
@@ -148,9 +148,9 @@ def test_help_names_the_commands_and_the_settings(command: Command) -> None:
 
 
 def test_a_process_without_a_metadata_database_prints_json_and_nothing_else(process: Command) -> None:
-    answer = process("run", "--json", "--tables", "design")
+    answer = process("run", "--json", "--tables", "product")
     assert answer.status == 0, answer.err
-    assert answer.table("dim_design")["new"] == 424
+    assert answer.table("dim_product")["new"] == 424
     assert answer.err == ""
 
 
@@ -166,8 +166,8 @@ def read_all(terminal: int) -> str:
 
 def test_progress_is_shown_on_a_terminal_alone(pipeline_environment: dict[str, str]) -> None:
     terminal, end = pty.openpty()
-    environment = {**os.environ, **pipeline_environment, "TERM": "xterm"}
-    command = [sys.executable, "-m", "include", "run", "--json", "--tables", "design"]
+    environment = {**os.environ, **pipeline_environment, **DECLARATIONS, "TERM": "xterm"}
+    command = [sys.executable, "-m", "include", "run", "--json", "--tables", "product"]
     with subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=end) as running:
         os.close(end)
         shown = read_all(terminal)

@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 import psycopg
 from psycopg.types.string import TextLoader
 
-from tests.acceptance.oracle import all_differences
+from tests.totesys.acceptance.oracle import all_differences
 
 ROOT = Path(__file__).parents[2]
 DAG = "totesys_warehouse"

@@ -8,8 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import FrameLocator, Page, ViewportSize, expect
 
-from tests.acceptance.oracle import FACTS, SHOWN, expected
 from tests.compose.stack import Stack
+from tests.totesys.acceptance.oracle import FACTS, SHOWN, expected
 
 Scheme = Literal["light", "dark"]
 

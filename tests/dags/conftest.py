@@ -16,8 +16,8 @@ import pytest
 
 from local import airflow as local_airflow
 from local.aws import AwsServer
-from local.environment import CREDENTIALS, Buckets, Endpoints
-from tests.acceptance.system import System
+from local.environment import CREDENTIALS, Buckets
+from tests import shop
 from tests.dags import airflow_process
 
 REPOSITORY = Path(__file__).parents[2]
@@ -31,13 +31,20 @@ def migrated_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.fixture(scope="session")
-def mwaa_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of DAGs as it is uploaded to MWAA: the DAG file, and include/ beside it."""
-    folder = tmp_path_factory.mktemp("mwaa") / "dags"
+def lay_out(folder: Path, *left_out: str) -> Path:
+    """Make a folder of DAGs as it is uploaded to MWAA: the DAG file, and include/ beside it, but for these packages."""
     folder.mkdir()
     shutil.copy(REPOSITORY / "dags" / "totesys_warehouse.py", folder)
-    shutil.copytree(REPOSITORY / "include", folder / "include", ignore=shutil.ignore_patterns("__pycache__"))
+    ignored = shutil.ignore_patterns("__pycache__", *left_out)
+    shutil.copytree(REPOSITORY / "include", folder / "include", ignore=ignored)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mwaa_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of DAGs on MWAA, whose declarations are those of the shop."""
+    folder = lay_out(tmp_path_factory.mktemp("mwaa") / "dags", "own", "totesys")
+    shutil.copytree(Path(shop.__file__).parent, folder / "include" / "own")
     return folder
 
 
@@ -110,14 +117,6 @@ def airflow_runs(
     process.stop()
 
 
-@pytest.fixture
-def system(
-    pipeline_environment: dict[str, str], totesys_url: str, warehouse_url: str, aws: AwsServer, buckets: Buckets
-) -> System:
-    """A filled ToteSys and an empty warehouse."""
-    return System(Endpoints(totesys_url, warehouse_url, aws.endpoint_url, buckets), Path())
-
-
 RunDag = Callable[..., DagRun]
 
 
@@ -159,6 +158,8 @@ def topic(client: Callable[[str], Any], buckets: Buckets) -> tuple[str, Callable
 
     def published() -> list[dict[str, str]]:
         messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        for message in messages:  # else it is received again after half a minute
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
         return [json.loads(message["Body"]) for message in messages]
 
     return arn, published

@@ -17,10 +17,10 @@ from include.state.history import runs_since
 from include.state.record import RunReport, TableReport
 from include.state.status import STATUS_KEY, Status
 from include.tables.steps import RECORD
-from include.totesys import DECLARED
 from local.environment import Buckets
-from tests.acceptance.system import System
 from tests.dags.conftest import numbers
+from tests.shop import DECLARED
+from tests.system import System
 
 Topic = tuple[str, Callable[[], list[dict[str, str]]]]
 CONTEXT: dict[str, Any] = {
@@ -52,9 +52,9 @@ def test_nothing_is_published_where_no_topic_is_set(topic: Topic) -> None:
 
 
 STATES = {
-    "ingest.design": "failed",
-    "load.fact_sales_order": "upstream_failed",
-    "load.dim_staff": "success",
+    "ingest.product": "failed",
+    "load.fact_sale": "upstream_failed",
+    "load.dim_clerk": "success",
     "record": "failed",
 }
 
@@ -71,9 +71,9 @@ def test_the_message_names_the_failed_tasks_with_links_and_what_hangs_on_them(
     asked.assert_called_with(dag_id="totesys_warehouse", run_ids=[CONTEXT["run_id"]])
     message = published()[0]["Message"]
     run = "https://airflow.example/dags/totesys_warehouse/runs/scheduled__2024-08-22"
-    assert f"* ingest.design failed {run}/tasks/ingest.design\n* record failed {run}/tasks/record\n" in message
-    assert "hang on those: load.fact_sales_order\n" in message
-    assert "dim_staff" not in message
+    assert f"* ingest.product failed {run}/tasks/ingest.product\n* record failed {run}/tasks/record\n" in message
+    assert "hang on those: load.fact_sale\n" in message
+    assert "dim_clerk" not in message
     assert message.endswith(run)
 
 
@@ -82,12 +82,12 @@ def test_a_run_that_timed_out_says_which_tasks_were_at_work(
 ) -> None:
     arn, published = topic
     monkeypatch.setenv("AIRFLOW_VAR_ALERTS_TOPIC_ARN", arn)
-    left = ["ingest.design (running)", "ingest.payment (to be tried again)"]
+    left = ["ingest.product (running)", "ingest.payment (to be tried again)"]
     monkeypatch.setattr(XCom, "get_one", mock.Mock(return_value=left))
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", mock.Mock(return_value={CONTEXT["run_id"]: {}}))
     tell_failure(DECLARED, CONTEXT | {"reason": "timed_out"})
     message = published()[0]["Message"]
-    assert "* ingest.design (running) when the run ended\n* ingest.payment (to be tried again) when" in message
+    assert "* ingest.product (running) when the run ended\n* ingest.payment (to be tried again) when" in message
     ((_, (problem,)),) = shown_runs(client, buckets).items()
     assert problem == f"it ended before it was recorded: timed_out; at work: {', '.join(left)}"
 
@@ -97,13 +97,13 @@ def test_a_run_that_was_ended_otherwise_says_what_airflow_says_of_its_tasks(
 ) -> None:
     arn, published = topic
     monkeypatch.setenv("AIRFLOW_VAR_ALERTS_TOPIC_ARN", arn)
-    states = STATES | {"ingest.staff": "running", "ingest.payment": "up_for_retry", "load.dim_date": None}
+    states = STATES | {"ingest.clerk": "running", "ingest.payment": "up_for_retry", "load.dim_date": None}
     monkeypatch.setattr(XCom, "get_one", mock.Mock(return_value=None))
     asked = mock.Mock(return_value={CONTEXT["run_id"]: states})
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", asked)
     tell_failure(DECLARED, CONTEXT)
     message = published()[0]["Message"]
-    assert "* ingest.payment (up_for_retry) when the run ended\n* ingest.staff (running) when the run ended" in message
+    assert "* ingest.clerk (running) when the run ended\n* ingest.payment (up_for_retry) when the run ended" in message
 
 
 def test_a_failed_run_is_counted_even_if_it_never_came_to_record(
@@ -139,11 +139,11 @@ def shown_runs(client: Callable[[str], Any], buckets: Buckets) -> dict[str, list
 
 def test_a_run_that_never_came_to_its_record_is_in_the_history(client: Callable[[str], Any], buckets: Buckets) -> None:
     began = datetime.now(UTC) - timedelta(hours=2)
-    run = SimpleNamespace(start_date=began, conf={"tables": ["design"], "full_refresh": True})
+    run = SimpleNamespace(start_date=began, conf={"tables": ["product"], "full_refresh": True})
     tell_failure(DECLARED, CONTEXT | {"dag_run": run, "reason": "timed_out"})
     (kept,) = runs_since(began)
     assert kept.summary.problems == ["it ended before it was recorded: timed_out"]
-    assert (kept.summary.run.started_at, kept.summary.run.tables) == (began, ["design"])
+    assert (kept.summary.run.started_at, kept.summary.run.tables) == (began, ["product"])
     assert 7200 <= kept.summary.seconds < 7800
     assert shown_runs(client, buckets) == {CONTEXT["run_id"]: kept.summary.problems}
 
@@ -151,8 +151,8 @@ def test_a_run_that_never_came_to_its_record_is_in_the_history(client: Callable[
 def test_a_failed_run_that_told_of_itself_is_in_the_history_once(
     client: Callable[[str], Any], buckets: Buckets, system: System
 ) -> None:
-    system.write("ALTER TABLE design RENAME file_name TO filename")
-    system.run("design")
+    system.write("ALTER TABLE product RENAME label TO filename")
+    system.run("product")
     ((run_id, problems),) = shown_runs(client, buckets).items()
     tell_failure(DECLARED, CONTEXT | {"run_id": run_id})
     assert shown_runs(client, buckets) == {run_id: problems}
@@ -177,17 +177,17 @@ def test_a_run_sends_its_totals_and_a_quiet_one_too(
 ) -> None:
     monkeypatch.setenv("AIRFLOW_VAR_METRICS_NAMESPACE", f"{buckets.state}-loads")
     system.write(REJECT)
-    report = system.run_cleanly("currency", "design").results[RECORD]
+    report = system.run_cleanly("currency", "product").results[RECORD]
     found = numbers(client, f"{buckets.state}-loads")
     assert found["RunSucceeded", ""] == found["RowsRejected", ""] == [1]
     longest = max(table.lag_seconds for table in report.tables if table.lag_seconds is not None)
     assert found["LagSeconds", ""] == [pytest.approx(longest)]
-    longest_sent = max(found["LagSeconds", name][0] for name in ("dim_currency", "dim_design"))
+    longest_sent = max(found["LagSeconds", name][0] for name in ("dim_currency", "dim_product"))
     assert found["LagSeconds", ""] == [pytest.approx(longest_sent)]
     assert 0 < found["RunSeconds", ""][0] < 300
 
     monkeypatch.setenv("AIRFLOW_VAR_METRICS_NAMESPACE", f"{buckets.state}-quiet")
-    system.run_cleanly("design")
+    system.run_cleanly("product")
     quiet = numbers(client, f"{buckets.state}-quiet")
     assert quiet.pop(("RunSeconds", ""))[0] > 0
     none = {(name, ""): [0] for name in ("RowsRejected", "ValuesHealed", "LagSeconds")}
@@ -198,8 +198,8 @@ def test_a_run_that_fails_sends_no_lag_as_it_does_not_know_it(
     client: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, system: System, buckets: Buckets
 ) -> None:
     monkeypatch.setenv("AIRFLOW_VAR_METRICS_NAMESPACE", buckets.state)
-    system.write("ALTER TABLE design RENAME file_name TO filename")
-    system.run("design")
+    system.write("ALTER TABLE product RENAME label TO filename")
+    system.run("product")
     found = numbers(client, buckets.state)
     assert found["RunSucceeded", ""] == [0]
     assert ("LagSeconds", "") not in found
@@ -211,8 +211,12 @@ def test_a_run_that_fails_sends_no_lag_as_it_does_not_know_it(
         ([], 0, "nothing changed"),
         ([], 1, "1,200 new, 3 changed, 1 deleted, 0 rejected in 1 table; lag 35 s"),
         ([], 2, "2,400 new, 6 changed, 2 deleted, 0 rejected in 2 tables; lag 35 s"),
-        (["not read: design"], 0, "not read: design"),
-        (["not read: design"], 1, "not read: design; 1,200 new, 3 changed, 1 deleted, 0 rejected in 1 table; lag 35 s"),
+        (["not read: product"], 0, "not read: product"),
+        (
+            ["not read: product"],
+            1,
+            "not read: product; 1,200 new, 3 changed, 1 deleted, 0 rejected in 1 table; lag 35 s",
+        ),
     ],
 )
 def test_a_runs_line_says_what_is_wrong_and_then_the_totals(problems: list[str], tables: int, line: str) -> None:

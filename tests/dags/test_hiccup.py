@@ -14,11 +14,12 @@ import pytest
 
 from include.common.settings import aws_client
 from include.reports.failure import tell_failure
-from include.totesys import DECLARED
 from local.aws import AwsServer
 from local.environment import Buckets
+from tests import shop
 from tests.dags.conftest import REPOSITORY, AirflowProcess, numbers
 from tests.secrets import Door, kept_in_secrets, secrets_door
+from tests.shop import DECLARED
 
 Topic = tuple[str, Callable[[], list[dict[str, str]]]]
 
@@ -45,7 +46,7 @@ def door(
 
 def test_a_run_from_the_command_line_waits_for_it(door: Door, tmp_path: Path) -> None:
     door.shut("closes the connection", 12)
-    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path / "home")}
+    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path / "home"), "DECLARATIONS": shop.__name__}
     command = [sys.executable, "-m", "include", "run", "--json", "--tables", "currency"]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -64,9 +65,9 @@ def own_process(door: Door, migrated_home: Path, mwaa_folder: Path, tmp_path: Pa
 
 @pytest.mark.timeout(900)
 def test_tasks_wait_for_it_and_alerts_and_metrics_are_sent(
-    door: Door, own_process: AirflowProcess, totesys_url: str, topic: Topic, client: Any
+    door: Door, own_process: AirflowProcess, filled_url: str, topic: Topic, client: Any
 ) -> None:
-    with psycopg.connect(totesys_url) as source:
+    with psycopg.connect(filled_url) as source:
         source.execute("UPDATE currency SET currency_code = 'XXY' WHERE currency_id = 1")
     door.shut("answers 500", 20)
     run = own_process.run({}, {"tables": ["currency"]})

@@ -12,8 +12,8 @@ import pytest
 from include.reports.openlineage import lineage_of
 from include.tables.coherence import origin_of
 from include.tables.star import Calendar, Fact
-from include.totesys import DECLARED
 from tests.dags.conftest import AirflowProcess
+from tests.shop import DECLARED
 
 Lineage = tuple[AirflowProcess, Path]
 
@@ -67,18 +67,18 @@ def test_a_column_comes_from_what_its_declaration_says(pipeline_environment: dic
 
 
 def test_a_joined_column_depends_on_the_column_that_finds_its_row(pipeline_environment: dict[str, str]) -> None:
-    (written,) = lineage_of(DECLARED.star["dim_staff"]).outputs
+    (written,) = lineage_of(DECLARED.star["dim_clerk"]).outputs
     (found_by,) = written.facets["columnLineage"].dataset
-    assert (found_by.name.rpartition(".")[2], found_by.field) == ("staff", "department_id")
+    assert (found_by.name.rpartition(".")[2], found_by.field) == ("clerk", "branch_id")
     assert (found_by.transformations[0].type, found_by.transformations[0].subtype) == ("INDIRECT", "JOIN")
 
 
 @pytest.mark.parametrize(
     ("table", "column", "subtype"),
     [
-        ("dim_staff", "first_name", "IDENTITY"),
+        ("dim_clerk", "first_name", "IDENTITY"),
         ("dim_currency", "currency_name", "TRANSFORMATION"),
-        ("fact_sales_order", "created_date", "TRANSFORMATION"),
+        ("fact_sale", "created_date", "TRANSFORMATION"),
     ],
 )
 def test_it_tells_what_is_kept_from_what_is_derived(

@@ -17,9 +17,9 @@ from include.reports.outbox import MESSAGE_CHARACTERS, MOST, OUTBOX_KEY, Alert, 
 from include.state.status import STATUS_KEY
 from include.tables import belief
 from include.tables.steps import RECORD
-from include.totesys import DECLARED
 from local.environment import Buckets
-from tests.acceptance.system import System
+from tests.shop import DECLARED
+from tests.system import System
 
 Topic = tuple[str, Callable[[], list[dict[str, str]]]]
 GONE = "arn:aws:sns:eu-west-2:123456789012:gone"
@@ -212,9 +212,9 @@ def test_of_a_table_that_is_held_back_one_alert_goes_out_until_it_is_over(
     system.write("CREATE TABLE kept AS TABLE payment; DELETE FROM payment")
     assert run() == ["payment is held back: most of its rows are gone"]
     assert run() == run() == []
-    system.write("ALTER TABLE design RENAME file_name TO filename")
+    system.write("ALTER TABLE product RENAME label TO filename")
     assert run() == ["totesys_warehouse failed"]  # as it failed for something else, too
-    system.write("ALTER TABLE design RENAME filename TO file_name")
+    system.write("ALTER TABLE product RENAME filename TO label")
     assert run() == []
     system.write("INSERT INTO payment TABLE kept")
     assert run() == []

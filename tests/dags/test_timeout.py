@@ -11,7 +11,7 @@ from local import airflow as local_airflow
 from tests.dags import timed_out
 from tests.dags.conftest import REPOSITORY
 
-LEFT = ["ingest.design (running)", "ingest.purchase_order (queued)", "ingest.sales_order (to be tried again)"]
+LEFT = ["ingest.method (queued)", "ingest.product (running)", "ingest.sale (to be tried again)"]
 
 
 def test_the_scheduler_leaves_which_tasks_it_ended(migrated_home: Path, mwaa_folder: Path, tmp_path: Path) -> None:

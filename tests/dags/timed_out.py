@@ -41,9 +41,9 @@ def set_states(run: Any, session: Any) -> None:
     given = {
         "prepare": ("success", began, ended),
         "ingest.payment": ("skipped", began, ended),
-        "ingest.design": ("running", began, None),
-        "ingest.sales_order": ("up_for_retry", began, ended),
-        "ingest.purchase_order": ("queued", None, None),
+        "ingest.product": ("running", began, None),
+        "ingest.sale": ("up_for_retry", began, ended),
+        "ingest.method": ("queued", None, None),
     }
     for instance in run.get_task_instances(session=session):
         if instance.task_id in given:

@@ -19,7 +19,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     for name in (
         "include/warehouse/load.py",
         "include/pipeline.py",
-        "include/totesys/star/dim_date.py",
+        "include/own/star/dim_date.py",
         "totesys_warehouse.py",
     ):
         file = tmp_path / name

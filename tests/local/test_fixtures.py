@@ -10,20 +10,20 @@ from airflow.sdk import BaseHook, Variable
 from local.environment import Buckets
 
 
-def sales_orders(url: str) -> int:
+def sales(url: str) -> int:
     """Return the number of sales orders in a ToteSys database."""
     with psycopg.connect(url) as connection:
-        row = connection.execute("SELECT count(*) FROM sales_order").fetchone()
+        row = connection.execute("SELECT count(*) FROM sale").fetchone()
     assert row is not None
     return int(row[0])
 
 
 @pytest.mark.postgres_versions(16, 18)
 @pytest.mark.parametrize("turn", ["first", "second"])
-def test_the_filled_source_is_the_same_for_every_test(totesys_url: str, turn: str) -> None:
-    assert sales_orders(totesys_url) == 200, turn
-    with psycopg.connect(totesys_url) as connection:
-        connection.execute("TRUNCATE sales_order CASCADE")
+def test_the_filled_source_is_the_same_for_every_test(filled_url: str, turn: str) -> None:
+    assert sales(filled_url) == 200, turn
+    with psycopg.connect(filled_url) as connection:
+        connection.execute("TRUNCATE sale CASCADE")
 
 
 def test_the_empty_source_and_the_warehouse_are_databases_of_their_own(source_url: str, warehouse_url: str) -> None:
@@ -38,8 +38,8 @@ def test_every_bucket_is_empty(s3: Any, buckets: Buckets) -> None:
 
 
 def test_airflow_is_told_of_this_tests_services(
-    pipeline_environment: dict[str, str], totesys_url: str, buckets: Buckets
+    pipeline_environment: dict[str, str], filled_url: str, buckets: Buckets
 ) -> None:
     assert pipeline_environment.items() <= os.environ.items()
-    assert totesys_url.endswith(f"/{BaseHook.get_connection('totesys').schema}")
+    assert filled_url.endswith(f"/{BaseHook.get_connection('totesys').schema}")
     assert Variable.get("state_bucket") == buckets.state

@@ -15,8 +15,8 @@ from include.tables.star import Calendar, Column, Dimension, Fact, StarTable
 from local.aws import AwsServer
 from local.environment import Buckets, Endpoints
 from tests import conftest as services
-from tests.acceptance.system import System, open_exactly
 from tests.clients import own_clients  # noqa: F401 - a fixture of all tests here
+from tests.system import System, open_exactly
 
 DAYS = Calendar("days", "date_id", (Column("date_id", "date"),), date(2024, 1, 1), date(2024, 12, 31))
 """A calendar for those sets that refer to one."""

@@ -14,8 +14,8 @@ from include.declare.naming import distinct, fold
 from include.pipeline import audit_tables
 from include.tables.declarations import Declarations
 from include.tables.star import Calendar, Fact
-from tests.acceptance.system import System
 from tests.machinery.conftest import MakeSystem, declare
+from tests.system import System
 
 SAMPLES = {file.stem: file.read_text() for file in sorted((Path(__file__).parent / "samples").glob("*.sql"))}
 

@@ -15,8 +15,8 @@ from include.state.latest import read_state
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Column, Dimension, Fact
 from include.tables.steps import Step
-from tests.acceptance.system import System
 from tests.machinery.conftest import MakeSystem, assert_equal, declare, mirror
+from tests.system import System
 
 KEY = SourceColumn("id", "integer")
 

@@ -12,8 +12,8 @@ from include.state.latest import read_state
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Column, Dimension, Fact
 from include.warehouse import load
-from tests.acceptance.system import System
 from tests.machinery.conftest import MakeSystem, assert_equal, declare, mirror
+from tests.system import System
 
 ROWS = 3_000
 

@@ -6,8 +6,8 @@ from psycopg import sql
 from include.pipeline import audit_tables
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Column, Dimension, Fact
-from tests.acceptance.system import System, open_exactly
 from tests.machinery.conftest import MakeSystem, assert_equal, declare, mirror
+from tests.system import System, open_exactly
 
 NAMES = {
     "mixed case": "OrderLines",

@@ -21,9 +21,8 @@ from include.pipeline import audit_tables
 from include.tables.coherence import origin_of
 from include.tables.declarations import Declarations
 from include.tables.star import Calendar, Dimension, Fact, is_versioned
-from tests.acceptance.conftest import servers  # noqa: F401 - a fixture of the tests here
-from tests.acceptance.system import Servers, System, cloned_system, open_exactly
 from tests.machinery.random_databases import PREPARED, Row, Table, databases, keys, rows
+from tests.system import Servers, System, cloned_system, open_exactly
 
 EXAMPLES = {"ci": 5, "thorough": 100}[os.environ.get("HYPOTHESIS_PROFILE", "ci")]
 SEED = int(os.environ.get("PROOF_SEED", "0"))
@@ -160,7 +159,7 @@ def assert_follows(system: System) -> None:
 
 
 @pytest.mark.timeout(0)
-def test_a_star_is_made_of_any_database_and_follows_it(servers: Callable[[int], Servers]) -> None:  # noqa: F811
+def test_a_star_is_made_of_any_database_and_follows_it(servers: Callable[[int], Servers]) -> None:
     ours = servers(18)
 
     @seed(SEED)
@@ -169,7 +168,8 @@ def test_a_star_is_made_of_any_database_and_follows_it(servers: Callable[[int], 
     )
     @given(databases(), st.data())
     def play(tables: list[Table], data: st.DataObject) -> None:
-        with cloned_system(ours, "template1", "template1") as system, TemporaryDirectory() as folder:
+        nothing = Declarations.of([], [])
+        with cloned_system(ours, nothing, "template1") as system, TemporaryDirectory() as folder:
             with psycopg.connect(system.endpoints.source_url, options="-c timezone=UTC") as connection:
                 create(connection, tables)
             system.declared = declared_by_command(folder)

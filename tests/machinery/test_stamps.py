@@ -7,8 +7,8 @@ import pytest
 from include.state.latest import read_state
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Dimension, Fact
-from tests.acceptance.system import System
 from tests.machinery.conftest import MakeSystem, assert_equal, declare, mirror
+from tests.system import System
 
 KEY, NAME = SourceColumn("id", "integer"), SourceColumn("name", "text")
 

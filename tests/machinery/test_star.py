@@ -12,8 +12,8 @@ from include.state.latest import read_state
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, Join
 from include.warehouse import load
-from tests.acceptance.system import System
 from tests.machinery.conftest import MakeSystem, declare
+from tests.system import System
 
 KEY = SourceColumn("id", "integer")
 PLACE = SourceTable("place", "id", (KEY, SourceColumn("name", "text")))

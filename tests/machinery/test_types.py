@@ -17,9 +17,9 @@ from include.lake.rows import AS_TEXT
 from include.pipeline import audit_tables
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Column, Dimension, Fact
-from tests.acceptance.system import System, open_exactly, s3_at
 from tests.machinery.conftest import MakeSystem, assert_equal, declare, mirror
 from tests.machinery.values import EDGES
+from tests.system import System, open_exactly, s3_at
 
 KEY = SourceColumn("id", "integer")
 

@@ -16,7 +16,8 @@ from local.api_server import Answer, ApiServer
 from local.aws import AwsServer
 from local.environment import Buckets, Endpoints
 from tests import conftest as services
-from tests.acceptance.system import System
+from tests import shop
+from tests.system import System
 
 USERS = {"admin": "admin", "viewer": "viewer", "nobody": ""}
 
@@ -38,7 +39,7 @@ def running_server(aws: AwsServer, tmp_path_factory: pytest.TempPathFactory) -> 
     home = tmp_path_factory.mktemp("page")
     buckets = Buckets(*(f"page-{name}-{os.getpid()}" for name in ("ingestion", "processed", "state")))
     buckets.create(aws.endpoint_url)
-    variables = Endpoints("", "", aws.endpoint_url, buckets).variables(home)
+    variables = Endpoints("", "", aws.endpoint_url, buckets).variables(home) | {"DECLARATIONS": shop.__name__}
     with ApiServer(home, {name: value for name, value in variables.items() if value}, USERS) as api:
         yield Server(api, buckets)
 
@@ -54,11 +55,11 @@ def server(running_server: Server, s3: Any) -> Server:
 
 @pytest.fixture
 def system(server: Server, pipeline_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
-    """A pipeline on a filled ToteSys that records where the server reads."""
+    """A pipeline on a filled source that records where the server reads."""
     logging.getLogger("include").setLevel(logging.ERROR)
     source, warehouse = pipeline_environment["AIRFLOW_CONN_TOTESYS"], pipeline_environment["AIRFLOW_CONN_WAREHOUSE"]
     endpoints = Endpoints(source, warehouse, pipeline_environment["AWS_ENDPOINT_URL"], server.buckets)
-    system = System(endpoints, Path(services.AIRFLOW_HOME.name))
+    system = System(endpoints, Path(services.AIRFLOW_HOME.name), shop.DECLARED)
     for name, value in system.variables.items():
         monkeypatch.setenv(name, value)
     aws_client.cache_clear()

@@ -12,13 +12,13 @@ import pytest
 
 from include.state.status import STATUS_KEY
 from local.api_server import PLUGINS
-from tests.acceptance.system import System
 from tests.plugins.conftest import Server, put_status
+from tests.system import System
 
 STATIC = PLUGINS / "totesys_status" / "static"
 PATHS = ["/totesys/", "/totesys/status", "/totesys/page.js", "/totesys/rejected?file=x", "/totesys/openapi.json"]
 RUNS = "/api/v2/dags/totesys_warehouse/dagRuns"
-LISTED = "rejected/dim_staff/2024-08-22/dim_staff_20240822T142049.962123Z_1f0c9a3e.csv"
+LISTED = "rejected/dim_clerk/2024-08-22/dim_clerk_20240822T142049.962123Z_1f0c9a3e.csv"
 
 
 def download(server: Server, key: str) -> Any:
@@ -79,20 +79,20 @@ def test_before_the_first_run_nothing_is_recorded(server: Server) -> None:
 
 def test_it_tells_what_runs_recorded(server: Server, system: System, s3: Any) -> None:
     system.run_cleanly()
-    system.write("UPDATE sales_order SET units_sold = 7 WHERE sales_order_id < 4")
+    system.write("UPDATE sale SET units_sold = 7 WHERE sale_id < 4")
     system.write("DELETE FROM payment WHERE payment_id = 2")
     second = system.run_cleanly()
     status = server.ask("/totesys/status").json["status"]
     recorded = s3.get_object(Bucket=server.buckets.state, Key=STATUS_KEY)["Body"].read()
     assert status == json.loads(recorded)
-    sales, payment = status["tables"]["fact_sales_order"], status["tables"]["fact_payment"]
+    sales, payment = status["tables"]["fact_sale"], status["tables"]["fact_payment"]
     assert [[(sales["rows"],)], [(payment["rows"],)]] == [
-        [(int(rows),) for (rows,) in system.warehouse("SELECT count(*) FROM current_sales_order")],
+        [(int(rows),) for (rows,) in system.warehouse("SELECT count(*) FROM current_sale")],
         [(int(rows),) for (rows,) in system.warehouse("SELECT count(*) FROM current_payment")],
     ]
     assert (sales["last_load"]["new"], sales["last_load"]["changed"]) == (0, 3)
     assert payment["last_load"]["deleted"] == 1
-    assert status["tables"]["dim_design"]["outcome"] == "unchanged"
+    assert status["tables"]["dim_product"]["outcome"] == "unchanged"
     assert status["runs"][0]["run"]["run_id"] == second.identity.run_id
     assert [run["changed"] for run in status["runs"]] == [3, 0]
 
@@ -113,9 +113,9 @@ def test_rejected_rows_are_listed_and_their_file_is_given_as_it_is(server: Serve
 @pytest.mark.parametrize(
     "key",
     [
-        "dim_staff/2024-08-22/dim_staff.parquet",
+        "dim_clerk/2024-08-22/dim_clerk.parquet",
         "../latest_update.json",
-        "rejected/../dim_staff/2024-08-22/dim_staff.parquet",
+        "rejected/../dim_clerk/2024-08-22/dim_clerk.parquet",
         LISTED + "/../other.csv",
         LISTED.replace("1f0c9a3e", "00000000"),
         "/" + LISTED,
@@ -125,16 +125,16 @@ def test_rejected_rows_are_listed_and_their_file_is_given_as_it_is(server: Serve
 )
 def test_a_file_that_is_not_listed_is_not_given(server: Server, s3: Any, key: str) -> None:
     put_status(s3, server, listing(LISTED))
-    for present in (LISTED, "dim_staff/2024-08-22/dim_staff.parquet", LISTED.replace("1f0c9a3e", "00000000")):
+    for present in (LISTED, "dim_clerk/2024-08-22/dim_clerk.parquet", LISTED.replace("1f0c9a3e", "00000000")):
         s3.put_object(Bucket=server.buckets.processed, Key=present, Body=b"content")
     assert download(server, LISTED).body == b"content"
     assert download(server, key).status == 404
 
 
 def test_a_listed_file_outside_the_folder_of_rejected_rows_is_not_given(server: Server, s3: Any) -> None:
-    put_status(s3, server, listing("dim_staff/file.csv"))
-    s3.put_object(Bucket=server.buckets.processed, Key="dim_staff/file.csv", Body=b"content")
-    assert download(server, "dim_staff/file.csv").status == 404
+    put_status(s3, server, listing("dim_clerk/file.csv"))
+    s3.put_object(Bucket=server.buckets.processed, Key="dim_clerk/file.csv", Body=b"content")
+    assert download(server, "dim_clerk/file.csv").status == 404
 
 
 def test_a_listed_file_that_is_gone_is_not_found(server: Server, s3: Any) -> None:
@@ -168,20 +168,20 @@ def test_a_missing_bucket_is_a_problem_that_names_its_variable_and_heals(server:
 
 
 def test_a_run_of_one_table_is_started_with_the_cookie_of_the_page(server: Server) -> None:
-    conf = {"tables": ["dim_staff"], "full_refresh": False}
+    conf = {"tables": ["dim_clerk"], "full_refresh": False}
     answer = server.ask(RUNS, user="admin", document={"logical_date": None, "conf": conf})
     assert answer.status == 200
     assert (answer.json["state"], answer.json["conf"]) == ("queued", conf)
 
 
 def test_a_table_that_is_held_back_is_told_with_what_is_to_be_accepted(server: Server, system: System) -> None:
-    system.write("INSERT INTO design SELECT n, 'n', '/', 'f', now(), now() FROM generate_series(1001, 2000) AS n")
-    system.run_cleanly("design")
-    system.write("DELETE FROM design WHERE design_id > 1000")
-    system.run("design")
+    system.write("INSERT INTO product SELECT n, 'n', '/', 'f', now(), now() FROM generate_series(1001, 2000) AS n")
+    system.run_cleanly("product")
+    system.write("DELETE FROM product WHERE product_id > 1000")
+    system.run("product")
     tables = server.ask("/totesys/status").json["status"]["tables"]
-    assert {name: table["held"] for name, table in tables.items() if table["held"]} == {"dim_design": ["design"]}
-    assert "1,000 of 1,424 known rows" in tables["dim_design"]["problem"]
+    assert {name: table["held"] for name, table in tables.items() if table["held"]} == {"dim_product": ["product"]}
+    assert "1,000 of 1,424 known rows" in tables["dim_product"]["problem"]
 
 
 def test_deletions_are_accepted_by_a_run_that_the_page_starts(server: Server) -> None:
@@ -192,4 +192,4 @@ def test_deletions_are_accepted_by_a_run_that_the_page_starts(server: Server) ->
 
 
 def test_who_may_only_look_starts_no_run(server: Server) -> None:
-    assert server.ask(RUNS, document={"logical_date": None, "conf": {"tables": ["dim_staff"]}}).status == 403
+    assert server.ask(RUNS, document={"logical_date": None, "conf": {"tables": ["dim_clerk"]}}).status == 403

@@ -9,8 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.acceptance.oracle import all_differences
-from tests.acceptance.system import open_exactly
+from tests.system import open_exactly
 from tests.terraform.calls import Call
 from tests.terraform.cloud import Cloud
 from tests.terraform.databases import Databases
@@ -18,6 +17,7 @@ from tests.terraform.decisions import decisions, role_statements
 from tests.terraform.environments import PIPELINE, Environment, in_parallel
 from tests.terraform.mwaa_run import AirflowRun
 from tests.terraform.policies import Statement, decides, is_allowed
+from tests.totesys.acceptance.oracle import all_differences
 
 pytestmark = pytest.mark.timeout(900)
 

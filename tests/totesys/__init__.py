@@ -1,1 +1,1 @@
-"""What ToteSys's users rely on: its own declarations, and nothing of the machinery."""
+"""What is about ToteSys: its declarations, which its users rely on, its simulated source, and the pipeline on both."""

@@ -14,8 +14,8 @@ from include.lake.files import read_file
 from include.source.ingest import ingest
 from include.source.known import Known
 from include.state.latest import TableState
-from include.totesys import DECLARED
 from tests.clients import own_clients  # noqa: F401 - a fixture of all tests here
+from tests.shop import DECLARED
 
 PROPERTY = settings(deadline=None, database=None, max_examples=60)
 """For property tests: a slow machine is no failure, and nothing is kept in the tree."""
@@ -38,17 +38,17 @@ Reader = Callable[..., SourceRead]
 
 
 @pytest.fixture
-def source(pipeline_environment: dict[str, str], totesys_url: str) -> Iterator[psycopg.Connection[Any]]:
+def source(pipeline_environment: dict[str, str], filled_url: str) -> Iterator[psycopg.Connection[Any]]:
     """A connection to the filled source, in autocommit."""
-    with psycopg.connect(totesys_url, autocommit=True) as connection:
+    with psycopg.connect(filled_url, autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
 def read_since(source: psycopg.Connection[Any]) -> Reader:
-    """A function that reads what changed in `design` since an earlier reading, all of which is loaded; None: whole."""
+    """A function that reads what changed in `product` since an earlier reading, all of which is loaded; None: whole."""
 
-    def read(earlier: SourceRead | None = None, table: str = "design") -> SourceRead:
+    def read(earlier: SourceRead | None = None, table: str = "product") -> SourceRead:
         state = recorded(earlier) if earlier else None
         return ingest(DECLARED.sources[table], Known(DECLARED, state, loaded(earlier) if earlier else {}))
 

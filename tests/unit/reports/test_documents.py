@@ -13,8 +13,8 @@ from include.reports.documents import changes_query, merge_statements, task_docu
 from include.source.observe import changed_since
 from include.tables.star import Fact, StarTable
 from include.tables.steps import plan
-from include.totesys import DECLARED
 from include.warehouse import merge
+from tests.shop import DECLARED
 
 
 class Listening:
@@ -51,9 +51,9 @@ def within(part: list[str], whole: list[str]) -> bool:
     return any(whole[start : start + len(part)] == part for start in range(len(whole)))
 
 
-def test_the_query_of_an_ingest_reads_the_declared_columns(totesys_url: str) -> None:
+def test_the_query_of_an_ingest_reads_the_declared_columns(filled_url: str) -> None:
     cursor = Cursor(xid="1", cluster="", relation=1, last_updated=None)
-    with psycopg.connect(totesys_url) as source:
+    with psycopg.connect(filled_url) as source:
         for table in DECLARED.sources.values():
             query = changes_query(table).replace(":cursor", "'1'")
             assert words(changed_since(table, cursor).as_string(source)) == words(query.partition("WHERE")[2])

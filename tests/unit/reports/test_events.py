@@ -10,24 +10,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from include.tables.steps import Step, plan
-from include.totesys import DECLARED
-from local.aws import AwsServer
-from local.environment import Buckets, Endpoints
-from tests.acceptance.system import System
+from tests.shop import DECLARED
+from tests.system import System
 
 QUERIES = re.findall(
     r"^```\n(.*?)^```", (Path(__file__).parents[3] / "docs" / "operations.md").read_text(), re.M | re.S
 )
 WORDS = {"fields", "filter", "ispresent", "stats", "count", "avg", "pct", "max", "sum", "as", "by", "sort", "desc"}
 WORDS |= {"limit", "and", "bin"}
-
-
-@pytest.fixture
-def system(
-    pipeline_environment: dict[str, str], totesys_url: str, warehouse_url: str, aws: AwsServer, buckets: Buckets
-) -> System:
-    """A filled ToteSys and an empty warehouse."""
-    return System(Endpoints(totesys_url, warehouse_url, aws.endpoint_url, buckets), Path())
 
 
 def lines_of(system: System, *tables: str) -> list[dict[str, Any]]:
@@ -52,24 +42,24 @@ def test_a_line_is_json_and_says_what_the_step_did(system: System) -> None:
     lines = {Step(line["step"], line.get("table", "")): line for line in lines_of(system)}
     assert json.loads(json.dumps(list(lines.values()))) == list(lines.values())
     assert all(line["outcome"] == "done" and line["seconds"] >= 0 for line in lines.values())
-    assert lines[Step("ingest", "sales_order")]["rows"] == lines[Step("load", "fact_sales_order")]["new"] == 200
+    assert lines[Step("ingest", "sale")]["rows"] == lines[Step("load", "fact_sale")]["new"] == 200
     assert lines[Step("record")]["tables"] == len(DECLARED.star)
     assert lines[Step("record")]["lag_seconds"] > 0
 
 
 def test_a_quiet_run_tells_that_nothing_changed(system: System) -> None:
-    system.run_cleanly("design")
-    outcomes = {(line["step"], line["outcome"]) for line in lines_of(system, "design") if line.get("table")}
+    system.run_cleanly("product")
+    outcomes = {(line["step"], line["outcome"]) for line in lines_of(system, "product") if line.get("table")}
     assert outcomes == {("ingest", "unchanged"), ("transform", "unchanged")}
 
 
 def test_a_step_that_fails_tells_why_in_its_line(system: System) -> None:
-    system.write("ALTER TABLE design RENAME file_name TO filename")
+    system.write("ALTER TABLE product RENAME label TO filename")
     failed = {
         (line["step"], line.get("table")): line["error"] for line in lines_of(system) if line["outcome"] == "failed"
     }
-    assert failed.keys() == {("ingest", "design"), ("record", None)}
-    assert "file_name is missing" in failed["ingest", "design"]
+    assert failed.keys() == {("ingest", "product"), ("record", None)}
+    assert "label is missing" in failed["ingest", "product"]
 
 
 def test_the_docs_have_three_queries() -> None:
@@ -78,7 +68,7 @@ def test_the_docs_have_three_queries() -> None:
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_asks_for_nothing_that_no_line_has(system: System, query: str) -> None:
-    system.write("ALTER TABLE design RENAME file_name TO filename")
+    system.write("ALTER TABLE product RENAME label TO filename")
     lines = lines_of(system)
     step = re.search(r'step = "(\w+)"', query)
     asked = [line for line in lines if not step or line["step"] == step[1]]

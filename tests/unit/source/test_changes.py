@@ -17,23 +17,23 @@ from include.source.ingest import ingest
 from include.source.known import Known
 from include.source.observe import LISTED_XIDS, MAX_CURSOR_AGE, changed_since, count_rows, follows, observe
 from include.source.server import find_server
-from include.totesys import DECLARED
 from local.environment import Buckets
 from local.postgres import PostgresServer
+from tests.shop import DECLARED
 from tests.unit.conftest import Reader, keys_of, loaded, recorded
 
-DESIGN = DECLARED.sources["design"]
-NEW_DESIGN: LiteralString = (
-    "INSERT INTO design (design_id, design_name, file_location, file_name, last_updated)"
+PRODUCT = DECLARED.sources["product"]
+NEW_PRODUCT: LiteralString = (
+    "INSERT INTO product (product_id, product_name, shelf, label, last_updated)"
     " VALUES (%s, 'n', '/', 'f', '2020-01-01')"
 )
 Connection = psycopg.Connection[Any]
 
 
 @pytest.fixture
-def other(totesys_url: str, source: Connection) -> Iterator[Connection]:
+def other(filled_url: str, source: Connection) -> Iterator[Connection]:
     """A second connection to the source, in a transaction of its own."""
-    with psycopg.connect(totesys_url) as connection:
+    with psycopg.connect(filled_url) as connection:
         yield connection
 
 
@@ -52,13 +52,16 @@ def test_an_unchanged_table_writes_no_file(read_since: Reader, s3: Any, buckets:
 
 
 CHANGES: dict[str, tuple[LiteralString, int]] = {
-    "with its stamp": ("UPDATE design SET file_name = 'x', last_updated = now() WHERE design_id = 1", 1),
-    "silently": ("UPDATE design SET file_name = 'x' WHERE design_id = 1", 1),
-    "with an older stamp": ("UPDATE design SET last_updated = '1999-01-01' WHERE design_id = 1", 1),
-    "as an insertion": ("INSERT INTO design VALUES (900, 'n', '/', 'f', now(), now())", 1),
-    "with a negative key": ("INSERT INTO design VALUES (-5, 'n', '/', 'f', now(), now())", 1),
-    "under another key": ("UPDATE design SET design_id = 901 WHERE design_id = (SELECT max(design_id) FROM design)", 1),
-    "many at once": ("UPDATE design SET file_name = 'x' WHERE design_id <= 100", 100),
+    "with its stamp": ("UPDATE product SET label = 'x', last_updated = now() WHERE product_id = 1", 1),
+    "silently": ("UPDATE product SET label = 'x' WHERE product_id = 1", 1),
+    "with an older stamp": ("UPDATE product SET last_updated = '1999-01-01' WHERE product_id = 1", 1),
+    "as an insertion": ("INSERT INTO product VALUES (900, 'n', '/', 'f', now(), now())", 1),
+    "with a negative key": ("INSERT INTO product VALUES (-5, 'n', '/', 'f', now(), now())", 1),
+    "under another key": (
+        "UPDATE product SET product_id = 901 WHERE product_id = (SELECT max(product_id) FROM product)",
+        1,
+    ),
+    "many at once": ("UPDATE product SET label = 'x' WHERE product_id <= 100", 100),
 }
 
 
@@ -75,18 +78,18 @@ def test_a_row_that_changed_is_read_however_it_changed(
 
 def test_a_deletion_is_seen_and_reads_no_row(read_since: Reader, source: Connection) -> None:
     first = read_since()
-    source.execute("INSERT INTO design VALUES (900, 'n', '/', 'f', now(), now())")
+    source.execute("INSERT INTO product VALUES (900, 'n', '/', 'f', now(), now())")
     second = read_since(first)
-    source.execute("DELETE FROM design WHERE design_id = 900")
+    source.execute("DELETE FROM product WHERE product_id = 900")
     third = read_since(second)
     assert (third.changed, third.deletions, third.read_rows, third.rows) == (True, True, 0, 424)
 
 
 def test_a_deletion_and_an_insertion_at_once_are_both_seen(read_since: Reader, source: Connection) -> None:
-    source.execute(NEW_DESIGN, [900])
+    source.execute(NEW_PRODUCT, [900])
     first = read_since()
-    source.execute("DELETE FROM design WHERE design_id = 900")
-    source.execute(NEW_DESIGN, [901])
+    source.execute("DELETE FROM product WHERE product_id = 900")
+    source.execute(NEW_PRODUCT, [901])
     second = read_since(first)
     assert second.deletions
     assert set(keys_of(first) - keys_of(second)) == {900}
@@ -96,8 +99,8 @@ def test_a_deletion_and_an_insertion_at_once_are_both_seen(read_since: Reader, s
 def test_a_transaction_that_commits_after_the_reading_is_read_by_the_next(
     read_since: Reader, source: Connection, other: Connection
 ) -> None:
-    other.execute(NEW_DESIGN, [900])
-    source.execute(NEW_DESIGN, [901])
+    other.execute(NEW_PRODUCT, [900])
+    source.execute(NEW_PRODUCT, [901])
     first = read_since()
     other.commit()
     second = read_since(first)
@@ -107,10 +110,10 @@ def test_a_transaction_that_commits_after_the_reading_is_read_by_the_next(
 def test_a_transaction_open_over_many_readings_is_still_read(
     read_since: Reader, source: Connection, other: Connection
 ) -> None:
-    other.execute(NEW_DESIGN, [900])
+    other.execute(NEW_PRODUCT, [900])
     read = read_since()
     for key in (901, 902, 903):
-        source.execute(NEW_DESIGN, [key])
+        source.execute(NEW_PRODUCT, [key])
         read = read_since(read)
     other.commit()
     assert read_since(read).rows == 424 + 4
@@ -119,12 +122,12 @@ def test_a_transaction_open_over_many_readings_is_still_read(
 def test_a_subtransaction_that_began_before_the_reading_is_read(
     read_since: Reader, source: Connection, other: Connection
 ) -> None:
-    other.execute("UPDATE design SET file_name = 'outer' WHERE design_id = 1")
+    other.execute("UPDATE product SET label = 'outer' WHERE product_id = 1")
     with other.transaction():
-        other.execute("UPDATE design SET file_name = 'inner' WHERE design_id = 2")
+        other.execute("UPDATE product SET label = 'inner' WHERE product_id = 2")
     first = read_since()
     with other.transaction():
-        other.execute("UPDATE design SET file_name = 'later' WHERE design_id = 3")
+        other.execute("UPDATE product SET label = 'later' WHERE product_id = 3")
     other.commit()
     assert read_since(first).read_rows == 3
 
@@ -132,7 +135,7 @@ def test_a_subtransaction_that_began_before_the_reading_is_read(
 def test_a_rolled_back_subtransaction_is_not_read(read_since: Reader, source: Connection, other: Connection) -> None:
     first = read_since()
     with other.transaction(force_rollback=True):
-        other.execute("UPDATE design SET file_name = 'never' WHERE design_id = 2")
+        other.execute("UPDATE product SET label = 'never' WHERE product_id = 2")
     other.commit()
     assert not read_since(first).changed
 
@@ -146,11 +149,11 @@ def test_a_reading_is_one_snapshot_whatever_is_written_meanwhile(
 
     def count_rows(*arguments: Any) -> Any:
         found = real(*arguments)
-        source.execute("DELETE FROM design WHERE design_id = 1 AND false OR design_id = 900")
-        source.execute(NEW_DESIGN, [901])
+        source.execute("DELETE FROM product WHERE product_id = 1 AND false OR product_id = 900")
+        source.execute(NEW_PRODUCT, [901])
         return found
 
-    source.execute(NEW_DESIGN, [900])
+    source.execute(NEW_PRODUCT, [900])
     with monkeypatch.context() as patch:
         patch.setattr(module, "count_rows", count_rows)
         first = read_since()
@@ -173,29 +176,29 @@ def test_a_prepared_transaction_is_read_once_it_commits() -> None:
         last = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone()
         cursor = Cursor(xid=first[0], cluster="", relation=1, last_updated=None)
         for next_xid in (None, last[0] if last else None):
-            condition = changed_since(DESIGN, cursor, next_xid)
+            condition = changed_since(PRODUCT, cursor, next_xid)
             rows = connection.execute(sql.SQL("SELECT k FROM t WHERE {}").format(condition))
             assert (1,) in rows.fetchall()
 
 
 def test_a_row_that_was_rejected_is_read_again_and_is_no_change(read_since: Reader, source: Connection) -> None:
     first = read_since()
-    state = recorded(first).model_copy(update={"rejected": {"dim_design": KeySet.of([7, 9_999])}})
-    second = ingest(DESIGN, Known(DECLARED, state, loaded(first)))
+    state = recorded(first).model_copy(update={"rejected": {"dim_product": KeySet.of([7, 9_999])}})
+    second = ingest(PRODUCT, Known(DECLARED, state, loaded(first)))
     assert (second.changed, second.read_rows, second.deletions, second.changed_at) == (True, 1, False, None)
-    source.execute("UPDATE design SET file_name = 'x' WHERE design_id = 7")
-    third = ingest(DESIGN, Known(DECLARED, state, loaded(first)))
+    source.execute("UPDATE product SET label = 'x' WHERE product_id = 7")
+    third = ingest(PRODUCT, Known(DECLARED, state, loaded(first)))
     assert (third.read_rows, third.changed_at) == (1, first.observed_at)
 
 
 def test_the_oldest_change_counts_however_old_a_rejected_row_is(read_since: Reader, source: Connection) -> None:
     first = read_since()
-    state = recorded(first).model_copy(update={"rejected": {"dim_design": KeySet.of([7])}})
+    state = recorded(first).model_copy(update={"rejected": {"dim_product": KeySet.of([7])}})
     stamp = source.execute(
-        "UPDATE design SET last_updated = now() WHERE design_id < 3 RETURNING last_updated"
+        "UPDATE product SET last_updated = now() WHERE product_id < 3 RETURNING last_updated"
     ).fetchone()
     assert stamp is not None
-    second = ingest(DESIGN, Known(DECLARED, state, loaded(first)))
+    second = ingest(PRODUCT, Known(DECLARED, state, loaded(first)))
     assert (second.read_rows, second.changed_at) == (3, stamp[0].replace(tzinfo=UTC))
 
 
@@ -213,20 +216,20 @@ def test_a_source_that_cannot_tell_what_changed_is_read_whole(
 ) -> None:
     first = read_since()
     state = recorded(first).model_copy(update={"cursor": move(first.cursor)})
-    read = ingest(DESIGN, Known(DECLARED, state, loaded(first)))
+    read = ingest(PRODUCT, Known(DECLARED, state, loaded(first)))
     assert (read.base, read.read_rows) == (None, 424)
 
 
 def test_a_table_that_was_made_anew_is_read_whole(read_since: Reader, source: Connection) -> None:
     first = read_since()
-    source.execute("ALTER TABLE design RENAME TO old; CREATE TABLE design (LIKE old INCLUDING ALL)")
-    source.execute("INSERT INTO design SELECT * FROM old WHERE design_id <= 10")
+    source.execute("ALTER TABLE product RENAME TO old; CREATE TABLE product (LIKE old INCLUDING ALL)")
+    source.execute("INSERT INTO product SELECT * FROM old WHERE product_id <= 10")
     second = read_since(first)
     assert (second.base, second.rows) == (None, 10)
 
 
 def test_the_age_of_a_cursor_is_counted_in_64_bits(source: Connection) -> None:
-    now = observe(source, DESIGN, find_server(source))
+    now = observe(source, PRODUCT, find_server(source))
     old = now.cursor.model_copy(update={"xid": str(2**32 + 5)})
     later = replace(now, cursor=now.cursor.model_copy(update={"xid": str(2**32 + 10)}), next_xid=2**32 + 20)
     assert follows(old, later)
@@ -238,11 +241,11 @@ def test_the_condition_holds_over_the_wraparound_of_row_versions(source: Connect
     assert current is not None
     wrapped = current[0] + 3 * 2**32
     cursor = Cursor(xid=str(wrapped), cluster="", relation=1, last_updated=None)
-    source.execute("UPDATE design SET file_name = 'x' WHERE design_id = 1")
+    source.execute("UPDATE product SET label = 'x' WHERE product_id = 1")
     for next_xid in (None, wrapped + 2, wrapped + 10, wrapped + LISTED_XIDS, wrapped + LISTED_XIDS + 1):
-        condition = changed_since(DESIGN, cursor, next_xid)
-        assert count_rows(source, DESIGN, condition) == (424, 1), next_xid
-    assert count_rows(source, DESIGN, changed_since(DESIGN, cursor, wrapped + 1)) == (424, 0)
+        condition = changed_since(PRODUCT, cursor, next_xid)
+        assert count_rows(source, PRODUCT, condition) == (424, 1), next_xid
+    assert count_rows(source, PRODUCT, changed_since(PRODUCT, cursor, wrapped + 1)) == (424, 0)
 
 
 @pytest.mark.parametrize(
@@ -253,12 +256,12 @@ def test_numbers_that_stand_for_no_transaction_are_not_listed(
     source: Connection, first: int, after: int, listed: str
 ) -> None:
     cursor = Cursor(xid=str(first), cluster="", relation=1, last_updated=None)
-    assert changed_since(DESIGN, cursor, after).as_string(source) == f"xmin = ANY('{{{listed}}}'::xid[])"
+    assert changed_since(PRODUCT, cursor, after).as_string(source) == f"xmin = ANY('{{{listed}}}'::xid[])"
 
 
 def test_changes_are_found_where_transactions_are_too_many_to_be_listed(read_since: Reader, source: Connection) -> None:
     first = read_since()
-    source.execute("UPDATE design SET file_name = 'x' WHERE design_id IN (3, 5)")
+    source.execute("UPDATE product SET label = 'x' WHERE product_id IN (3, 5)")
     by_list = read_since(first)
     with mock.patch.object(observing, "LISTED_XIDS", 0):
         by_age = read_since(first)
@@ -268,14 +271,14 @@ def test_changes_are_found_where_transactions_are_too_many_to_be_listed(read_sin
 def test_a_full_refresh_reads_everything_and_looks_for_no_keys(read_since: Reader) -> None:
     first = read_since()
     lost = recorded(first).model_copy(update={"keys_key": "keys/no/such/file"})
-    assert ingest(DESIGN, Known(DECLARED, lost, loaded(first), full_refresh=True)).read_rows == 424
+    assert ingest(PRODUCT, Known(DECLARED, lost, loaded(first), full_refresh=True)).read_rows == 424
 
 
 def test_rejected_rows_are_read_again_until_they_load(read_since: Reader) -> None:
     first = read_since()
-    rejected = {"dim_design": KeySet.of([3, 5, 99_999])}
+    rejected = {"dim_product": KeySet.of([3, 5, 99_999])}
     state = recorded(first).model_copy(update={"rejected": rejected})
-    read = ingest(DESIGN, Known(DECLARED, state, loaded(first)))
+    read = ingest(PRODUCT, Known(DECLARED, state, loaded(first)))
     assert (read.changed, read.read_rows) == (True, 2)
 
 
@@ -283,7 +286,7 @@ def test_a_source_clock_that_was_set_back_still_gives_a_later_reading(read_since
     first = read_since()
     future = first.observed_at.replace(year=2090)
     state = recorded(first).model_copy(update={"observed_at": future, "read_at": future})
-    read = ingest(DESIGN, Known(DECLARED, state, {"dim_design": {"design": "2090-01-01T00:00:00.000000+00:00"}}))
+    read = ingest(PRODUCT, Known(DECLARED, state, {"dim_product": {"product": "2090-01-01T00:00:00.000000+00:00"}}))
     assert read.observed_at > future
 
 
@@ -292,6 +295,6 @@ def test_every_reading_is_read_only(read_since: Reader, source: Connection) -> N
     from include.source.reading import begin_reading
 
     with connect("totesys") as connection:
-        begin_reading(connection, DESIGN)
+        begin_reading(connection, PRODUCT)
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             connection.execute("CREATE TABLE t ()")

@@ -12,36 +12,36 @@ import pytest
 from include.common.errors import ServiceError
 from include.source import ingest as module
 from include.source.ingest import ATTEMPTS
-from include.totesys import DECLARED
 from tests.declared import replacing
+from tests.shop import DECLARED
 from tests.unit import conftest
 from tests.unit.conftest import Reader, keys_of
 
 Connection = psycopg.Connection[Any]
 
 REFILL: LiteralString = """
-    CREATE TEMPORARY TABLE kept AS SELECT * FROM design; TRUNCATE design CASCADE;
-    INSERT INTO design SELECT * FROM kept"""
+    CREATE TEMPORARY TABLE kept AS SELECT * FROM product; TRUNCATE product CASCADE;
+    INSERT INTO product SELECT * FROM kept"""
 
 REWRITES: dict[str, LiteralString] = {
     "truncated and refilled": REFILL,
-    "rewritten by ALTER": "ALTER TABLE design ALTER COLUMN file_name TYPE text USING file_name || 'x'",
-    "moved to another one": "CREATE TABLE other (LIKE design INCLUDING ALL); INSERT INTO other SELECT * FROM design;"
-    " ALTER TABLE design RENAME TO old; ALTER TABLE other RENAME TO design",
+    "rewritten by ALTER": "ALTER TABLE product ALTER COLUMN label TYPE text USING label || 'x'",
+    "moved to another one": "CREATE TABLE other (LIKE product INCLUDING ALL); INSERT INTO other SELECT * FROM product;"
+    " ALTER TABLE product RENAME TO old; ALTER TABLE other RENAME TO product",
 }
 
 
 @pytest.mark.postgres_versions(16, 18)
 @pytest.mark.parametrize("rewrite", REWRITES.values(), ids=REWRITES.keys())
 def test_a_table_that_is_rewritten_while_a_run_waits_for_it_is_read_as_it_becomes(
-    read_since: Reader, totesys_url: str, rewrite: LiteralString
+    read_since: Reader, filled_url: str, rewrite: LiteralString
 ) -> None:
     first = read_since()
-    with psycopg.connect(totesys_url) as writer, ThreadPoolExecutor(1) as threads:
+    with psycopg.connect(filled_url) as writer, ThreadPoolExecutor(1) as threads:
         writer.execute(rewrite)
-        writer.execute("DELETE FROM design WHERE design_id = 424")
+        writer.execute("DELETE FROM product WHERE product_id = 424")
         going = threads.submit(read_since, first)
-        wait_for_lock(totesys_url)
+        wait_for_lock(filled_url)
         writer.commit()
         second = going.result(60)
     assert second.rows == 423
@@ -77,10 +77,10 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object], tim
 
 @pytest.fixture
 def viewed(source: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
-    """The source, in which `design` is a materialized view that is followed by last_updated."""
-    source.execute("ALTER TABLE design RENAME TO design_base")
-    source.execute("CREATE MATERIALIZED VIEW design AS SELECT * FROM design_base")
-    table = replace(DECLARED.sources["design"], follow="stamp", overlap_seconds=60)
+    """The source, in which `product` is a materialized view that is followed by last_updated."""
+    source.execute("ALTER TABLE product RENAME TO product_base")
+    source.execute("CREATE MATERIALIZED VIEW product AS SELECT * FROM product_base")
+    table = replace(DECLARED.sources["product"], follow="stamp", overlap_seconds=60)
     monkeypatch.setattr(conftest, "DECLARED", replacing(DECLARED, table))
     return source
 
@@ -89,7 +89,7 @@ def test_a_materialized_view_that_is_refreshed_under_the_reading_is_read_again(
     read_since: Reader, viewed: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = read_since()
-    readings = meanwhile(monkeypatch, lambda: viewed.execute("REFRESH MATERIALIZED VIEW design"))
+    readings = meanwhile(monkeypatch, lambda: viewed.execute("REFRESH MATERIALIZED VIEW product"))
     second = read_since(first)
     assert (readings, second.rows, second.deletions) == ([2], 424, False)
 
@@ -97,7 +97,7 @@ def test_a_materialized_view_that_is_refreshed_under_the_reading_is_read_again(
 def test_a_view_of_a_materialized_view_is_read_again_as_well(
     read_since: Reader, viewed: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    viewed.execute("ALTER MATERIALIZED VIEW design RENAME TO below; CREATE VIEW design AS SELECT * FROM below")
+    viewed.execute("ALTER MATERIALIZED VIEW product RENAME TO below; CREATE VIEW product AS SELECT * FROM below")
     first = read_since()
     readings = meanwhile(monkeypatch, lambda: viewed.execute("REFRESH MATERIALIZED VIEW below"))
     second = read_since(first)
@@ -107,25 +107,25 @@ def test_a_view_of_a_materialized_view_is_read_again_as_well(
 def test_what_is_changed_under_every_reading_is_left_for_later(
     read_since: Reader, viewed: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readings = meanwhile(monkeypatch, lambda: viewed.execute("REFRESH MATERIALIZED VIEW design"), times=99)
-    with pytest.raises(ServiceError, match="design: it was changed under each"):
+    readings = meanwhile(monkeypatch, lambda: viewed.execute("REFRESH MATERIALIZED VIEW product"), times=99)
+    with pytest.raises(ServiceError, match="product: it was changed under each"):
         read_since()
     assert readings == [ATTEMPTS]
 
 
 @pytest.fixture
 def partitioned(source: Connection) -> Connection:
-    """The source, in which `design` has two partitions, and a table `spare` that could be the third."""
-    source.execute("ALTER TABLE design RENAME TO old; CREATE TABLE design (LIKE old) PARTITION BY RANGE (design_id)")
-    source.execute("CREATE TABLE low PARTITION OF design FOR VALUES FROM (1) TO (200)")
-    source.execute("CREATE TABLE high PARTITION OF design FOR VALUES FROM (200) TO (1000)")
-    source.execute("CREATE TABLE spare (LIKE old); INSERT INTO design SELECT * FROM old")
-    source.execute("INSERT INTO spare SELECT design_id + 2000, 'n', '/', 'f', now(), now() FROM old")
+    """The source, in which `product` has two partitions, and a table `spare` that could be the third."""
+    source.execute("ALTER TABLE product RENAME TO old; CREATE TABLE product (LIKE old) PARTITION BY RANGE (product_id)")
+    source.execute("CREATE TABLE low PARTITION OF product FOR VALUES FROM (1) TO (200)")
+    source.execute("CREATE TABLE high PARTITION OF product FOR VALUES FROM (200) TO (1000)")
+    source.execute("CREATE TABLE spare (LIKE old); INSERT INTO product SELECT * FROM old")
+    source.execute("INSERT INTO spare SELECT product_id + 2000, 'n', '/', 'f', now(), now() FROM old")
     return source
 
 
 def attach(source: Connection) -> None:
-    source.execute("ALTER TABLE design ATTACH PARTITION spare FOR VALUES FROM (2000) TO (3000)")
+    source.execute("ALTER TABLE product ATTACH PARTITION spare FOR VALUES FROM (2000) TO (3000)")
 
 
 @pytest.mark.postgres_versions(16, 18)
@@ -142,11 +142,11 @@ def test_a_partition_that_was_detached_is_gone_and_one_put_in_its_place_is_read(
     read_since: Reader, partitioned: Connection
 ) -> None:
     first = read_since()
-    partitioned.execute("ALTER TABLE design DETACH PARTITION low")
+    partitioned.execute("ALTER TABLE product DETACH PARTITION low")
     assert read_since(first).rows == 424 - 199
     partitioned.execute("CREATE TABLE changed (LIKE low); INSERT INTO changed SELECT * FROM low")
-    partitioned.execute("UPDATE changed SET design_name = 'exchanged'")
-    partitioned.execute("ALTER TABLE design ATTACH PARTITION changed FOR VALUES FROM (1) TO (200)")
+    partitioned.execute("UPDATE changed SET product_name = 'exchanged'")
+    partitioned.execute("ALTER TABLE product ATTACH PARTITION changed FOR VALUES FROM (1) TO (200)")
     second = read_since(first)
     assert (second.rows, second.read_rows) == (424, 424)
 
@@ -154,8 +154,8 @@ def test_a_partition_that_was_detached_is_gone_and_one_put_in_its_place_is_read(
 def test_a_label_that_is_renamed_under_the_reading_is_not_read_in_two_ways(
     read_since: Reader, source: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = read_since(table="payment_type")
-    statement: LiteralString = "ALTER TYPE \"PaymentTypeName\" RENAME VALUE 'SALES_RECEIPT' TO 'SALE'"
+    first = read_since(table="method")
+    statement: LiteralString = "ALTER TYPE \"MethodName\" RENAME VALUE 'CARD' TO 'SALE'"
     readings = meanwhile(monkeypatch, lambda: source.execute(statement))
-    second = read_since(first, table="payment_type")
+    second = read_since(first, table="method")
     assert (readings, second.base, second.read_rows) == ([2], None, 4)

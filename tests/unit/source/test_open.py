@@ -12,7 +12,7 @@ from include.common.manifests import SourceRead
 from include.source.ingest import ingest
 from include.source.known import Known
 from include.state.latest import LONG_SECONDS, held_seconds
-from include.totesys import DECLARED
+from tests.shop import DECLARED
 from tests.unit.conftest import Reader, loaded, recorded
 
 Connection = psycopg.Connection[Any]
@@ -21,26 +21,26 @@ TOUCH: LiteralString = "UPDATE currency SET currency_code = currency_code"
 
 
 @pytest.fixture
-def other(totesys_url: str, source: Connection) -> Iterator[Connection]:
+def other(filled_url: str, source: Connection) -> Iterator[Connection]:
     """A transaction that has changed something and stays open, while others come and go."""
-    with psycopg.connect(totesys_url) as connection:
+    with psycopg.connect(filled_url) as connection:
         connection.execute("CREATE TABLE held ()")
         source.execute(TOUCH)
         yield connection
 
 
 @pytest.fixture
-def plain_role(source: Connection, totesys_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def plain_role(source: Connection, filled_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The pipeline reads as a role that may read the tables, and nothing of others' sessions."""
     source.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD 'p'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {ROLE}")
-    monkeypatch.setenv("AIRFLOW_CONN_TOTESYS", totesys_url.replace("postgres@", f"{ROLE}:p@", 1))
+    monkeypatch.setenv("AIRFLOW_CONN_TOTESYS", filled_url.replace("postgres@", f"{ROLE}:p@", 1))
     yield
     source.execute(f"DROP OWNED BY {ROLE}; DROP ROLE {ROLE}")
 
 
 def read_after(earlier: SourceRead) -> SourceRead:
     state = recorded(earlier).model_copy(update={"held_since": earlier.held_since})
-    return ingest(DECLARED.sources["design"], Known(DECLARED, state, loaded(earlier)))
+    return ingest(DECLARED.sources["product"], Known(DECLARED, state, loaded(earlier)))
 
 
 @pytest.mark.postgres_versions(16, 18)
@@ -62,10 +62,10 @@ def test_its_age_is_that_of_the_first_reading_where_it_may_not(
 
 
 def test_another_transaction_is_younger_than_the_one_before(
-    read_since: Reader, plain_role: None, source: Connection, other: Connection, totesys_url: str
+    read_since: Reader, plain_role: None, source: Connection, other: Connection, filled_url: str
 ) -> None:
     first = read_since()
-    with psycopg.connect(totesys_url) as later:
+    with psycopg.connect(filled_url) as later:
         later.execute("CREATE TABLE later ()")
         other.commit()
         source.execute(TOUCH)

@@ -13,18 +13,18 @@ from include.common.postgres import connect
 from include.source.observe import Observation, follows, suspicions
 from include.source.reading import begin_reading
 from include.source.server import KNOWN_STARTS, Recorded, Server, remembered_starts, require_not_behind
-from include.totesys import DECLARED
+from tests.shop import DECLARED
 from tests.unit.conftest import Reader
 
 Connection = psycopg.Connection[Any]
-DESIGN = DECLARED.sources["design"]
+PRODUCT = DECLARED.sources["product"]
 
 SILENT: dict[str, LiteralString] = {
-    "a column dropped and added with a default": "ALTER TABLE design DROP file_name;"
-    " ALTER TABLE design ADD file_name text NOT NULL DEFAULT 'new'",
-    "two columns swapped": "ALTER TABLE design RENAME file_name TO t;"
-    " ALTER TABLE design RENAME file_location TO file_name; ALTER TABLE design RENAME t TO file_location",
-    "an heir": "CREATE TABLE heir () INHERITS (design)",
+    "a column dropped and added with a default": "ALTER TABLE product DROP label;"
+    " ALTER TABLE product ADD label text NOT NULL DEFAULT 'new'",
+    "two columns swapped": "ALTER TABLE product RENAME label TO t;"
+    " ALTER TABLE product RENAME shelf TO label; ALTER TABLE product RENAME t TO shelf",
+    "an heir": "CREATE TABLE heir () INHERITS (product)",
 }
 
 
@@ -41,37 +41,37 @@ def test_what_changes_values_without_a_row_version_has_everything_read(
 
 
 def test_an_enums_label_that_is_renamed_has_its_table_read(read_since: Reader, source: Connection) -> None:
-    first, other = read_since(table="payment_type"), read_since()
-    source.execute("ALTER TYPE \"PaymentTypeName\" RENAME VALUE 'SALES_RECEIPT' TO 'SALE'")
-    assert read_since(first, table="payment_type").read_rows == 4
+    first, other = read_since(table="method"), read_since()
+    source.execute("ALTER TYPE \"MethodName\" RENAME VALUE 'CARD' TO 'SALE'")
+    assert read_since(first, table="method").read_rows == 4
     assert not read_since(other).changed
 
 
 def test_a_generated_column_with_another_expression_has_its_table_read(read_since: Reader, source: Connection) -> None:
-    source.execute("ALTER TABLE design DROP file_name")
-    source.execute("ALTER TABLE design ADD file_name text GENERATED ALWAYS AS (design_name || 'a') VIRTUAL")
+    source.execute("ALTER TABLE product DROP label")
+    source.execute("ALTER TABLE product ADD label text GENERATED ALWAYS AS (product_name || 'a') VIRTUAL")
     first = read_since()
-    source.execute("ALTER TABLE design ALTER file_name SET EXPRESSION AS (design_name || 'b')")
+    source.execute("ALTER TABLE product ALTER label SET EXPRESSION AS (product_name || 'b')")
     assert read_since(first).read_rows == 424
 
 
 HARMLESS: dict[str, LiteralString] = {
-    "rewritten by VACUUM": "VACUUM FULL design",
-    "sorted": "CLUSTER design USING design_pkey",
-    "analyzed": "ANALYZE design",
-    "vacuumed": "VACUUM (FREEZE) design",
-    "indexed": "CREATE INDEX ON design (file_name)",
-    "a column that is not declared": "ALTER TABLE design ADD colour text DEFAULT 'red'",
-    "another default": "ALTER TABLE design ALTER file_name SET DEFAULT 'x'",
-    "granted": "GRANT SELECT ON design TO PUBLIC",
-    "an undeclared column gone": "ALTER TABLE design DROP created_at_too",
+    "rewritten by VACUUM": "VACUUM FULL product",
+    "sorted": "CLUSTER product USING product_pkey",
+    "analyzed": "ANALYZE product",
+    "vacuumed": "VACUUM (FREEZE) product",
+    "indexed": "CREATE INDEX ON product (label)",
+    "a column that is not declared": "ALTER TABLE product ADD colour text DEFAULT 'red'",
+    "another default": "ALTER TABLE product ALTER label SET DEFAULT 'x'",
+    "granted": "GRANT SELECT ON product TO PUBLIC",
+    "an undeclared column gone": "ALTER TABLE product DROP created_at_too",
 }
 
 
 @pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS.keys())
 def test_what_changes_no_value_has_nothing_read(read_since: Reader, source: Connection, change: LiteralString) -> None:
-    source.execute("ALTER TABLE design DROP file_name, ADD created_at_too text")
-    source.execute("ALTER TABLE design ADD file_name text NOT NULL DEFAULT 'missing in older rows'")
+    source.execute("ALTER TABLE product DROP label, ADD created_at_too text")
+    source.execute("ALTER TABLE product ADD label text NOT NULL DEFAULT 'missing in older rows'")
     first = read_since()
     source.execute(change)
     second = read_since(first)
@@ -79,10 +79,10 @@ def test_what_changes_no_value_has_nothing_read(read_since: Reader, source: Conn
 
 
 VIEWS: dict[str, LiteralString] = {
-    "another definition": "CREATE OR REPLACE VIEW design AS SELECT design_id, design_name, file_location,"
-    " file_location AS file_name, created_at, last_updated FROM middle",
-    "another one below": "CREATE OR REPLACE VIEW middle AS SELECT design_id, upper(design_name) AS design_name,"
-    " file_location, file_name, created_at, last_updated FROM base",
+    "another definition": "CREATE OR REPLACE VIEW product AS SELECT product_id, product_name, shelf,"
+    " shelf AS label, created_at, last_updated FROM middle",
+    "another one below": "CREATE OR REPLACE VIEW middle AS SELECT product_id, upper(product_name) AS product_name,"
+    " shelf, label, created_at, last_updated FROM base",
     "a column of its table": "ALTER TABLE base ADD more text",
     "a function": "CREATE OR REPLACE FUNCTION shown(text) RETURNS text LANGUAGE sql AS 'SELECT lower($1)'",
 }
@@ -90,11 +90,11 @@ VIEWS: dict[str, LiteralString] = {
 
 @pytest.mark.parametrize("change", VIEWS.values(), ids=VIEWS.keys())
 def test_the_shape_of_a_view_is_that_of_all_it_stands_on(source: Connection, change: LiteralString) -> None:
-    viewed = replace(DESIGN, follow="stamp")
-    source.execute("ALTER TABLE design RENAME TO base; CREATE VIEW middle AS SELECT * FROM base")
+    viewed = replace(PRODUCT, follow="stamp")
+    source.execute("ALTER TABLE product RENAME TO base; CREATE VIEW middle AS SELECT * FROM base")
     source.execute("CREATE FUNCTION shown(text) RETURNS text LANGUAGE sql AS 'SELECT $1'")
     source.execute(
-        "CREATE VIEW design AS SELECT design_id, design_name, file_location, shown(file_name) AS file_name, created_at,"
+        "CREATE VIEW product AS SELECT product_id, product_name, shelf, shown(label) AS label, created_at,"
         " last_updated FROM middle"
     )
     before = begin(viewed)
@@ -124,7 +124,7 @@ SUSPECT: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("server", "reason"), SUSPECT.values(), ids=SUSPECT.keys())
 def test_another_history_is_suspect(source: Connection, server: dict[str, Any], reason: str) -> None:
-    seen = begin(DESIGN)
+    seen = begin(PRODUCT)
     known = seen.cursor.model_copy(update={"position": seen.server.position})
     assert suspicions(known, seen) == []
     (sentence,) = suspicions(known, moved(seen, **server))
@@ -133,14 +133,14 @@ def test_another_history_is_suspect(source: Connection, server: dict[str, Any], 
 
 
 def test_a_clock_that_was_set_back_is_suspect(source: Connection) -> None:
-    seen = begin(DESIGN)
+    seen = begin(PRODUCT)
     assert seen.cursor.clock is not None
     known = seen.cursor.model_copy(update={"clock": seen.cursor.clock + timedelta(days=1)})
     assert suspicions(known, seen) == ["the server's clock was set back"]
 
 
 def test_a_cursor_of_an_earlier_version_is_not_suspect(source: Connection) -> None:
-    seen = begin(DESIGN)
+    seen = begin(PRODUCT)
     old = Cursor.model_validate(seen.cursor.model_dump(include={"xid", "cluster", "relation", "last_updated"}))
     assert suspicions(old, seen) == []
 
@@ -160,13 +160,13 @@ def compare(standby: bool, position: int, minutes: int, known: int | None = 100_
     cursor = Cursor(xid="40", cluster="1/1", relation=1, last_updated=None, position=known)
     server = Server("1", 1, READ_AT, standby, position)
     clock = READ_AT + timedelta(minutes=minutes)
-    require_not_behind("design", Recorded(cursor, READ_AT), server, next_xid, clock)
+    require_not_behind("product", Recorded(cursor, READ_AT), server, next_xid, clock)
 
 
 def test_a_replica_behind_what_was_read_is_waited_for_and_after_an_hour_named() -> None:
-    with pytest.raises(ServiceError, match=r"design: the replica has not replayed .* 2024-01-01 12:00:00 UTC"):
+    with pytest.raises(ServiceError, match=r"product: the replica has not replayed .* 2024-01-01 12:00:00 UTC"):
         compare(standby=True, position=99_999, minutes=59)
-    with pytest.raises(DataError, match=r"design: .* restored.*--full-refresh"):
+    with pytest.raises(DataError, match=r"product: .* restored.*--full-refresh"):
         compare(standby=True, position=99_999, minutes=61)
     compare(standby=True, position=100_000, minutes=61)
     compare(standby=False, position=99_999, minutes=1)

@@ -51,7 +51,7 @@ def migrate(source: Connection, waited: list[float], lasting: float = 30) -> Non
     source.execute("SELECT set_config('lock_timeout', %s, false)", [f"{int(lasting * 1000)}ms"])
     started = monotonic()
     try:
-        source.execute("ALTER TABLE design ADD COLUMN note text")
+        source.execute("ALTER TABLE product ADD COLUMN note text")
     except psycopg.errors.LockNotAvailable:
         return
     waited.append(monotonic() - started)
@@ -64,7 +64,7 @@ def test_a_reading_that_a_migration_waits_for_gives_way(
     waited: list[float] = []
     migration = Thread(target=migrate, args=(source, waited))
     migration.start()
-    with beginning_slowly(monkeypatch, delay), pytest.raises(ServiceError, match="design: the reading gave way"):
+    with beginning_slowly(monkeypatch, delay), pytest.raises(ServiceError, match="product: the reading gave way"):
         read_since()
     migration.join()
     assert waited[0] < 6

@@ -29,7 +29,7 @@ def table(rows: int = 3) -> TableState:
     return TableState(
         observed_at=AT, read_at=AT, cursor=Cursor(xid="7", cluster="1/1", relation=16384, last_updated=AT),
         fingerprint="f", rows=rows, key_sum=-6, keys_key="keys/file",
-        rejected={"dim_staff": KeySet.of([-1, 5])}, reread=True, ignored_columns=["colour"],
+        rejected={"dim_clerk": KeySet.of([-1, 5])}, reread=True, ignored_columns=["colour"],
         last_load=LastLoad(new=1, changed=2, deleted=3, rejected=4, lag_seconds=0.5, loaded_at=AT),
     )  # fmt: skip
 
@@ -43,9 +43,9 @@ def test_no_file_is_an_empty_state() -> None:
 
 
 def test_a_state_survives_its_file() -> None:
-    written = update_state(adding("staff"))
+    written = update_state(adding("clerk"))
     assert read_state() == written
-    assert read_state().tables["staff"] == table()
+    assert read_state().tables["clerk"] == table()
 
 
 def test_a_faster_writer_is_not_overwritten() -> None:
@@ -98,7 +98,7 @@ def test_a_missing_bucket_is_no_first_run(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_file_is_json_for_people_too(s3: Any, buckets: Buckets) -> None:
-    update_state(adding("staff"))
+    update_state(adding("clerk"))
     answer = s3.get_object(Bucket=buckets.state, Key="latest_update.json")
     assert answer["ContentType"] == "application/json"
     assert b'"observed_at": "2024-08-22T14:20:49.962123Z"' in answer["Body"].read()

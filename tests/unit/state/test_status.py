@@ -13,8 +13,8 @@ from include.state.history import PROBLEM_CHARACTERS, RunDocument, RunIdentity, 
 from include.state.latest import ATTEMPTS
 from include.state.status import KEPT_ROWS, KEPT_RUNS, STATUS_KEY, Status, advance, draw, remember
 from include.tables.declarations import Declarations
-from include.totesys import DECLARED
 from local.environment import Buckets
+from tests.shop import DECLARED
 
 NOW = datetime.now(UTC)
 BOUND_BYTES = 250_000
@@ -69,29 +69,29 @@ def test_it_tells_each_declared_table_with_its_references_and_sources() -> None:
     assert list(tables) == list(DECLARED.star)
     fact = tables["fact_payment"]
     assert (fact.kind, fact.view, fact.sources) == ("fact", "current_payment", ["payment"])
-    assert fact.references[:2] == ["dim_date", "dim_transaction"]
-    assert (tables["dim_staff"].kind, tables["dim_staff"].sources) == ("dimension", ["staff", "department"])
+    assert fact.references[:2] == ["dim_date", "dim_currency"]
+    assert (tables["dim_clerk"].kind, tables["dim_clerk"].sources) == ("dimension", ["clerk", "branch"])
     assert tables["dim_date"].kind == "calendar"
 
 
 def test_a_tables_last_load_stays_when_later_runs_bring_it_nothing() -> None:
-    status = draw(DECLARED, [run(2, loaded("dim_design", 2, new=7)), run(1, unchanged("dim_design"))])
-    table = status.tables["dim_design"]
+    status = draw(DECLARED, [run(2, loaded("dim_product", 2, new=7)), run(1, unchanged("dim_product"))])
+    table = status.tables["dim_product"]
     assert table.outcome == "unchanged"
     assert table.last_load is not None
     assert table.last_load.new == 7
 
 
 def test_a_failure_is_told_until_a_later_run_succeeds() -> None:
-    first = draw(DECLARED, [run(2, failed("dim_design", "not read: design"))])
-    assert (first.tables["dim_design"].outcome, first.tables["dim_design"].problem) == ("failed", "not read: design")
-    then = advance(DECLARED, first, run(1, unchanged("dim_design")))
-    assert (then.tables["dim_design"].outcome, then.tables["dim_design"].problem) == ("unchanged", "")
+    first = draw(DECLARED, [run(2, failed("dim_product", "not read: product"))])
+    assert (first.tables["dim_product"].outcome, first.tables["dim_product"].problem) == ("failed", "not read: product")
+    then = advance(DECLARED, first, run(1, unchanged("dim_product")))
+    assert (then.tables["dim_product"].outcome, then.tables["dim_product"].problem) == ("unchanged", "")
 
 
 def test_a_run_over_other_tables_leaves_a_tables_state_alone() -> None:
-    status = draw(DECLARED, [run(2, failed("dim_design", "not loaded")), run(1, unchanged("dim_staff"))])
-    assert status.tables["dim_design"].outcome == "failed"
+    status = draw(DECLARED, [run(2, failed("dim_product", "not loaded")), run(1, unchanged("dim_clerk"))])
+    assert status.tables["dim_product"].outcome == "failed"
 
 
 def test_a_run_that_is_recorded_again_is_shown_once_as_it_was_last() -> None:
@@ -101,8 +101,8 @@ def test_a_run_that_is_recorded_again_is_shown_once_as_it_was_last() -> None:
 
 
 def test_of_two_runs_the_one_that_began_later_tells_about_a_table() -> None:
-    status = draw(DECLARED, [run(1, loaded("dim_design", 1, new=2)), run(2, failed("dim_design", "not loaded"))])
-    assert status.tables["dim_design"].outcome == "loaded"
+    status = draw(DECLARED, [run(1, loaded("dim_product", 1, new=2)), run(2, failed("dim_product", "not loaded"))])
+    assert status.tables["dim_product"].outcome == "loaded"
     assert [shown.run.run_id for shown in status.runs] == ["scheduled__1", "scheduled__2"]
 
 
@@ -114,10 +114,10 @@ def test_quiet_runs_are_shown_too_and_those_of_yesterday_are_not() -> None:
 
 
 def test_rejected_rows_of_a_table_are_those_of_its_last_load() -> None:
-    first = rejecting(run(2, loaded("dim_staff", 2), loaded("dim_design", 2)), "dim_staff", 2)
-    first = rejecting(first, "dim_design", 1)
-    status = draw(DECLARED, [first, run(1, loaded("dim_staff", 1))])
-    assert {row.table for row in status.rejected_rows} == {"dim_design"}
+    first = rejecting(run(2, loaded("dim_clerk", 2), loaded("dim_product", 2)), "dim_clerk", 2)
+    first = rejecting(first, "dim_product", 1)
+    status = draw(DECLARED, [first, run(1, loaded("dim_clerk", 1))])
+    assert {row.table for row in status.rejected_rows} == {"dim_product"}
 
 
 def test_it_stays_small_after_a_year_of_the_worst_runs() -> None:
@@ -135,10 +135,10 @@ def test_it_stays_small_after_a_year_of_the_worst_runs() -> None:
 
 
 def test_a_run_is_kept_in_a_document_of_its_own_and_in_the_status(s3: Any, buckets: Buckets) -> None:
-    remember(DECLARED, run(1, loaded("dim_design", 1), new=1))
+    remember(DECLARED, run(1, loaded("dim_product", 1), new=1))
     (kept,) = s3.list_objects_v2(Bucket=buckets.state, Prefix="runs/")["Contents"]
     document = RunDocument.model_validate_json(s3.get_object(Bucket=buckets.state, Key=kept["Key"])["Body"].read())
-    assert document == run(1, loaded("dim_design", 1), new=1)
+    assert document == run(1, loaded("dim_product", 1), new=1)
     assert written(s3, buckets).runs == [document.summary]
 
 
@@ -172,16 +172,16 @@ def test_a_writer_that_is_always_too_late_gives_up_says_so_and_is_shown_by_the_n
     assert [shown.run.run_id for shown in written(s3, buckets).runs] == ["scheduled__1", "scheduled__2"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": "another"}', b'{"tables": {"dim_staff": 1}}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": "another"}', b'{"tables": {"dim_clerk": 1}}'])
 def test_a_status_that_cannot_be_read_is_drawn_anew_from_the_runs(content: bytes, s3: Any, buckets: Buckets) -> None:
-    remember(DECLARED, run(2, loaded("dim_design", 2, new=5), new=5))
+    remember(DECLARED, run(2, loaded("dim_product", 2, new=5), new=5))
     s3.put_object(Bucket=buckets.state, Key="runs/" + f"{NOW:%Y-%m-%d}/by-hand.json", Body=b"no run")
     s3.put_object(Bucket=buckets.state, Key=STATUS_KEY, Body=content)
     remember(DECLARED, run(1))
     drawn = written(s3, buckets)
     assert [shown.new for shown in drawn.runs] == [0, 5]
-    assert drawn.tables["dim_design"].last_load is not None
-    assert drawn.tables["dim_design"].last_load.new == 5
+    assert drawn.tables["dim_product"].last_load is not None
+    assert drawn.tables["dim_product"].last_load.new == 5
 
 
 def test_a_table_that_is_no_longer_declared_is_no_longer_told(s3: Any, buckets: Buckets) -> None:

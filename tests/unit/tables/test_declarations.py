@@ -13,14 +13,14 @@ from include.tables.coherence import check_star
 from include.tables.declarations import as_document, collect
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, Join
-from include.totesys import DECLARED
 from tests.declared import replacing
+from tests.shop import DECLARED
 
 KEY = SourceColumn("shop_id", "integer")
 STAMP = SourceColumn("last_updated", "timestamp(3)")
 JANUARY = date(2000, 1, 1)
-NAME = Column("name", "text", "file_name")
-DESIGN_KEY = Column("design_id", "integer", "design_id")
+NAME = Column("name", "text", "label")
+PRODUCT_KEY = Column("product_id", "integer", "product_id")
 
 
 def source(*columns: SourceColumn, name: str = "shop", key: Key = "shop_id", **fields: object) -> SourceTable:
@@ -31,12 +31,12 @@ SOURCES, STAR = DECLARED.sources, DECLARED.star
 
 
 def dimension(*columns: Column, **fields: object) -> Dimension:
-    made = Dimension("dim_shop", "design_id", SOURCES["design"], (DESIGN_KEY, *columns))
+    made = Dimension("dim_shop", "product_id", SOURCES["product"], (PRODUCT_KEY, *columns))
     return replace(made, **fields)  # type: ignore[arg-type]
 
 
 def fact(*columns: Column, record_id: str = "record_id", **fields: object) -> Fact:
-    made = Fact("fact_shop", record_id, "design_id", SOURCES["design"], (DESIGN_KEY, *columns))
+    made = Fact("fact_shop", record_id, "product_id", SOURCES["product"], (PRODUCT_KEY, *columns))
     return replace(made, **fields)  # type: ignore[arg-type]
 
 
@@ -75,7 +75,7 @@ ALONE: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
     "dimension's column twice": (lambda: dimension(NAME, NAME), ("dim_shop", "twice", "name")),
     "dimension's key that is no column": (lambda: dimension(key="shop_id"), ("dim_shop", "'shop_id'")),
     "fact's key that is no column": (lambda: fact(key="shop_id"), ("fact_shop", "'shop_id'")),
-    "fact's record id as a column": (lambda: fact(record_id="design_id"), ("fact_shop", "twice", "design_id")),
+    "fact's record id as a column": (lambda: fact(record_id="product_id"), ("fact_shop", "twice", "product_id")),
     "fact's own valid_from": (lambda: fact(Column("valid_from", "date", "created_at")), ("fact_shop", "valid_from")),
     "calendar that ends before it begins": (
         lambda: replace(STAR["dim_date"], last=date(1999, 1, 1)),
@@ -89,46 +89,46 @@ ALONE: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
 
 TOGETHER: dict[str, tuple[Callable[[], Dimension | Fact], tuple[str, ...]]] = {
     "unknown source table": (lambda: dimension(source=source()), ("dim_shop", "'shop'", "declared")),
-    "unknown joined table": (lambda: dimension(joins=(Join(source(), "design_id"),)), ("dim_shop", "'shop'")),
-    "unknown source column": (lambda: dimension(Column("n", "text", "nothing")), ("dim_shop.n", "design.nothing")),
+    "unknown joined table": (lambda: dimension(joins=(Join(source(), "product_id"),)), ("dim_shop", "'shop'")),
+    "unknown source column": (lambda: dimension(Column("n", "text", "nothing")), ("dim_shop.n", "product.nothing")),
     "column of a table that is not joined": (
         lambda: dimension(Column("city", "text", ("address_id", "city"))),
         ("dim_shop.city", "address_id", "joins nothing"),
     ),
     "join on a column that is not there": (
-        lambda: dimension(joins=(Join(SOURCES["department"], "department_id"),)),
-        ("dim_shop", "department_id"),
+        lambda: dimension(joins=(Join(SOURCES["branch"], "branch_id"),)),
+        ("dim_shop", "branch_id"),
     ),
     "join on a text": (
-        lambda: dimension(joins=(Join(SOURCES["department"], "file_name"),)),
-        ("dim_shop", "file_name", "integer"),
+        lambda: dimension(joins=(Join(SOURCES["branch"], "label"),)),
+        ("dim_shop", "label", "integer"),
     ),
     "impossible conversion": (
-        lambda: dimension(Column("n", "integer", "file_name")),
+        lambda: dimension(Column("n", "integer", "label")),
         ("dim_shop.n", "text cannot become integer"),
     ),
     "derived from a number": (
-        lambda: dimension(Column("n", "text", "design_id", derive=str)),
+        lambda: dimension(Column("n", "text", "product_id", derive=str)),
         ("dim_shop.n", "only text is derived from text"),
     ),
     "reference to nothing": (
-        lambda: fact(Column("n", "integer", "design_id", references=dimension())),
+        lambda: fact(Column("n", "integer", "product_id", references=dimension())),
         ("fact_shop.n", "'dim_shop'", "not among"),
     ),
     "reference to a fact": (
-        lambda: fact(Column("n", "integer", "design_id", references=STAR["fact_payment"])),  # type: ignore[arg-type]
+        lambda: fact(Column("n", "integer", "product_id", references=STAR["fact_payment"])),  # type: ignore[arg-type]
         ("fact_shop.n", "'fact_payment'", "no dimension"),
     ),
     "reference of another type than the key": (
-        lambda: fact(Column("n", "text", "file_name", references=STAR["dim_staff"])),
-        ("fact_shop.n", "dim_staff"),
+        lambda: fact(Column("n", "text", "label", references=STAR["dim_clerk"])),
+        ("fact_shop.n", "dim_clerk"),
     ),
     "key that is not the source's key": (
-        lambda: Dimension("dim_shop", "staff_id", SOURCES["sales_order"], (Column("staff_id", "integer", "staff_id"),)),
-        ("dim_shop", "staff_id", "sales_order_id"),
+        lambda: Dimension("dim_shop", "clerk_id", SOURCES["sale"], (Column("clerk_id", "integer", "clerk_id"),)),
+        ("dim_shop", "clerk_id", "sale_id"),
     ),
     "a text that may not fit": (
-        lambda: dimension(Column("n", "varchar(3)", "file_name")),
+        lambda: dimension(Column("n", "varchar(3)", "label")),
         ("dim_shop.n", "varchar(3)"),
     ),
     "a second fact of one source": (
@@ -172,41 +172,41 @@ def test_a_second_calendar_is_refused() -> None:
 
 def test_what_is_declared_fits() -> None:
     check_star(STAR, SOURCES)
-    assert len(SOURCES) == len(STAR) == 11
+    assert len(SOURCES) == len(STAR) == 7
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        replace(STAR["dim_staff"], key="first_name"),
-        replace(STAR["dim_staff"], joins=(Join(SOURCES["department"], on="staff_id"),)),
-        replace(STAR["dim_staff"], source=SOURCES["department"]),
-        replace(STAR["dim_staff"], columns=STAR["dim_staff"].columns[:-1]),
-        replace(STAR["dim_staff"], name="dim_people"),
+        replace(STAR["dim_clerk"], key="first_name"),
+        replace(STAR["dim_clerk"], joins=(Join(SOURCES["branch"], on="clerk_id"),)),
+        replace(STAR["dim_clerk"], source=SOURCES["branch"]),
+        replace(STAR["dim_clerk"], columns=STAR["dim_clerk"].columns[:-1]),
+        replace(STAR["dim_clerk"], name="dim_people"),
     ],
     ids=["key", "join", "source", "columns", "name"],
 )
 def test_a_changed_declaration_is_another_document(other: Dimension) -> None:
-    assert as_document(other) != as_document(STAR["dim_staff"])
+    assert as_document(other) != as_document(STAR["dim_clerk"])
 
 
 def test_another_way_to_follow_a_table_is_another_document() -> None:
-    assert as_document(replace(SOURCES["staff"], key="department_id")) != as_document(SOURCES["staff"])
+    assert as_document(replace(SOURCES["clerk"], key="branch_id")) != as_document(SOURCES["clerk"])
 
 
 def test_a_description_is_no_reason_to_read_a_table_again() -> None:
-    assert as_document(replace(STAR["dim_staff"], description="Other")) == as_document(STAR["dim_staff"])
+    assert as_document(replace(STAR["dim_clerk"], description="Other")) == as_document(STAR["dim_clerk"])
 
 
 def test_a_fingerprint_changes_with_what_a_source_feeds() -> None:
-    staff = STAR["dim_staff"]
-    other = replacing(DECLARED, replace(staff, columns=staff.columns[:-1]))
-    assert other.fingerprint("staff") != DECLARED.fingerprint("staff")
-    assert other.fingerprint("design") == DECLARED.fingerprint("design")
-    narrower = tuple(column for column in DECLARED.sources["department"].columns if column.name != "manager")
-    joined = replacing(DECLARED, replace(DECLARED.sources["department"], columns=narrower))
-    assert joined.fingerprint("staff") == DECLARED.fingerprint("staff")  # which takes nothing of it
-    assert joined.fingerprint("department") != DECLARED.fingerprint("department")
+    clerk = STAR["dim_clerk"]
+    other = replacing(DECLARED, replace(clerk, columns=clerk.columns[:-1]))
+    assert other.fingerprint("clerk") != DECLARED.fingerprint("clerk")
+    assert other.fingerprint("product") == DECLARED.fingerprint("product")
+    narrower = tuple(column for column in DECLARED.sources["branch"].columns if column.name != "manager")
+    joined = replacing(DECLARED, replace(DECLARED.sources["branch"], columns=narrower))
+    assert joined.fingerprint("clerk") == DECLARED.fingerprint("clerk")  # which takes nothing of it
+    assert joined.fingerprint("branch") != DECLARED.fingerprint("branch")
 
 
 def test_a_package_that_declares_no_table_in_a_file_of_its_star_is_refused(

@@ -20,12 +20,12 @@ from psycopg import sql
 
 from include import pipeline
 from include.common.errors import DeclarationError, ServiceError
-from include.totesys import DECLARED
 from local.aws import AwsServer
 from local.environment import Buckets, Endpoints
 from local.postgres import PostgresServer
-from tests.acceptance.system import System
-from tests.bad_input.conftest import one_line
+from tests.messages import one_line
+from tests.shop import DECLARED
+from tests.system import System
 
 on_both_versions = pytest.mark.postgres_versions(16, 18)
 """What a role may do to another one changed with PostgreSQL 16."""
@@ -137,11 +137,13 @@ def guarded(
 
 @on_both_versions
 def test_the_first_run_makes_the_role_and_loads_as_it(
-    guarded: Guarded, totesys_url: str, aws: AwsServer, buckets: Buckets
+    guarded: Guarded, filled_url: str, aws: AwsServer, buckets: Buckets
 ) -> None:
-    system = System(Endpoints(totesys_url, guarded.server.url(guarded.database), aws.endpoint_url, buckets), Path())
-    system.run_cleanly("design")
-    assert system.warehouse("SELECT count(*) > 0 FROM dim_design") == [(True,)]
+    system = System(
+        Endpoints(filled_url, guarded.server.url(guarded.database), aws.endpoint_url, buckets), Path(), DECLARED
+    )
+    system.run_cleanly("product")
+    assert system.warehouse("SELECT count(*) > 0 FROM dim_product") == [(True,)]
     owners = system.warehouse("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname IN ('public', 'pipeline')")
     assert owners == [(guarded.role,)]
 
@@ -168,8 +170,8 @@ def test_members_of_the_reader_read_the_tables_and_views(guarded: Guarded) -> No
     pipeline.prepare(DECLARED)
     rights = guarded.ask(
         "SELECT has_schema_privilege('totesys_reader', 'public', 'USAGE'),"
-        " has_table_privilege('totesys_reader', 'current_sales_order', 'SELECT'),"
-        " has_table_privilege('totesys_reader', 'dim_staff', 'INSERT')"
+        " has_table_privilege('totesys_reader', 'current_sale', 'SELECT'),"
+        " has_table_privilege('totesys_reader', 'dim_clerk', 'INSERT')"
     )
     assert rights == [(True, True, False)]
 

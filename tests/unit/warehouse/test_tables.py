@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,11 +11,10 @@ from psycopg import sql
 from include.pipeline import Options
 from include.runner import run
 from include.tables.star import Column, Fact
-from include.totesys import DECLARED
 from include.warehouse import tables as warehouse
-from local.aws import AwsServer
-from local.environment import Buckets, Endpoints
-from tests.acceptance.system import System
+from local.environment import Buckets
+from tests.shop import DECLARED
+from tests.system import System
 
 CATALOG = """
     SELECT 'column', relname, attname, format_type(atttypid, atttypmod), attnotnull::text, attnum::text
@@ -29,20 +27,12 @@ CATALOG = """
 
 
 @pytest.fixture
-def system(
-    pipeline_environment: dict[str, str], totesys_url: str, warehouse_url: str, aws: AwsServer, buckets: Buckets
-) -> System:
-    """A filled ToteSys and an empty warehouse."""
-    return System(Endpoints(totesys_url, warehouse_url, aws.endpoint_url, buckets), Path())
-
-
-@pytest.fixture
 def noted(system: System) -> System:
-    """A system that was loaded before `fact_sales_order` and `dim_staff` were given one more column each."""
+    """A system that was loaded before `fact_sale` and `dim_clerk` were given one more column each."""
     system.run_cleanly()
-    stamp = Column("department_updated", "timestamp(3)", ("department_id", "last_updated"), nullable=True)
+    stamp = Column("branch_updated", "timestamp(3)", ("branch_id", "last_updated"), nullable=True)
     unit = Column("units_text", "integer", "units_sold", nullable=True)
-    for name, column in (("dim_staff", stamp), ("fact_sales_order", unit)):
+    for name, column in (("dim_clerk", stamp), ("fact_sale", unit)):
         table = system.declared.star[name]
         system.declare(replace(table, columns=(*table.columns, column)))
     return system
@@ -96,14 +86,14 @@ def test_a_first_load_leaves_every_constraint_and_index_as_it_was_made(system: S
 
 def test_an_added_column_is_added_and_filled_from_the_source(noted: System) -> None:
     noted.run_cleanly()
-    assert noted.warehouse("SELECT count(*) FROM dim_staff WHERE department_updated IS NULL") == [(0,)]
-    assert noted.warehouse("SELECT count(*) FROM current_sales_order WHERE units_text = units_sold") == [(200,)]
+    assert noted.warehouse("SELECT count(*) FROM dim_clerk WHERE branch_updated IS NULL") == [(0,)]
+    assert noted.warehouse("SELECT count(*) FROM current_sale WHERE units_text = units_sold") == [(200,)]
 
 
 def test_the_view_shows_an_added_column_last(noted: System) -> None:
     noted.run_cleanly()
     columns = noted.warehouse(
-        "SELECT attname FROM pg_attribute WHERE attrelid = 'current_sales_order'::regclass ORDER BY attnum"
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'current_sale'::regclass ORDER BY attnum"
     )
     assert columns[-1] == ("units_text",)
     assert ("valid_to",) not in columns
@@ -111,19 +101,21 @@ def test_the_view_shows_an_added_column_last(noted: System) -> None:
 
 def test_an_added_column_is_a_new_version_of_each_fact(noted: System) -> None:
     noted.run_cleanly()
-    assert noted.warehouse("SELECT count(*), count(valid_to) FROM fact_sales_order") == [(400, 200)]
+    assert noted.warehouse("SELECT count(*), count(valid_to) FROM fact_sale") == [(400, 200)]
 
 
 def test_rows_and_columns_that_are_not_declared_stay(system: System, warehouse_url: str) -> None:
     warehouse.prepare(DECLARED)
     with psycopg.connect(warehouse_url) as connection:
-        connection.execute("ALTER TABLE dim_design ADD colour text DEFAULT 'red'; CREATE TABLE ours AS SELECT 1 AS one")
-    system.run_cleanly("design")
-    assert system.warehouse("SELECT DISTINCT colour FROM dim_design") == [("red",)]
+        connection.execute(
+            "ALTER TABLE dim_product ADD colour text DEFAULT 'red'; CREATE TABLE ours AS SELECT 1 AS one"
+        )
+    system.run_cleanly("product")
+    assert system.warehouse("SELECT DISTINCT colour FROM dim_product") == [("red",)]
     assert system.warehouse("SELECT one FROM ours") == [(1,)]
 
 
-@pytest.mark.parametrize("relation", [*DECLARED.star, "current_sales_order", "pipeline.load", "pipeline.deleted"])
+@pytest.mark.parametrize("relation", [*DECLARED.star, "current_sale", "pipeline.load", "pipeline.deleted"])
 def test_the_reader_can_select(system: System, warehouse_url: str, relation: str) -> None:
     warehouse.prepare(DECLARED)
     with psycopg.connect(warehouse_url) as connection:
@@ -134,7 +126,7 @@ def test_the_reader_can_select(system: System, warehouse_url: str, relation: str
 @pytest.mark.parametrize(
     "statement",
     [
-        "INSERT INTO dim_design VALUES (1, '', '', '')",
+        "INSERT INTO dim_product VALUES (1, '', '', '')",
         "UPDATE fact_payment SET paid = true",
         "DELETE FROM pipeline.load",
         "TRUNCATE dim_date",
@@ -177,7 +169,7 @@ def test_a_check_that_cannot_be_made_fails_the_run_and_records_nothing(
         raise ServiceError("away")
 
     monkeypatch.setattr(pipeline, "check_tables", fail)
-    failures = {str(step): str(error) for step, error in system.run("design").failures.items()}
+    failures = {str(step): str(error) for step, error in system.run("product").failures.items()}
     assert failures.keys() == {"check", "record"}
-    assert "dim_design" in failures["record"]
+    assert "dim_product" in failures["record"]
     assert read_state().tables == {}

@@ -1,0 +1,1 @@
+"""ToteSys's DAG in Airflow."""
