@@ -88,9 +88,10 @@ test: make-build ## Run the tests on real servers: TEST_OPTIONS='-k name' select
 	$(IN_VENV) pytest -n 2 --ignore tests/terraform --ignore tests/totesys/servers $(TEST_OPTIONS)
 
 .PHONY: test-proofs
-test-proofs: make-build ## Try every planted defect, every kill, long histories, many databases; `make test` tries some, chosen by PROOF_SEED
+test-proofs: make-build ## Try every planted defect, every kill, long histories, many runs and databases; `make test` tries some, chosen by PROOF_SEED
 	MUTANTS=1000 HYPOTHESIS_PROFILE=thorough $(IN_VENV) pytest -n 2 tests/machinery/test_random_databases.py \
-	    $(wildcard $(addprefix tests/totesys/acceptance/,test_mutants.py test_crashes.py test_histories.py)) $(TEST_OPTIONS)
+	    $(wildcard $(addprefix tests/totesys/acceptance/,test_mutants.py test_crashes.py test_concurrency.py \
+        test_histories.py)) $(TEST_OPTIONS)
 
 # pgbouncer and PostgreSQL 15 as Debian has them: `apt-get install postgresql-15 pgbouncer`. What is missing is a failure.
 .PHONY: test-servers

@@ -1,5 +1,6 @@
 """Runs while the source is written to at full speed, and runs at the same time as each other."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,8 +23,7 @@ from tests.totesys.acceptance.oracle import all_differences
 from tests.totesys.acceptance.writes import REPAIRS
 
 WRITERS = 3
-RUNS = 20
-PAIRS = 8
+RUNS, PAIRS = (40, 16) if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else (8, 3)
 SECONDS = 60
 """How long a test waits for what must happen: only where it fails."""
 
