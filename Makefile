@@ -156,6 +156,8 @@ lock: make-build ## Pin every package anew: CONSTRAINTS=<folder of Airflow's con
 	@test -n "$(CONSTRAINTS)" || { echo "Say where Airflow's constraint files are: make lock CONSTRAINTS=<folder>" >&2; exit 1; }
 	@$(call lock-release,3.2.1,3.11,cat requirements.txt)
 	@$(call lock-release,3.3.1,3.12,sed 's/==.*//' requirements.txt)
+	@$(call lock-image,3.2.1)
+	@$(call lock-image,3.3.1)
 
 # Beside 3.2.1 the pipeline's own packages take the versions that the other release's constraints give them.
 define lock-release
@@ -164,6 +166,14 @@ echo "Pinning requirements/development-$(1).txt"; \
     | $(VENV)/bin/uv pip compile --quiet --universal --python-version $(2) \
         --no-emit-index-url --no-annotate --no-header \
         --constraint $(CONSTRAINTS)/constraints-$(1).txt --output-file requirements/development-$(1).txt - >/dev/null
+endef
+
+define lock-image
+echo "Pinning requirements/mwaa-$(1).txt"; \
+{ echo "apache-airflow==$(1)"; cat requirements/mwaa.in; } \
+    | $(VENV)/bin/uv pip compile --quiet --python-version 3.12 --python-platform x86_64-manylinux_2_34 --only-binary :all: \
+        --no-emit-index-url --no-annotate --no-header \
+        --constraint $(CONSTRAINTS)/constraints-$(1).txt --output-file requirements/mwaa-$(1).txt - >/dev/null
 endef
 
 .PHONY: clean
