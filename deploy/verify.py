@@ -23,6 +23,8 @@ def verify(environment: Environment) -> None:
         found = list(_problems(check, environment))
         print(f"{title}: {'; '.join(found) or 'well'}")
         problems += len(found)
+    if names := list(without_metric(environment)):
+        print(f"alarms whose metric nobody has sent yet: {', '.join(names)} (docs/runbook.md, Alarms)")
     raise_alarm(environment)
     if problems:
         raise DeployError(f"{problems} of what was looked at in {environment.name} is not as it should be")
@@ -100,6 +102,16 @@ CHECKS: dict[str, Callable[[Environment], Iterator[str]]] = {
     "warehouse": warehouse,
     "mail": mail,
 }
+
+
+def without_metric(environment: Environment) -> Iterator[str]:
+    """The alarms that watch something of which there is no metric: right only while it is too early for one."""
+    client = environment.client("cloudwatch")
+    for page in client.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{environment.name}-"):
+        for alarm in page["MetricAlarms"]:
+            watched = {key: alarm[key] for key in ("Namespace", "MetricName", "Dimensions")}
+            if not client.list_metrics(**watched)["Metrics"]:
+                yield str(alarm["AlarmName"])
 
 
 def raise_alarm(environment: Environment) -> None:

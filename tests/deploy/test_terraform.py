@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from deploy import __main__ as command
-from deploy import bootstrap, installation, package, remains, terraform
+from deploy import bootstrap, installation, package, remains, terraform, verify
 from deploy.environment import Environment
 from deploy.errors import DeployError
 from local.aws import AwsServer
@@ -324,3 +324,15 @@ def test_a_destroy_that_leaves_no_name_taken_does_not_speak_of_it(
 ) -> None:
     remains.tell(account)
     assert "secrets" not in capsys.readouterr().out
+
+
+def test_verify_names_the_alarms_whose_metric_nobody_has_sent(account: Environment) -> None:
+    cloudwatch, namespace = account.client("cloudwatch"), f"of/{account.name}"
+    dimension = {"Name": "Cluster", "Value": "BaseWorker"}
+    how = {"Period": 300, "EvaluationPeriods": 1, "Statistic": "Sum", "Threshold": 1.0}
+    for name in ("sent", "silent", "otherwise"):
+        alarm = {"AlarmName": f"{account.name}-{name}", "Namespace": namespace, "MetricName": name}
+        cloudwatch.put_metric_alarm(**alarm, **how, Dimensions=[dimension], ComparisonOperator="LessThanThreshold")
+    sent = [{"MetricName": "sent", "Value": 1, "Dimensions": [dimension]}, {"MetricName": "otherwise", "Value": 1}]
+    cloudwatch.put_metric_data(Namespace=namespace, MetricData=sent)
+    assert {*verify.without_metric(account)} == {f"{account.name}-otherwise", f"{account.name}-silent"}
