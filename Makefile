@@ -32,7 +32,7 @@ endef
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "ENV=dev or ENV=prod goes with those that touch AWS: setup-terraform, bootstrap, plan, deploy, deploy-dags, destroy."
+	@echo "ENV=dev or ENV=prod goes with those that touch AWS: setup-terraform, bootstrap, plan, deploy, deploy-dags, verify, destroy."
 	@echo "AIRFLOW=3.3.1 makes any of them work with that release, in an environment of its own."
 
 .PHONY: make-build
@@ -126,7 +126,7 @@ $(CHECKOV)/.built: requirements/terraform.txt | make-build
 
 # What follows takes ENV=dev or ENV=prod. docs/aws.md tells the steps.
 .PHONY: setup-terraform
-setup-terraform: make-build ## Find or install Terraform, make terraform.tfvars, connect with the state
+setup-terraform: make-build ## Find or install Terraform, make the file of settings, connect with the state
 	@$(DEPLOY) setup --env "$(ENV)"
 
 .PHONY: bootstrap
@@ -138,13 +138,16 @@ plan: make-build ## Show what a deployment would change
 	@$(DEPLOY) plan --env "$(ENV)"
 
 .PHONY: deploy
-deploy: make-build ## Package, apply, wait for Airflow, start a run: YES=1 does not ask
-	@$(DEPLOY) apply --env "$(ENV)" $(if $(YES),--yes)
-	@$(DEPLOY) start --env "$(ENV)"
+deploy: make-build ## Package, apply, wait for Airflow, see a run through: YES=1 does not ask
+	@$(DEPLOY) deploy --env "$(ENV)" $(if $(YES),--yes)
 
 .PHONY: deploy-dags
 deploy-dags: make-build ## Upload what changed under dags/ and include/, and nothing else
 	@$(DEPLOY) sync --env "$(ENV)"
+
+.PHONY: verify
+verify: make-build ## Look at what was deployed, part by part, and have an alarm send its mail
+	@$(DEPLOY) verify --env "$(ENV)"
 
 .PHONY: destroy
 destroy: make-build ## Remove an environment with all its data: CONFIRM=<its name>

@@ -3,10 +3,11 @@
 import argparse
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import bootstrap, environment, installation, mwaa, package, sync, terraform
+from deploy import bootstrap, environment, installation, mwaa, package, remains, sync, terraform, verify
 from deploy.environment import Environment
 from deploy.errors import DeployError
 
@@ -20,12 +21,12 @@ def build(_: Environment | None = None) -> None:
 
 
 def set_up(selected: Environment) -> None:
-    """Find or install Terraform, make terraform.tfvars, and connect with the state."""
+    """Find or install Terraform, make the file of settings, and connect with the state."""
     found = terraform.find() or installation.install()
     print(f"Terraform: {found}")
     again = f"make setup-terraform ENV={selected.env}"
-    if selected.make_tfvars():
-        print(f"{selected.tfvars} was made from the example. Fill it in, then: {again}")
+    if selected.make_local():
+        print(f"{selected.local} was made from the example. Fill it in, then: {again}")
     elif not bootstrap.exists(selected):
         print(f"The bucket {selected.state_bucket} is not there: make bootstrap ENV={selected.env}, then: {again}")
     else:
@@ -43,6 +44,13 @@ def plan(selected: Environment) -> None:
     terraform.require_initialised(selected)
     build()
     terraform.plan(selected)
+
+
+def deploy(selected: Environment, approve: Callable[[], bool]) -> None:
+    """Plan, ask, do what the plan says, and see a first run through."""
+    begun = datetime.now(UTC)
+    apply(selected, approve)
+    mwaa.start(selected, begun)
 
 
 def apply(selected: Environment, approve: Callable[[], bool]) -> None:
@@ -68,6 +76,7 @@ def destroy(selected: Environment, confirmed: str) -> None:
     if not package.FOLDER.exists():
         build()
     terraform.destroy(selected)
+    remains.tell(selected)
 
 
 def approve(yes: bool) -> bool:
@@ -85,9 +94,9 @@ def run(options: argparse.Namespace) -> None:
         "setup": lambda: set_up(selected),
         "bootstrap": lambda: make_state_bucket(selected),
         "plan": lambda: plan(selected),
-        "apply": lambda: apply(selected, lambda: approve(options.yes)),
-        "start": lambda: mwaa.start(selected),
+        "deploy": lambda: deploy(selected, lambda: approve(options.yes)),
         "sync": lambda: sync.sync(selected),
+        "verify": lambda: verify.verify(selected),
         "destroy": lambda: destroy(selected, options.confirm),
     }
     commands[options.command]()
@@ -96,7 +105,7 @@ def run(options: argparse.Namespace) -> None:
 def main() -> int:
     """Do what the command line asks for; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m deploy", description="Brings the pipeline to AWS.")
-    commands = ["package", "setup", "bootstrap", "plan", "apply", "start", "sync", "destroy"]
+    commands = ["package", "setup", "bootstrap", "plan", "deploy", "sync", "verify", "destroy"]
     parser.add_argument("command", choices=commands)
     parser.add_argument("--env", default="", help="dev or prod")
     parser.add_argument("--yes", action="store_true", help="apply without asking")

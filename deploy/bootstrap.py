@@ -11,11 +11,11 @@ STATE_KEY = "bootstrap.tfstate"
 
 
 def bootstrap(environment: Environment) -> None:
-    """Make the bucket, and the roles for GitHub where <env>.tfvars asks for them; may be repeated."""
+    """Make the bucket, and the roles for GitHub where the user's values ask for them; may be repeated."""
     folder = environment.terraform / "bootstrap"
-    state, settings = folder / f"{environment.env}.tfstate", folder / f"{environment.env}.tfvars"
+    state = folder / f"{environment.env}.tfstate"
     given = [f"-var=name={environment.name}", f"-var=region={environment.region}"]
-    given += [f"-var-file={settings.name}"] if settings.exists() else []
+    given += [f"-var-file={file.name}" for file in environment.values if (folder / file.name).exists()]
     if not state.exists():
         _fetch(environment, state)
     terraform.run(folder, "init", "-input=false")

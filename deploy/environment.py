@@ -1,7 +1,6 @@
-"""An environment that can be deployed, and what its terraform.tfvars says of it."""
+"""An environment that can be deployed, and what its two files of values say of it."""
 
 import re
-import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,34 +13,44 @@ from deploy.errors import DeployError
 from deploy.wheels import REPOSITORY
 
 NAMES = ("dev", "prod")
-SETTING = re.compile(r'^\s*(\w+)\s*=\s*"([^"]*)"', re.MULTILINE)
+SETTING = re.compile(r'^(\w+)\s*=\s*"([^"]*)"', re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Environment:
-    """One of the folders under terraform/environments."""
+    """One root of Terraform's, terraform/environment, with the values and the state of one environment."""
 
     env: str
     terraform: Path = REPOSITORY / "terraform"
 
     @property
     def folder(self) -> Path:
-        """Terraform's root for it."""
-        return self.terraform / "environments" / self.env
+        """Terraform's root, the same for each environment."""
+        return self.terraform / "environment"
 
     @property
-    def tfvars(self) -> Path:
-        """The file with its settings."""
-        return self.folder / "terraform.tfvars"
+    def data(self) -> Path:
+        """Where Terraform notes what this environment's state is connected with: a folder of its own (TF_DATA_DIR)."""
+        return self.folder / ".terraform" / self.env
+
+    @property
+    def values(self) -> tuple[Path, Path]:
+        """The project's values and the user's; of a name that both have, the user's counts."""
+        return self.folder / f"{self.env}.tfvars", self.folder / f"{self.env}.local.tfvars"
+
+    @property
+    def local(self) -> Path:
+        """The user's values."""
+        return self.values[1]
 
     @cached_property
     def settings(self) -> dict[str, str]:
-        """The settings that are plain text, by name. Raises: DeployError when the file or one of them is missing."""
-        if not self.tfvars.exists():
-            raise DeployError(f"{self._shown(self.tfvars)} is missing: make setup-terraform ENV={self.env} makes it")
-        found = dict(SETTING.findall(self.tfvars.read_text()))
+        """The settings that are plain text, by name. Raises: DeployError when a file or one of them is missing."""
+        if not self.local.exists():
+            raise DeployError(f"{self._shown(self.local)} is missing: make setup-terraform ENV={self.env} makes it")
+        found = {name: value for file in self.values for name, value in SETTING.findall(file.read_text())}
         if missing := {"name", "region"} - found.keys():
-            raise DeployError(f"{self._shown(self.tfvars)} does not set {' and '.join(sorted(missing))}")
+            raise DeployError(f"{self._shown(self.local)} does not set {' and '.join(sorted(missing))}")
         return found
 
     @property
@@ -67,15 +76,27 @@ class Environment:
         """The bucket of Terraform's state."""
         return f"{self.name}-{self.account}-terraform"
 
+    @property
+    def state_key(self) -> str:
+        """The name of the state in that bucket."""
+        return f"{self.env}.tfstate"
+
+    @property
+    def state_encryption_key(self) -> str:
+        """The ARN of the key that encrypts the state."""
+        found = self.client("kms").describe_key(KeyId=f"alias/{self.name}-terraform")
+        return str(found["KeyMetadata"]["Arn"])
+
     def client(self, service: str) -> Any:
         """A boto3 client of a service in the environment's region."""
         return boto3.client(service, region_name=self.region)
 
-    def make_tfvars(self) -> bool:
-        """Make terraform.tfvars from the example beside it; tells whether it was missing."""
-        if self.tfvars.exists():
+    def make_local(self) -> bool:
+        """Make the file of the user's values from the example beside it; tells whether it was missing."""
+        if self.local.exists():
             return False
-        shutil.copyfile(self.tfvars.with_name("terraform.tfvars.example"), self.tfvars)
+        example = self.folder / "local.tfvars.example"
+        self.local.write_text(example.read_text().replace("<env>", self.env))
         return True
 
     def _shown(self, file: Path) -> Path:

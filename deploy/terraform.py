@@ -1,4 +1,4 @@
-"""Terraform: found, and run in an environment's folder with what it must be given."""
+"""Terraform: found, and run with an environment's values on its state, and on no other."""
 
 import json
 import os
@@ -68,54 +68,71 @@ def require_source_password() -> None:
         )
 
 
-def run(folder: Path, *arguments: str, accepted: tuple[int, ...] = (0,)) -> int:
+def run(folder: Path, *arguments: str, data: Path | None = None, accepted: tuple[int, ...] = (0,)) -> int:
     """Run Terraform in a folder, with its output shown; returns its exit status.
 
-    Raises: DeployError when that is not an accepted one. What is wrong, Terraform has said.
+    `data` is where it notes what state it works on. Raises: DeployError when the status is not an accepted one. What is
+    wrong, Terraform has said.
     """
     # A plan and a destroy write no password, but ask for each.
     passwords = {SOURCE_PASSWORD: "not given", "TF_VAR_warehouse_password": _warehouse_password()}
-    environment = {**passwords, **os.environ, "TF_IN_AUTOMATION": "1"}
+    # What is set in the shell for another environment is not for this one.
+    own = {"TF_DATA_DIR": str(data or ".terraform"), "TF_WORKSPACE": "default", "TF_IN_AUTOMATION": "1"}
+    environment = {**passwords, **os.environ, **own}
     done = subprocess.run([program(), f"-chdir={folder}", *arguments], env=environment, check=False)
     if done.returncode not in accepted:
         raise DeployError(f"terraform {arguments[0]} failed in {folder}; its message is above")
     return done.returncode
 
 
-def initialise(environment: Environment) -> None:
-    """Connect an environment's folder with its state in S3, and get the providers."""
-    settings = {
+def backend(environment: Environment) -> dict[str, str]:
+    """Where an environment's state is."""
+    return {
         "bucket": environment.state_bucket,
-        "key": f"{environment.env}.tfstate",
+        "key": environment.state_key,
         "region": environment.region,
-        "use_lockfile": "true",
     }
-    backend = [f"-backend-config={name}={value}" for name, value in settings.items()]
-    run(environment.folder, "init", "-input=false", "-reconfigure", *backend)
+
+
+def initialise(environment: Environment) -> None:
+    """Connect Terraform with an environment's state in S3, and get the providers."""
+    # Told to encrypt and not with what, the S3 backend asks for S3's own key, over the bucket's default.
+    settings = {**backend(environment), "kms_key_id": environment.state_encryption_key, "use_lockfile": "true"}
+    given = [f"-backend-config={name}={value}" for name, value in settings.items()]
+    run(environment.folder, "init", "-input=false", "-reconfigure", *given, data=environment.data)
 
 
 def require_initialised(environment: Environment) -> None:
-    """Raises: DeployError when an environment's folder is not connected with its state."""
-    own = Path(os.environ.get("TF_DATA_DIR", ".terraform"))
-    if not (environment.folder / own / "terraform.tfstate").exists():
-        raise DeployError(f"Terraform is not set up for {environment.env}: make setup-terraform ENV={environment.env}")
+    """Raises: DeployError unless Terraform is connected with the state of this environment, and of no other."""
+    again = f"make setup-terraform ENV={environment.env}"
+    noted = environment.data / "terraform.tfstate"
+    if not noted.exists():
+        raise DeployError(f"Terraform is not set up for {environment.env}: {again}")
+    connected = json.loads(noted.read_text())["backend"]["config"]
+    for name, value in backend(environment).items():
+        if connected.get(name) != value:
+            raise DeployError(f"Terraform is connected with {name} {connected.get(name)} in place of {value}: {again}")
 
 
 def plan(environment: Environment) -> Path | None:
     """Plan an environment; returns the file of the plan, None when nothing would change."""
     PLANS.mkdir(parents=True, exist_ok=True)
     file = PLANS / f"{environment.env}.tfplan"
-    status = run(
-        environment.folder, "plan", "-input=false", "-detailed-exitcode", f"-out={file}", accepted=(0, CHANGES)
-    )
+    options = ["-input=false", "-detailed-exitcode", f"-out={file}"]
+    status = _run_with_values(environment, "plan", *options, accepted=(0, CHANGES))
     return file if status == CHANGES else None
 
 
 def apply(environment: Environment, plan_file: Path) -> None:
     """Do what a plan says."""
-    run(environment.folder, "apply", "-input=false", str(plan_file))
+    run(environment.folder, "apply", "-input=false", str(plan_file), data=environment.data)
 
 
 def destroy(environment: Environment) -> None:
     """Remove everything."""
-    run(environment.folder, "destroy", "-input=false", "-auto-approve")
+    _run_with_values(environment, "destroy", "-input=false", "-auto-approve")
+
+
+def _run_with_values(environment: Environment, *arguments: str, accepted: tuple[int, ...] = (0,)) -> int:
+    files = [f"-var-file={file.name}" for file in environment.values]
+    return run(environment.folder, *arguments, *files, data=environment.data, accepted=accepted)

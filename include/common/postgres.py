@@ -16,7 +16,7 @@ from psycopg.waiting import Ready, Wait
 from include.common.errors import DataError, DeclarationError, ServiceError
 from include.common.keys import KeySet
 from include.common.session import SessionCursor, plain, prepare_session
-from include.common.settings import optional_connection
+from include.common.settings import optional_connection, secret_name
 from include.common.waiting import ANSWER_SECONDS, make_patient, wait_for
 
 BLOCK_BYTES = 1 << 20
@@ -140,7 +140,8 @@ def own_credentials(connection_id: str) -> Credentials:
 def _look_up(connection_id: str) -> Any:
     found = optional_connection(connection_id)
     if found is None:
-        where = f"AIRFLOW_CONN_{connection_id.upper()}, or airflow/connections/{connection_id} in Secrets Manager"
+        secret = secret_name("connections", connection_id)
+        where = f"AIRFLOW_CONN_{connection_id.upper()}, or {secret} in Secrets Manager"
         raise DeclarationError(f"connection {connection_id!r} is not defined: set {where}")
     return found
 

@@ -40,9 +40,18 @@ def required_variable(name: str) -> str:
     if not value:
         raise DeclarationError(
             f"the Airflow variable {name!r} is not set: set AIRFLOW_VAR_{name.upper()}, "
-            f"or airflow/variables/{name} in Secrets Manager"
+            f"or {secret_name('variables', name)} in Secrets Manager"
         )
     return value
+
+
+def secret_name(kind: str, name: str) -> str:
+    """What a secret is called where Airflow looks for it, of the kind `connections` or `variables`."""
+    from airflow.sdk.configuration import conf
+
+    given = conf.getjson("secrets", "backend_kwargs", fallback=None)
+    prefix = given.get(f"{kind}_prefix") if isinstance(given, dict) else None
+    return f"{prefix or f'airflow/{kind}'}/{name}"
 
 
 def optional_variable(name: str) -> str | None:

@@ -22,3 +22,8 @@ output "github_oidc_provider_arn" {
   description = "ARN of the account's identity provider for GitHub, for the next copy in the account; null without a repository."
   value       = one(module.ci[*].oidc_provider_arn)
 }
+
+output "key_arn" {
+  description = "ARN of the key that encrypts everything of the environment."
+  value       = module.key.arn
+}

@@ -74,7 +74,7 @@ resource "aws_s3_bucket_policy" "state" {
   bucket = aws_s3_bucket.state.id
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat([
       for sid, condition in {
         RefuseWithoutTls = { Bool = { "aws:SecureTransport" = "false" } }
         RefuseOldTls     = { NumericLessThan = { "s3:TlsVersion" = "1.2" } }
@@ -86,7 +86,20 @@ resource "aws_s3_bucket_policy" "state" {
         Resource  = [local.arn, "${local.arn}/*"]
         Condition = condition
       }
-    ]
+      ], [
+      # A write that names no encryption takes the bucket's default, which is the key: the bootstrap's own upload does.
+      for sid, header in {
+        RefuseOtherEncryption = ["s3:x-amz-server-side-encryption", "aws:kms"]
+        RefuseOtherKey        = ["s3:x-amz-server-side-encryption-aws-kms-key-id", aws_kms_key.state.arn]
+        } : {
+        Sid       = sid
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "s3:PutObject"
+        Resource  = "${local.arn}/*"
+        Condition = { Null = { (header[0]) = "false" }, StringNotEquals = { (header[0]) = header[1] } }
+      }
+    ])
   })
 
   depends_on = [aws_s3_bucket_public_access_block.state]

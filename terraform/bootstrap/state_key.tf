@@ -1,4 +1,4 @@
-# A key of its own: the environment's key stands in the state that this one encrypts.
+# A key of its own: who may use the environment's data need not be able to read Terraform's state, nor the other way round.
 resource "aws_kms_key" "state" {
   description             = "Encrypts Terraform's state of ${var.name}"
   enable_key_rotation     = true

@@ -31,8 +31,14 @@ variable "github_repository" {
   default     = null
 }
 
+variable "github_ids" {
+  description = "Immutable ids of the repository's owner and of the repository on GitHub, which those made or renamed since 15 July 2026 say, or null."
+  type        = object({ owner = string, repository = string })
+  default     = null
+}
+
 variable "github_environment" {
-  description = "Environment on GitHub whose jobs may apply, or null for jobs of the main branch."
+  description = "Environment on GitHub whose jobs of the main branch may apply, or null for any job of the main branch. The workflow's job has to name it."
   type        = string
   default     = null
 }

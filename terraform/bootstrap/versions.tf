@@ -3,8 +3,9 @@ terraform {
 
   required_providers {
     aws = {
-      source  = "hashicorp/aws"
-      version = ">= 5.100, < 7.0"
+      source = "hashicorp/aws"
+      # One release, exactly: a root is what is applied. Modules take more, so that another root may choose.
+      version = "6.25.0"
     }
   }
 }

@@ -7,7 +7,14 @@ import pytest
 from deploy import package
 from deploy.environment import Environment
 
-TFVARS = 'name   = "totesys-test"\nregion = "eu-west-2"\n\nsource_database = {\n  host = "db.example"\n}\n'
+TFVARS = """name   = "totesys-test"
+region = "eu-west-2"
+
+source_database = {
+  host = "db.example"
+  name = "of something else"
+}
+"""
 
 
 @pytest.fixture(scope="session")
@@ -18,10 +25,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
-    """An environment whose terraform.tfvars is filled in."""
+    """An environment whose settings are filled in."""
     made = Environment("dev", tmp_path / "terraform")
     made.folder.mkdir(parents=True)
     (made.terraform / "bootstrap").mkdir()
-    made.tfvars.with_name("terraform.tfvars.example").write_text(TFVARS)
-    made.tfvars.write_text(TFVARS)
+    (made.folder / "local.tfvars.example").write_text(TFVARS)
+    made.values[0].write_text('reach = "nat"\n')
+    made.local.write_text(TFVARS)
     return made

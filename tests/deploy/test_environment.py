@@ -1,16 +1,17 @@
 """Which environment is meant, and what it is told to miss."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 
 from deploy import environment as environments
-from deploy.environment import Environment
+from deploy.environment import NAMES, Environment
 from deploy.errors import DeployError
 from deploy.wheels import REPOSITORY
 
-TARGETS = ("setup-terraform", "bootstrap", "plan", "deploy", "deploy-dags", "destroy")
+TARGETS = ("setup-terraform", "bootstrap", "plan", "deploy", "deploy-dags", "verify", "destroy")
 
 
 def make(target: str, *variables: str) -> subprocess.CompletedProcess[str]:
@@ -35,33 +36,53 @@ def test_a_target_refuses_an_environment_that_is_none(target: str) -> None:
 
 
 def test_both_environments_are_known() -> None:
-    assert [environments.select(env).folder.name for env in ("dev", "prod")] == ["dev", "prod"]
+    for env in ("dev", "prod"):
+        selected = environments.select(env)
+        assert selected.values[0].exists()
+        assert selected.data.name == env
 
 
-def test_its_settings_are_those_of_its_tfvars(environment: Environment) -> None:
+def test_they_share_the_code_and_nothing_else() -> None:
+    dev, prod = map(environments.select, ("dev", "prod"))
+    assert dev.folder == prod.folder
+    assert not {dev.data, *dev.values, dev.state_key} & {prod.data, *prod.values, prod.state_key}
+
+
+def test_the_projects_values_are_for_both_alike() -> None:
+    dev, prod = (set(re.findall(r"^(\w+)", environments.select(env).values[0].read_text(), re.M)) for env in NAMES)
+    assert dev == prod
+
+
+def test_its_settings_are_those_of_its_files(environment: Environment) -> None:
     assert (environment.name, environment.region) == ("totesys-test", "eu-west-2")
+    assert environment.settings["reach"] == "nat"
 
 
-def test_a_missing_tfvars_is_named_with_what_makes_it(environment: Environment) -> None:
-    environment.tfvars.unlink()
-    with pytest.raises(
-        DeployError, match=r"environments/dev/terraform\.tfvars is missing: make setup-terraform ENV=dev"
-    ):
+def test_what_the_user_says_counts_more(environment: Environment) -> None:
+    environment.local.write_text(environment.local.read_text() + 'reach = "endpoints"\n')
+    assert environment.settings["reach"] == "endpoints"
+
+
+def test_missing_settings_are_named_with_what_makes_them(environment: Environment) -> None:
+    environment.local.unlink()
+    with pytest.raises(DeployError, match=r"environment/dev\.local\.tfvars is missing: make setup-terraform ENV=dev"):
         _ = environment.name
 
 
-def test_a_tfvars_without_a_setting_is_named_with_it(environment: Environment) -> None:
-    environment.tfvars.write_text('name = "totesys-test"\n')
-    with pytest.raises(DeployError, match=r"terraform\.tfvars does not set region"):
+def test_a_file_without_a_setting_is_named_with_it(environment: Environment) -> None:
+    environment.local.write_text('name = "totesys-test"\n')
+    with pytest.raises(DeployError, match=r"dev\.local\.tfvars does not set region"):
         _ = environment.region
 
 
-def test_tfvars_are_made_from_the_example_and_never_again(environment: Environment) -> None:
-    environment.tfvars.unlink()
-    assert environment.make_tfvars()
-    environment.tfvars.write_text("mine")
-    assert not environment.make_tfvars()
-    assert environment.tfvars.read_text() == "mine"
+def test_settings_are_made_from_the_example_and_never_again(environment: Environment) -> None:
+    environment.local.unlink()
+    (environment.folder / "local.tfvars.example").write_text('name = "totesys-<env>"\n')
+    assert environment.make_local()
+    assert environment.local.read_text() == 'name = "totesys-dev"\n'
+    environment.local.write_text("mine")
+    assert not environment.make_local()
+    assert environment.local.read_text() == "mine"
 
 
 def test_the_state_has_a_bucket_of_the_account(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:

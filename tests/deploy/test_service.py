@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -41,12 +42,12 @@ def service(
         yield Service(environment, server.mwaa, buckets.state)
 
 
-def test_a_run_is_started_after_the_dag_is_switched_on(service: Service) -> None:
-    mwaa.start(service.environment, pause_seconds=0)
-    assert service.mwaa.rest_calls == [
-        ("PATCH", "/dags/totesys_warehouse", {"is_paused": False}),
-        ("POST", "/dags/totesys_warehouse/dagRuns", {"logical_date": None}),
-    ]
+def test_a_run_is_started_after_the_dag_is_switched_on_and_watched(service: Service) -> None:
+    mwaa.start(service.environment, datetime.now(UTC), pause_seconds=0)
+    switched, triggered, *asked = service.mwaa.rest_calls
+    assert switched == ("PATCH", "/dags/totesys_warehouse", {"is_paused": False})
+    assert triggered == ("POST", "/dags/totesys_warehouse/dagRuns", {"logical_date": None})
+    assert {method for method, _, _ in asked} == {"GET"}
 
 
 def test_the_code_goes_to_the_environments_own_bucket(service: Service, s3: Any) -> None:

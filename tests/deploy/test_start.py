@@ -1,6 +1,7 @@
 """The environment is waited for, the DAG switched on, and a run started; each refusal is one error."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -16,6 +17,8 @@ from deploy.errors import DeployError
 NAME = "totesys-test"
 SWITCH_ON = {"is_paused": False}
 TRIGGER: dict[str, Any] = {"logical_date": None}
+RUN = "/dags/totesys_warehouse/dagRuns/manual__1"
+BEGUN = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -34,8 +37,8 @@ def status(answers: Stubber, state: str, **more: Any) -> None:
     answers.add_response("get_environment", {"Environment": found}, {"Name": NAME})
 
 
-def airflow(answers: Stubber, method: str, path: str, body: dict[str, Any], answer: dict[str, Any]) -> None:
-    call = {"Name": NAME, "Method": method, "Path": path, "Body": body}
+def airflow(answers: Stubber, method: str, path: str, answer: dict[str, Any], **given: Any) -> None:
+    call = {"Name": NAME, "Method": method, "Path": path, **given}
     answers.add_response("invoke_rest_api", {"RestApiStatusCode": 200, "RestApiResponse": answer}, call)
 
 
@@ -46,8 +49,13 @@ def refuse(answers: Stubber, code: int) -> None:
 
 
 def accept(answers: Stubber) -> None:
-    airflow(answers, "PATCH", "/dags/totesys_warehouse", SWITCH_ON, {"is_paused": False})
-    airflow(answers, "POST", "/dags/totesys_warehouse/dagRuns", TRIGGER, {"dag_run_id": "manual__1"})
+    begin(answers)
+    airflow(answers, "GET", RUN, {"state": "success"})
+
+
+def begin(answers: Stubber) -> None:
+    airflow(answers, "PATCH", "/dags/totesys_warehouse", {"is_paused": False}, Body=SWITCH_ON)
+    airflow(answers, "POST", "/dags/totesys_warehouse/dagRuns", {"dag_run_id": "manual__1"}, Body=TRIGGER)
 
 
 def test_the_bodies_are_what_airflow_takes() -> None:
@@ -61,7 +69,7 @@ def test_a_new_environment_is_waited_for_and_a_run_started(
     for state in ("CREATING", "CREATING", "UPDATING", "AVAILABLE"):
         status(answers, state)
     accept(answers)
-    mwaa.start(environment, pause_seconds=0)
+    mwaa.start(environment, since=BEGUN, pause_seconds=0)
     said = capsys.readouterr().out
     assert said.count("CREATING") == 1
     assert "started the run manual__1" in said
@@ -74,7 +82,7 @@ def test_a_private_web_server_is_told_of(
 ) -> None:
     status(answers, "AVAILABLE", WebserverAccessMode="PRIVATE_ONLY")
     accept(answers)
-    mwaa.start(environment, pause_seconds=0)
+    mwaa.start(environment, since=BEGUN, pause_seconds=0)
     assert "inside the VPC only" in capsys.readouterr().out
 
 
@@ -84,7 +92,7 @@ def test_an_airflow_that_is_not_ready_yet_is_waited_for(answers: Stubber, enviro
     refuse(answers, code)
     refuse(answers, code)
     accept(answers)
-    mwaa.start(environment, pause_seconds=0)
+    mwaa.start(environment, since=BEGUN, pause_seconds=0)
 
 
 def test_a_dag_that_airflow_never_reads_is_an_error_that_says_where_to_look(
@@ -94,14 +102,14 @@ def test_a_dag_that_airflow_never_reads_is_an_error_that_says_where_to_look(
     status(answers, "AVAILABLE")
     refuse(answers, 404)
     with pytest.raises(DeployError, match="import errors"):
-        mwaa.start(environment, pause_seconds=0)
+        mwaa.start(environment, since=BEGUN, pause_seconds=0)
 
 
 def test_another_refusal_of_airflow_is_an_error_at_once(answers: Stubber, environment: Environment) -> None:
     status(answers, "AVAILABLE")
     refuse(answers, 403)
     with pytest.raises(DeployError, match="refuses to switch"):
-        mwaa.start(environment, pause_seconds=0)
+        mwaa.start(environment, since=BEGUN, pause_seconds=0)
 
 
 @pytest.mark.parametrize("state", ["CREATE_FAILED", "UPDATE_FAILED", "UNAVAILABLE"])
@@ -110,10 +118,64 @@ def test_an_environment_that_will_not_come_is_an_error_with_mwaas_reason(
 ) -> None:
     status(answers, state, LastUpdate={"Error": {"ErrorCode": "X", "ErrorMessage": "wrong bucket"}})
     with pytest.raises(DeployError, match=rf"{state} \(wrong bucket\)"):
-        mwaa.start(environment, pause_seconds=0)
+        mwaa.start(environment, since=BEGUN, pause_seconds=0)
 
 
 def test_an_environment_that_is_not_there_is_named(answers: Stubber, environment: Environment) -> None:
     answers.add_client_error("get_environment", "ResourceNotFoundException")
     with pytest.raises(DeployError, match="no Airflow environment totesys-test"):
-        mwaa.start(environment, pause_seconds=0)
+        mwaa.start(environment, since=BEGUN, pause_seconds=0)
+
+
+def failed_update(at: datetime) -> dict[str, Any]:
+    error = {"ErrorCode": "INCORRECT_CONFIGURATION", "ErrorMessage": "wrong option"}
+    return {"LastUpdate": {"Status": "FAILED", "CreatedAt": at, "Error": error}}
+
+
+def test_an_update_that_mwaa_took_back_is_a_failure(answers: Stubber, environment: Environment) -> None:
+    status(answers, "AVAILABLE", **failed_update(BEGUN + timedelta(minutes=9)))
+    with pytest.raises(DeployError, match=r"could not do the update .* took it back \(wrong option\)"):
+        mwaa.start(environment, since=BEGUN, pause_seconds=0)
+
+
+def test_one_of_before_is_told_of_and_no_failure(
+    answers: Stubber, environment: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status(answers, "AVAILABLE", **failed_update(BEGUN - timedelta(days=1)))
+    accept(answers)
+    mwaa.start(environment, since=BEGUN, pause_seconds=0)
+    assert "took it back (wrong option)" in capsys.readouterr().out
+
+
+def test_the_first_run_is_seen_through(
+    answers: Stubber, environment: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status(answers, "AVAILABLE")
+    begin(answers)
+    airflow(answers, "GET", RUN, {"state": "running"})
+    refuse(answers, 502)
+    airflow(answers, "GET", RUN, {"state": "success"})
+    mwaa.start(environment, since=BEGUN, pause_seconds=0)
+    assert "the run succeeded" in capsys.readouterr().out
+
+
+def test_a_first_run_that_fails_is_a_failure_that_names_its_tasks(answers: Stubber, environment: Environment) -> None:
+    status(answers, "AVAILABLE")
+    begin(answers)
+    airflow(answers, "GET", RUN, {"state": "failed"})
+    tasks = {"task_instances": [{"task_id": "ingest.payment", "state": "failed"}]}
+    airflow(answers, "GET", f"{RUN}/taskInstances", tasks, QueryParameters={"state": "failed"})
+    with pytest.raises(
+        DeployError, match=r"manual__1 failed; failed tasks: ingest\.payment\..*airflow-totesys-test-Task"
+    ):
+        mwaa.start(environment, since=BEGUN, pause_seconds=0)
+
+
+def test_a_first_run_is_watched_for_an_hour_and_no_longer(
+    answers: Stubber, environment: Environment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(mwaa, "RUN_SECONDS", -1)
+    status(answers, "AVAILABLE")
+    begin(answers)
+    mwaa.start(environment, since=BEGUN, pause_seconds=0)
+    assert "still at work" in capsys.readouterr().out

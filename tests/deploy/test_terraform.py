@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from deploy import __main__ as command
-from deploy import bootstrap, installation, package, terraform
+from deploy import bootstrap, installation, package, remains, terraform, verify
 from deploy.environment import Environment
 from deploy.errors import DeployError
 from local.aws import AwsServer
@@ -23,6 +23,7 @@ RECORDER = """#!/bin/bash
 if [[ $1 == version ]]; then echo '{"terraform_version": "VERSION"}'; exit; fi
 printf '%s ' "$@" >>"$RECORD"
 printf '| %s %s\\n' "$TF_VAR_source_password" "${#TF_VAR_warehouse_password}" >>"$RECORD"
+echo "$TF_DATA_DIR $TF_WORKSPACE" >>"$RECORD.places"
 for word in "$@"; do
     case $word in
         -state=*) echo '{"serial": 1}' >"${1#-chdir=}/${word#-state=}" ;;
@@ -30,6 +31,9 @@ for word in "$@"; do
     esac
 done
 """
+
+
+KEY = "arn:aws:kms:eu-west-2:123456789012:key/of-the-state"
 
 
 def write_terraform(file: Path, version: str) -> None:
@@ -48,17 +52,25 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.delenv("TF_VAR_source_password", raising=False)
     monkeypatch.setattr(terraform, "PLANS", tmp_path / "plans")
     monkeypatch.setattr(package, "build", lambda: package.Package(tmp_path, 0, 0))
+    monkeypatch.setattr(remains, "tell", lambda *_: None)
     terraform.program.cache_clear()
     yield tmp_path / "record"
     terraform.program.cache_clear()
 
 
 @pytest.fixture
-def initialised(environment: Environment, record: Path) -> Environment:
+def initialised(environment: Environment, record: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     """An environment that is connected with its state."""
-    (environment.folder / ".terraform").mkdir()
-    (environment.folder / ".terraform" / "terraform.tfstate").write_text("{}")
+    monkeypatch.setattr(Environment, "state_encryption_key", KEY)
+    environment.__dict__["account"] = "123456789012"
+    connect(environment, terraform.backend(environment))
     return environment
+
+
+def connect(environment: Environment, config: dict[str, str]) -> None:
+    """Note what Terraform notes when it is connected with a state."""
+    environment.data.mkdir(parents=True, exist_ok=True)
+    (environment.data / "terraform.tfstate").write_text(json.dumps({"backend": {"type": "s3", "config": config}}))
 
 
 def calls(record: Path) -> list[str]:
@@ -129,16 +141,53 @@ def test_a_host_that_is_out_of_reach_is_named_with_what_to_do_instead(tmp_path: 
         installation.install(tmp_path / "bin", "http://127.0.0.1:1")
 
 
-def test_init_is_given_the_state_of_this_environment(
-    environment: Environment, record: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(environment.__dict__, "account", "123456789012")
-    terraform.initialise(environment)
+def test_init_is_given_the_state_of_this_environment_and_its_key(initialised: Environment, record: Path) -> None:
+    terraform.initialise(initialised)
     (call,) = calls(record)
-    assert call.startswith(f"-chdir={environment.folder} init ")
+    assert call.startswith(f"-chdir={initialised.folder} init ")
+    assert f"-backend-config=kms_key_id={KEY} " in call
     for setting in ("bucket=totesys-test-123456789012-terraform", "key=dev.tfstate", "region=eu-west-2"):
         assert f"-backend-config={setting} " in call
     assert "-backend-config=use_lockfile=true " in call
+
+
+def test_an_environment_has_a_data_folder_of_its_own_whatever_the_shell_says(
+    initialised: Environment, record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_DATA_DIR", "of-prod")
+    monkeypatch.setenv("TF_WORKSPACE", "of-prod")
+    terraform.initialise(initialised)
+    command.plan(initialised)
+    command.destroy(initialised, initialised.name)
+    places = record.with_name("record.places").read_text().splitlines()
+    assert places == [f"{initialised.folder}/.terraform/dev default"] * 3
+
+
+def test_the_projects_values_come_before_the_users(initialised: Environment, record: Path) -> None:
+    command.plan(initialised)
+    command.destroy(initialised, initialised.name)
+    for call in calls(record):
+        assert " -var-file=dev.tfvars -var-file=dev.local.tfvars " in call
+
+
+COMMANDS = {
+    "plan": command.plan,
+    "apply": lambda selected: command.apply(selected, lambda: True),
+    "destroy": lambda selected: command.destroy(selected, selected.name),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("other", ["key=prod.tfstate", "bucket=totesys-prod-123456789012-terraform"])
+def test_every_command_refuses_a_state_of_another_name(
+    initialised: Environment, record: Path, monkeypatch: pytest.MonkeyPatch, name: str, other: str
+) -> None:
+    monkeypatch.setenv("TF_VAR_source_password", "given")
+    setting, _, value = other.partition("=")
+    connect(initialised, {**terraform.backend(initialised), setting: value})
+    with pytest.raises(DeployError, match=rf"connected with {setting} {value} in place of .*make setup-terraform"):
+        COMMANDS[name](initialised)
+    assert calls(record) == []
 
 
 def test_a_plan_needs_no_password(initialised: Environment, record: Path) -> None:
@@ -209,7 +258,7 @@ def test_nothing_is_destroyed_unless_its_name_is_confirmed(
 def test_a_confirmed_environment_is_destroyed(initialised: Environment, record: Path) -> None:
     command.destroy(initialised, "totesys-test")
     (call,) = calls(record)
-    assert f"-chdir={initialised.folder} destroy " in call
+    assert call.startswith(f"-chdir={initialised.folder} destroy ")
 
 
 @pytest.fixture
@@ -217,8 +266,8 @@ def account(aws: AwsServer, environment: Environment, monkeypatch: pytest.Monkey
     """An environment in an account whose state bucket is there."""
     for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": aws.endpoint_url}.items():
         monkeypatch.setenv(name, value)
-    environment.tfvars.write_text(
-        environment.tfvars.read_text().replace("totesys-test", f"t{abs(hash(environment)) % 10**8}")
+    environment.local.write_text(
+        environment.local.read_text().replace("totesys-test", f"t{abs(hash(environment)) % 10**8}")
     )
     place = {"LocationConstraint": environment.region}
     environment.client("s3").create_bucket(Bucket=environment.state_bucket, CreateBucketConfiguration=place)
@@ -238,8 +287,52 @@ def test_the_bootstraps_own_state_is_kept_in_the_bucket_and_used_again(account: 
 def test_the_bootstrap_is_given_the_environments_name_and_the_settings_beside_it(
     account: Environment, record: Path
 ) -> None:
-    (account.terraform / "bootstrap" / "dev.tfvars").write_text('github_repository = "octo-org/totesys"\n')
+    (account.terraform / "bootstrap" / "dev.local.tfvars").write_text('github_repository = "octo-org/totesys"\n')
     bootstrap.bootstrap(account)
     applied = calls(record)[-1]
-    for word in (f"-var=name={account.name}", "-var=region=eu-west-2", "-var-file=dev.tfvars", "-state=dev.tfstate"):
+    for word in (
+        f"-var=name={account.name}",
+        "-var=region=eu-west-2",
+        "-var-file=dev.local.tfvars",
+        "-state=dev.tfstate",
+    ):
         assert f" {word} " in applied
+
+
+def test_after_a_destroy_logs_that_came_back_are_deleted_and_names_that_are_taken_told(
+    account: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs, secrets = account.client("logs"), account.client("secretsmanager")
+    ours, theirs = f"airflow-{account.name}-Task", f"airflow-{account.name}2-Task"
+    for group in (ours, theirs):
+        logs.create_log_group(logGroupName=group)
+    for name in (f"{account.name}/airflow/variables/x", f"{account.name}2/airflow/variables/x"):
+        secrets.create_secret(Name=name, SecretString="x")
+        secrets.delete_secret(SecretId=name, RecoveryWindowInDays=30)
+    remains.tell(account)
+    said = capsys.readouterr().out
+    assert f"deleted the log group {ours}, which had come back" in said
+    assert (
+        f"1 secrets can be restored for a while, and until then none can be made with their names:\n  {account.name}/"
+        in said
+    )
+    assert [found["logGroupName"] for found in logs.describe_log_groups()["logGroups"]] == [theirs]
+
+
+def test_a_destroy_that_leaves_no_name_taken_does_not_speak_of_it(
+    account: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remains.tell(account)
+    assert "secrets" not in capsys.readouterr().out
+
+
+def test_verify_names_the_alarms_whose_metric_nobody_has_sent(account: Environment) -> None:
+    cloudwatch, namespace = account.client("cloudwatch"), f"of/{account.name}"
+    dimension = {"Name": "Cluster", "Value": "BaseWorker"}
+    how = {"Period": 300, "EvaluationPeriods": 1, "Statistic": "Sum", "Threshold": 1.0}
+    for name in ("sent", "silent", "otherwise"):
+        alarm = {"AlarmName": f"{account.name}-{name}", "Namespace": namespace, "MetricName": name}
+        cloudwatch.put_metric_alarm(**alarm, **how, Dimensions=[dimension], ComparisonOperator="LessThanThreshold")
+    sent = [{"MetricName": "sent", "Value": 1, "Dimensions": [dimension]}, {"MetricName": "otherwise", "Value": 1}]
+    cloudwatch.put_metric_data(Namespace=namespace, MetricData=sent)
+    assert {*verify.without_metric(account)} == {f"{account.name}-otherwise", f"{account.name}-silent"}

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy import installation, mwaa
 from deploy.wheels import REPOSITORY
 
 FOLDER = REPOSITORY / ".github" / "workflows"
 FILES = sorted(FOLDER.glob("*.yaml"))
-OFFICIAL = re.compile(r"(actions|aws-actions|hashicorp)/[\w-]+@v\d+")
+OFFICIAL = re.compile(r"uses: (actions|aws-actions|hashicorp)/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 PUSHED_AND_PULLED = {"pull_request": None, "push": {"branches": ["main"]}}
 
 
@@ -41,8 +42,23 @@ def test_every_target_it_makes_is_in_the_makefile(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_its_actions_are_their_makers_own_and_pinned_to_a_major_version(file: Path) -> None:
-    assert all(OFFICIAL.fullmatch(step["uses"]) for step in steps(file) if "uses" in step)
+def test_its_actions_are_their_makers_own_and_pinned_by_commit(file: Path) -> None:
+    used = [line.strip().removeprefix("- ") for line in file.read_text().splitlines() if "uses:" in line]
+    others = [line for line in used if not line.startswith("uses: ./")]
+    assert [line for line in others if not OFFICIAL.fullmatch(line)] == []
+
+
+def test_terraform_is_the_release_that_would_be_installed() -> None:
+    with_terraform = [
+        step["with"] for file in FILES for step in steps(file) if "setup-terraform@" in step.get("uses", "")
+    ]
+    named = [given["terraform_version"] for given in with_terraform]
+    assert {*named} == {installation.VERSION}
+
+
+def test_an_action_has_one_version_everywhere() -> None:
+    used = {line.partition("uses:")[2].strip() for file in FILES for line in file.read_text().splitlines()} - {""}
+    assert len({line.partition("@")[0] for line in used}) == len(used)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -63,7 +79,23 @@ def test_each_job_of_the_deployment_is_skipped_unless_its_role_is_set() -> None:
         target, env = name.split("-")
         variable = f"AWS_{'PLAN' if target == 'plan' else 'APPLY'}_ROLE_{env.upper()}"
         assert f"vars.{variable} != ''" in job["if"]
-        assert job["with"] == {"target": target, "env": env, "role": f"${{{{ vars.{variable} }}}}"}
+        gate = {"gate": "prod"} if name == "deploy-prod" else {}
+        assert job["with"] == {"target": target, "env": env, "role": f"${{{{ vars.{variable} }}}}", **gate}
+
+
+def test_prod_is_deployed_through_the_gate_that_its_role_asks_for() -> None:
+    assert workflow("environment.yaml")["jobs"]["run"]["environment"] == "${{ inputs.gate }}"
+    settings = (REPOSITORY / "terraform" / "bootstrap" / "prod.tfvars").read_text()
+    assert 'github_environment = "prod"' in settings
+
+
+def test_a_job_outlasts_everything_that_it_waits_for() -> None:
+    (credentials,) = [step for step in steps(FOLDER / "environment.yaml") if "role-to-assume" in step.get("with", {})]
+    session = re.search(r"max_session_duration = (\d{5})", (REPOSITORY / "terraform/modules/ci/roles.tf").read_text())
+    minutes = workflow("environment.yaml")["jobs"]["run"]["timeout-minutes"]
+    assert session
+    assert credentials["with"]["role-duration-seconds"].endswith(f"|| {session[1]} }}}}")
+    assert mwaa.READY_SECONDS + mwaa.RUN_SECONDS + mwaa.DAG_SECONDS < minutes * 60 < int(session[1])
 
 
 def test_plans_see_no_secret_and_forks_start_none() -> None:

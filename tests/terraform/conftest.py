@@ -2,18 +2,16 @@
 
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from deploy import package
 from tests.terraform.additions import added_to_moto
 from tests.terraform.cloud import Cloud
 from tests.terraform.databases import Databases, running_databases
-from tests.terraform.environments import Environment, apply_both
-from tests.terraform.mwaa_run import AirflowRun, run_from_bucket
+from tests.terraform.environments import Environment, deploy_both
+from tests.terraform.mwaa_run import AirflowRun, make_instance, run_from_bucket
 from tests.terraform.providers import FIVE, SIX
 
 APART = ("test_modules.py", "test_mutations.py")
@@ -41,12 +39,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
 
 
 @pytest.fixture(scope="session")
-def package_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package, as `make deploy` builds it."""
-    return package.build(tmp_path_factory.mktemp("package") / "package").folder
-
-
-@pytest.fixture(scope="session")
 def databases() -> Iterator[Databases]:
     """The source and the server of the warehouse."""
     with running_databases() as running:
@@ -62,16 +54,31 @@ def account(databases: Databases) -> Iterator[Cloud]:
 
 
 @pytest.fixture(scope="session")
-def applied(
-    account: Cloud, databases: Databases, package_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Environment]:
-    """Both environments by their names."""
-    return apply_both(tmp_path_factory.mktemp("applied"), account, databases, package_folder)
+def runs(account: Cloud, databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> list[AirflowRun]:
+    """The pipeline's runs in dev, each as Airflow was asked for it; those of prod only are said to have succeeded."""
+    done: list[AirflowRun] = []
+
+    def run(name: str) -> str:
+        if name != "totesys-dev":
+            return "success"
+        if not done:
+            make_instance(account, name, databases)
+        done.append(run_from_bucket(account, name, tmp_path_factory.mktemp("airflow")))
+        return done[-1].state
+
+    account.mwaa.run = run
+    return done
 
 
 @pytest.fixture(scope="session")
-def pipeline_run(
-    account: Cloud, applied: dict[str, Environment], databases: Databases, tmp_path_factory: pytest.TempPathFactory
-) -> AirflowRun:
-    """The pipeline's first run in what was applied as dev."""
-    return run_from_bucket(account, applied["dev"], databases, tmp_path_factory.mktemp("airflow"))
+def applied(
+    account: Cloud, databases: Databases, runs: list[AirflowRun], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Environment]:
+    """Both environments by their names."""
+    return deploy_both(tmp_path_factory.mktemp("applied"), account, databases)
+
+
+@pytest.fixture(scope="session")
+def pipeline_run(applied: dict[str, Environment], runs: list[AirflowRun]) -> AirflowRun:
+    """The pipeline's first run, which the deployment of dev has started."""
+    return runs[0]

@@ -1,39 +1,55 @@
-"""The environments dev and prod, applied side by side to one account on this machine."""
+"""The environments dev and prod, deployed side by side to one account on this machine as an operator deploys them."""
 
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_urlsafe
 from typing import Any, TypeVar
 
+from tests.terraform.clone import Clone
 from tests.terraform.cloud import Cloud
 from tests.terraform.databases import Databases
-from tests.terraform.providers import FIVE
-from tests.terraform.workspace import Workspace
+from tests.terraform.mwaa import ACCOUNT
+from tests.terraform.workspace import one_at_a_time
 
 Result = TypeVar("Result")
 
 OPERATOR = "operator"
 PIPELINE = "pipeline"
-PLAN = "new.tfplan"
-STATE = "terraform.tfstate"
+
+SETTINGS = """
+name   = "{name}"
+region = "eu-west-2"
+emails = ["data@example.com"]
+
+source_database = {{
+  host      = "{databases.host}"
+  port      = {databases.source_port}
+  database  = "totesys"
+  user      = "totesys_reader"
+  cidr      = "10.20.0.0/24"
+  sslmode   = "verify-full"
+  ca_bundle = "{databases.certificate}"
+}}
+"""
 
 
 @dataclass
 class Environment:
-    """One of them, in a workspace of its own."""
+    """One of them, with a clone of its own."""
 
-    root: str
-    workspace: Workspace
-    outputs: dict[str, Any] = field(default_factory=dict)
+    env: str
+    clone: Clone
+    cloud: Cloud
+    said: str = ""
+    """What its deployment said."""
     planned: str = ""
 
     @property
     def name(self) -> str:
         """What all of its names begin with."""
-        return "totesys-" + self.root.rpartition("/")[2]
+        return f"totesys-{self.env}"
 
     @property
     def instance(self) -> str:
@@ -41,60 +57,58 @@ class Environment:
         return f"{self.name}-warehouse"
 
     @property
+    def settings(self) -> Path:
+        """The operator's file."""
+        return self.clone.folder / "terraform" / "environment" / f"{self.env}.local.tfvars"
+
+    @property
     def state(self) -> str:
         """The state as it is kept."""
-        return (self.workspace.code / self.root / STATE).read_text()
+        place = {"Bucket": f"{self.name}-{ACCOUNT}-terraform", "Key": f"{self.env}.tfstate"}
+        return str(self.cloud.client("s3").get_object(**place)["Body"].read().decode())
 
-    def apply(self) -> None:
-        """Plan, and do what was planned."""
-        self.workspace.init(self.root, local_state=True)
-        self.workspace.succeed(self.root, "plan", "-input=false", f"-out={PLAN}")
-        self.planned = self.workspace.succeed(self.root, "show", "-json", PLAN)
-        self.workspace.succeed(self.root, "apply", "-input=false", PLAN)
-        self.outputs = self.workspace.outputs(self.root)
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """The root's outputs."""
+        return {name: output["value"] for name, output in json.loads(self.state)["outputs"].items()}
 
-    def plan_again(self) -> tuple[int, str]:
-        """Plan once more: 0 and nothing to do, or 2 and what."""
-        done = self.workspace.run(self.root, "plan", "-input=false", "-detailed-exitcode")
-        return done.returncode, done.stdout
+    def key_of(self, alias: str) -> str:
+        """The id of the key that an alias names."""
+        return str(self.cloud.client("kms").describe_key(KeyId=alias)["KeyMetadata"]["KeyId"])
+
+    def set_up(self, databases: Databases) -> None:
+        """Every step that comes before the first deployment."""
+        self.clone.succeed("setup-terraform", f"ENV={self.env}")
+        self.settings.write_text(SETTINGS.format(name=self.name, databases=databases))
+        with one_at_a_time():
+            self.clone.succeed("bootstrap", f"ENV={self.env}")
+            self.clone.succeed("setup-terraform", f"ENV={self.env}")
+
+    def deploy(self) -> str:
+        """Deploy; returns what was said."""
+        return self.clone.succeed("deploy", f"ENV={self.env}", "YES=1")
+
+    def deploy_first(self, databases: Databases) -> None:
+        """Set up and deploy for the first time, and keep what was said and planned."""
+        self.set_up(databases)
+        self.said = self.deploy()
+        self.planned = self.clone.show(self.clone.folder / "build" / "plans" / f"{self.env}.tfplan")
 
     def destroy(self) -> tuple[bool, str]:
-        """Remove everything; whether that was done, and what Terraform said."""
-        done = self.workspace.run(self.root, "destroy", "-input=false", "-auto-approve")
+        """Remove everything; whether that was done, and what was said."""
+        done = self.clone.make("destroy", f"ENV={self.env}", f"CONFIRM={self.name}")
         return done.returncode == 0, done.stdout
 
 
-def settings(name: str, databases: Databases, package: Path) -> dict[str, Any]:
-    """A root's variables, as an operator sets them."""
-    return {
-        "name": name,
-        "region": "eu-west-2",
-        "emails": ["data@example.com"],
-        "package_folder": str(package),
-        "source_database": {
-            "host": databases.host,
-            "port": databases.source_port,
-            "database": "totesys",
-            "user": "totesys_reader",
-            "cidr": "10.20.0.0/24",
-            "sslmode": "verify-full",
-            "ca_bundle": str(databases.certificate),
-        },
-    }
-
-
-def apply_both(folder: Path, cloud: Cloud, databases: Databases, package: Path) -> dict[str, Environment]:
-    """Apply both at the same time: most of it is waiting for RDS."""
+def deploy_both(folder: Path, cloud: Cloud, databases: Databases) -> dict[str, Environment]:
+    """Deploy both at the same time: most of it is waiting for RDS."""
     environments = {}
     for env in ("dev", "prod"):
-        passwords = {"source_password": databases.source_password, "warehouse_password": token_urlsafe(24)}
-        given = {f"TF_VAR_{name}": password for name, password in passwords.items()}
-        variables = cloud.variables(OPERATOR) | cloud.proxy() | given
-        environment = Environment(f"environments/{env}", Workspace(folder / env, FIVE, variables))
-        tfvars = environment.workspace.code / environment.root / "terraform.tfvars.json"
-        tfvars.write_text(json.dumps(settings(environment.name, databases, package)))
-        environments[env] = environment
-    in_parallel(Environment.apply, environments)
+        (folder / env).mkdir()
+        given = {"TF_VAR_source_password": databases.source_password}
+        clone = Clone(folder / env, cloud.variables(OPERATOR) | cloud.proxy() | given)
+        environments[env] = Environment(env, clone, cloud)
+    in_parallel(lambda environment: environment.deploy_first(databases), environments)
     return environments
 
 

@@ -68,6 +68,10 @@ class Mwaa:
     environments: dict[str, Document] = field(default_factory=dict)
     rest_calls: list[tuple[str, str, Any]] = field(default_factory=list)
     runs: dict[str, Document] = field(default_factory=dict)
+    run: Callable[[str], str] = lambda _: "success"
+    """Does a run in an environment; returns how it ended. It has a thread of its own, as a run has."""
+    takes_back: str = ""
+    """Why the next update is not done."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
@@ -150,8 +154,11 @@ class Mwaa:
         network = {**environment["NetworkConfiguration"], **wanted.pop("NetworkConfiguration", {})}
         updated = {**environment, **wanted, "LoggingConfiguration": logging, "NetworkConfiguration": network}
         check(updated)
-        updated |= {"Status": "UPDATING", "LastUpdate": {"Status": "SUCCESS", "CreatedAt": int(time.time())}}
-        self.environments[name] = updated
+        update: Document = {"Status": "SUCCESS", "CreatedAt": int(time.time())}
+        if self.takes_back:
+            update |= {"Status": "FAILED", "Error": {"ErrorCode": "FAILED", "ErrorMessage": self.takes_back}}
+            updated, self.takes_back = environment, ""
+        self.environments[name] = {**updated, "Status": "UPDATING", "LastUpdate": update}
         return {"Arn": environment["Arn"]}
 
     def _delete(self, name: str) -> Document:
@@ -175,9 +182,12 @@ class Mwaa:
         self._environment(name)
         method, path, body = call["Method"], call["Path"], call.get("Body")
         self.rest_calls.append((method, path, body))
-        return {"RestApiStatusCode": 200, "RestApiResponse": self._airflow(method, path.strip("/").split("/"), body)}
+        return {
+            "RestApiStatusCode": 200,
+            "RestApiResponse": self._airflow(name, method, path.strip("/").split("/"), body),
+        }
 
-    def _airflow(self, method: str, path: list[str], body: Any) -> Document:
+    def _airflow(self, environment: str, method: str, path: list[str], body: Any) -> Document:
         """What Airflow's own API answers about its one DAG. Source: Airflow's API reference, version 2."""
         match method, path:
             case "GET" | "PATCH", ["dags", name] if name == DAG:
@@ -185,9 +195,15 @@ class Mwaa:
             case "POST", ["dags", name, "dagRuns"] if name == DAG:
                 run = {"dag_id": DAG, "dag_run_id": f"manual__{uuid4()}", "state": "queued", **(body or {})}
                 self.runs[run["dag_run_id"]] = run
-                return run
+                answer = dict(run)
+                threading.Thread(target=lambda: run.update(state=self.run(environment)), daemon=True).start()
+                return answer
             case "GET", ["dags", name, "dagRuns", run] if name == DAG and run in self.runs:
-                return self.runs[run] | {"state": "success"}
+                return self.runs[run]
+            case "GET", ["dags", name, "dagRuns", run, "taskInstances"] if name == DAG and run in self.runs:
+                return {"task_instances": [], "total_entries": 0}
+            case "GET", ["importErrors"]:
+                return {"import_errors": [], "total_entries": 0}
         answer = {"status": 404, "title": "Not Found", "detail": f"{method} /{'/'.join(path)}"}
         more = {"RestApiStatusCode": 404, "RestApiResponse": answer}
         raise Refused(400, "RestApiClientException", "Airflow refused the request", **more)

@@ -13,7 +13,7 @@ from local import airflow as local_airflow
 from tests.dags import airflow_process
 from tests.terraform.cloud import Cloud
 from tests.terraform.databases import Databases
-from tests.terraform.environments import PIPELINE, Environment
+from tests.terraform.environments import PIPELINE
 
 SYSTEM = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONDONTWRITEBYTECODE")
 
@@ -28,13 +28,17 @@ class AirflowRun:
     dags_folder: Path
 
 
-def run_from_bucket(cloud: Cloud, environment: Environment, databases: Databases, home: Path) -> AirflowRun:
-    """Make the warehouse's database as RDS does, download the code, and let Airflow run the DAG."""
-    instance = cloud.client("rds").describe_db_instances(DBInstanceIdentifier=environment.instance)["DBInstances"][0]
+def make_instance(cloud: Cloud, name: str, databases: Databases) -> None:
+    """Make the warehouse's database of an environment as RDS does, with the master user that its secret names."""
+    instance = cloud.client("rds").describe_db_instances(DBInstanceIdentifier=f"{name}-warehouse")["DBInstances"][0]
     secret = cloud.client("secretsmanager").get_secret_value(SecretId=instance["MasterUserSecret"]["SecretArn"])
     master = json.loads(secret["SecretString"])
     databases.make_instance(master["username"], master["password"])
-    applied = cloud.mwaa.environments[environment.name]
+
+
+def run_from_bucket(cloud: Cloud, name: str, home: Path) -> AirflowRun:
+    """Download an environment's code, and let Airflow run the DAG."""
+    applied = cloud.mwaa.environments[name]
     dags, plugins = download(cloud, applied, home / "code")
     local_airflow.migrate(home)
     options = {

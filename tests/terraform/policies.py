@@ -62,6 +62,8 @@ def holds(operator: str, value: str | None, wanted: list[str]) -> bool:
     """
     if operator == "Null":
         return (value is None) == (wanted == ["true"])
+    # No key here has more than one value in a request, so that one of them must fit means that it must.
+    operator = operator.removeprefix("ForAnyValue:")
     name, if_exists = operator.removesuffix("IfExists"), operator.endswith("IfExists")
     if name not in OPERATORS:
         raise LookupError(f"the condition operator {operator} is not known here")

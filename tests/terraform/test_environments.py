@@ -1,4 +1,4 @@
-"""Both environments are applied as they are written, the pipeline runs from that, and nothing is left of them.
+"""`make deploy` from end to end: both environments, the pipeline's run in one of them, changes, and what is left.
 
 The tests follow each other: the last one destroys what the others look at.
 """
@@ -15,8 +15,9 @@ from tests.terraform.cloud import Cloud
 from tests.terraform.databases import Databases
 from tests.terraform.decisions import decisions, role_statements
 from tests.terraform.environments import PIPELINE, Environment, in_parallel
+from tests.terraform.mwaa import ACCOUNT
 from tests.terraform.mwaa_run import AirflowRun
-from tests.terraform.policies import Statement, decides, is_allowed
+from tests.terraform.policies import Statement, decides, is_allowed, statements
 from tests.totesys.acceptance.oracle import all_differences
 
 pytestmark = pytest.mark.timeout(900)
@@ -56,6 +57,14 @@ def sid(statement: Statement) -> str:
 
 
 @pytest.fixture
+def boundary(account: Cloud, applied: Applied) -> list[Statement]:
+    """The most that any role of dev is allowed."""
+    iam, arn = account.client("iam"), f"arn:aws:iam::{ACCOUNT}:policy/{applied['dev'].name}-boundary"
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    return statements("boundary", iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
+
+
+@pytest.fixture
 def role(account: Cloud, applied: Applied) -> list[Statement]:
     """What dev's execution role is allowed."""
     return role_statements(account, applied["dev"].outputs["execution_role_arn"].rpartition("/")[2])
@@ -68,9 +77,29 @@ def decided(account: Cloud, pipeline_run: AirflowRun) -> list[Call]:
 
 
 @ENVIRONMENTS
-def test_a_second_plan_has_nothing_to_do(applied: Applied, env: str) -> None:
-    code, said = applied[env].plan_again()
-    assert code == 0, said[-5000:]
+def test_a_deployment_sees_the_first_run_succeed(applied: Applied, env: str) -> None:
+    assert "the run succeeded" in applied[env].said
+
+
+def test_a_second_plan_has_nothing_to_do(applied: Applied) -> None:
+    said = in_parallel(lambda environment: environment.clone.succeed("plan", f"ENV={environment.env}"), applied)
+    assert {env: "No changes." in plan for env, plan in said.items()} == {"dev": True, "prod": True}
+
+
+@ENVIRONMENTS
+def test_the_state_is_encrypted_with_its_own_key(account: Cloud, applied: Applied, env: str) -> None:
+    name = applied[env].name
+    stored = account.client("s3").head_object(Bucket=f"{name}-{ACCOUNT}-terraform", Key=f"{env}.tfstate")
+    key = account.client("kms").describe_key(KeyId=f"alias/{name}-terraform")["KeyMetadata"]["Arn"]
+    assert (stored["ServerSideEncryption"], stored["SSEKMSKeyId"]) == ("aws:kms", key)
+
+
+def test_another_environment_of_the_same_clone_is_refused_until_it_is_set_up(applied: Applied) -> None:
+    clone = applied["dev"].clone
+    (clone.folder / "terraform" / "environment" / "prod.local.tfvars").write_text(applied["prod"].settings.read_text())
+    done = clone.make("plan", "ENV=prod")
+    assert done.returncode != 0
+    assert "Terraform is not set up for prod: make setup-terraform ENV=prod" in done.stdout
 
 
 @ENVIRONMENTS
@@ -113,6 +142,10 @@ def test_every_call_of_the_pipeline_is_allowed(decided: list[Call], role: list[S
     assert [call for call in decided if not is_allowed(role, call)] == []
 
 
+def test_every_call_of_the_pipeline_is_within_the_boundary(decided: list[Call], boundary: list[Statement]) -> None:
+    assert [call for call in decided if not is_allowed(boundary, call)] == []
+
+
 def test_no_statement_of_the_role_is_unused(decided: list[Call], role: list[Statement]) -> None:
     used = {sid(statement) for call in decided for statement in decides(role, call)[0]}
     named = {sid(statement) for statement in role}
@@ -148,7 +181,7 @@ def test_only_mwaa_of_this_account_takes_the_role(account: Cloud, applied: Appli
     name = applied[env].outputs["execution_role_arn"].rpartition("/")[2]
     (statement,) = account.client("iam").get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
     assert sorted(statement["Principal"]["Service"]) == ["airflow-env.amazonaws.com", "airflow.amazonaws.com"]
-    assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == "123456789012"
+    assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == ACCOUNT
 
 
 def remains(account: Cloud) -> dict[str, Any]:
@@ -169,7 +202,7 @@ def remains(account: Cloud) -> dict[str, Any]:
         "alarms": of("cloudwatch").describe_alarms()["MetricAlarms"],
         "dashboards": of("cloudwatch").list_dashboards()["DashboardEntries"],
         "topics": of("sns").list_topics()["Topics"],
-        "budgets": of("budgets").describe_budgets(AccountId="123456789012")["Budgets"],
+        "budgets": of("budgets").describe_budgets(AccountId=ACCOUNT)["Budgets"],
         "environments": list(account.mwaa.environments),
     }
 
@@ -180,14 +213,78 @@ def empty(account: Cloud, name: str) -> None:
     The bucket of the access logs comes last: what is done to the others may be written there.
     """
     s3 = account.client("s3")
-    buckets = [found["Name"] for found in s3.list_buckets()["Buckets"] if found["Name"].startswith(name)]
+    names = [found["Name"] for found in s3.list_buckets()["Buckets"]]
+    buckets = [bucket for bucket in names if bucket.startswith(name) and not bucket.endswith("-terraform")]
     for bucket in sorted(buckets, key=lambda bucket: bucket.endswith("access-logs")):
         pages = list(s3.get_paginator("list_object_versions").paginate(Bucket=bucket))
         for kept in [kept for page in pages for kept in page.get("Versions", []) + page.get("DeleteMarkers", [])]:
             s3.delete_object(Bucket=bucket, Key=kept["Key"], VersionId=kept["VersionId"])
 
 
-def test_destroying_leaves_nothing_once_prod_lets_go_of_its_data(
+def test_deploy_dags_brings_one_changed_file_and_nothing_else(account: Cloud, applied: Applied) -> None:
+    dev, key = applied["dev"], "dags/include/__init__.py"
+    before = dict(account.mwaa.environments[dev.name])
+    file = dev.clone.folder / "include" / "__init__.py"
+    file.write_text(file.read_text() + "# changed\n")
+    said = dev.clone.succeed("deploy-dags", "ENV=dev")
+    assert f"uploaded {key}\n" in said
+    assert "1 uploaded, 0 deleted" in said
+    assert account.mwaa.environments[dev.name] == before
+
+
+def test_an_update_that_mwaa_takes_back_fails_the_deployment(account: Cloud, applied: Applied) -> None:
+    clone = applied["dev"].clone
+    plugin = min((clone.folder / "plugins").rglob("*.py"))
+    plugin.write_text(plugin.read_text() + "# changed\n")
+    account.mwaa.takes_back = "the plugins cannot be read"
+    done = clone.make("deploy", "ENV=dev", "YES=1")
+    assert done.returncode != 0
+    assert "took it back (the plugins cannot be read)" in done.stdout, done.stdout[-3000:]
+
+
+def test_the_next_deployment_does_the_update_and_rotates_the_pipelines_password(
+    account: Cloud, databases: Databases, applied: Applied, runs: list[AirflowRun]
+) -> None:
+    dev, secret = applied["dev"], "totesys-dev/airflow/connections/warehouse"
+    of = account.client("secretsmanager").get_secret_value
+    old = json.loads(of(SecretId=secret)["SecretString"])
+    dev.settings.write_text(dev.settings.read_text() + "warehouse_password_version = 2\n")
+    said = dev.deploy()
+    new = json.loads(of(SecretId=secret)["SecretString"])
+    assert "the run succeeded" in said
+    assert old.pop("password") != new.pop("password")
+    assert old == new
+    # That run made the pipeline's role take the password: it had to log in with it.
+    assert [run.state for run in runs] == ["success", "success"]
+    assert account.mwaa.environments[dev.name]["LastUpdate"]["Status"] == "SUCCESS"
+
+
+def test_verify_looks_at_every_part(account: Cloud, applied: Applied) -> None:
+    said = applied["dev"].clone.succeed("verify", "ENV=dev")
+    for part in ("Airflow", "endpoints", "roles", "warehouse", "mail"):
+        assert f"{part}: well\n" in said
+    alarm = account.client("cloudwatch").describe_alarms(AlarmNames=["totesys-dev-run-failed"])["MetricAlarms"][0]
+    assert (alarm["StateValue"], alarm["ActionsEnabled"]) == ("ALARM", True)
+
+
+def test_verify_names_what_is_not_well(account: Cloud, applied: Applied) -> None:
+    account.client("iam").delete_role_permissions_boundary(RoleName="totesys-prod-airflow")
+    done = applied["prod"].clone.make("verify", "ENV=prod")
+    assert done.returncode != 0
+    assert "roles: totesys-prod-airflow has not the boundary\n" in done.stdout
+    assert "1 of what was looked at in totesys-prod is not as it should be" in done.stdout
+
+
+def of_the_bootstrap(applied: Applied, found: dict[str, Any]) -> dict[str, Any]:
+    """What there is in an account beside that which the bootstrap made, which outlives both environments."""
+    states = {f"{environment.name}-{ACCOUNT}-terraform" for environment in applied.values()}
+    buckets = [bucket for bucket in found["buckets"] if bucket["Name"] not in states]
+    aliases = [f"alias/{environment.name}{end}" for environment in applied.values() for end in ("", "-terraform")]
+    keys = [key for key in found["keys"] if key not in {applied["dev"].key_of(alias) for alias in aliases}]
+    return {kind: left for kind, left in {**found, "buckets": buckets, "keys": keys}.items() if left}
+
+
+def test_destroying_leaves_what_the_bootstrap_made_once_prod_lets_go_of_its_data(
     account: Cloud, applied: Applied, pipeline_run: AirflowRun
 ) -> None:
     assert [kind for kind, found in remains(account).items() if not found] == []
@@ -195,13 +292,19 @@ def test_destroying_leaves_nothing_once_prod_lets_go_of_its_data(
     account.client("rds").modify_db_instance(DBInstanceIdentifier=applied["prod"].instance, DeletionProtection=False)
     destroyed = in_parallel(Environment.destroy, applied)
     assert destroyed["dev"][0], destroyed["dev"][1][-5000:]
+    assert "secrets can be restored" not in destroyed["dev"][1]
     assert not destroyed["prod"][0]
     assert "BucketNotEmpty" in destroyed["prod"][1]
     empty(account, applied["prod"].name)
+    # A last line of a log makes its group anew.
+    account.client("logs").create_log_group(logGroupName="airflow-totesys-prod-Task")
     done, said = applied["prod"].destroy()
     assert done, said[-5000:]
-    assert {kind: found for kind, found in remains(account).items() if found} == {}
+    assert "deleted the log group airflow-totesys-prod-Task, which had come back" in said
+    assert "8 secrets can be restored for a while" in said
+    assert of_the_bootstrap(applied, remains(account)) == {}
     assert [json.loads(environment.state)["resources"] for environment in applied.values()] == [[], []]
-    # Those that RDS makes itself expire by themselves.
-    snapshots = account.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
-    assert [snapshot["DBInstanceIdentifier"] for snapshot in snapshots] == [applied["prod"].instance]
+    # Those that RDS makes itself expire by themselves. The last one is readable: its key is there.
+    (snapshot,) = account.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
+    assert snapshot["DBInstanceIdentifier"] == applied["prod"].instance
+    assert snapshot["KmsKeyId"].endswith(applied["prod"].key_of("alias/totesys-prod"))

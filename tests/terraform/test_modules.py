@@ -12,6 +12,7 @@ from tests.terraform.workspace import CODE, Workspace, modules, roots
 
 RELEASES = pytest.mark.parametrize("provider", [FIVE, SIX], ids=lambda provider: provider.release)
 CALLED = re.compile(r'^ *source *= *"(\.\./.*)"$', re.MULTILINE)
+RELEASE = re.compile(r'^ *version *= "(\d+\.\d+\.\d+)"$', re.MULTILINE)
 TESTED = sorted({str(file.parents[1].relative_to(CODE)) for file in CODE.rglob("tests/*.tftest.hcl")})
 
 
@@ -39,6 +40,12 @@ def test_every_module_is_part_of_a_root(tmp_path: Path) -> None:
     assert used == {*modules(), *roots()}
 
 
+def test_a_root_pins_one_release_of_the_provider_and_a_module_none() -> None:
+    pinned = {name: RELEASE.findall((CODE / name / "versions.tf").read_text()) for name in [*roots(), *modules()]}
+    assert {name: pinned[name] for name in roots()} == {name: [SIX.release] for name in roots()}
+    assert {name: pinned[name] for name in modules()} == {name: [] for name in modules()}
+
+
 def test_every_module_has_tests() -> None:
     assert {*modules()} <= {*TESTED}
 
@@ -61,4 +68,19 @@ def promises() -> Iterator[tuple[str, Provider]]:
 def test_a_module_keeps_its_promises(tmp_path: Path, module: str, provider: Provider) -> None:
     workspace = Workspace(tmp_path, provider)
     workspace.init(module)
-    workspace.succeed(module, "test")
+    for options in with_values(module):
+        workspace.succeed(module, "test", *options)
+
+
+def with_values(module: str) -> list[list[str]]:
+    """How a module's tests are run: those that are named like a file of values with that, others with any."""
+    values = sorted(file.stem for file in (CODE / module).glob("*.tfvars") if "." not in file.stem)
+    tests = sorted(file.name.partition(".")[0] for file in (CODE / module / "tests").glob("*.tftest.hcl"))
+    if not {*values} & {*tests}:
+        return [[]]
+    runs = {value: [value] for value in values}
+    runs[values[0]] += [test for test in tests if test not in values]
+    return [
+        [f"-var-file={value}.tfvars", *(f"-filter=tests/{test}.tftest.hcl" for test in chosen)]
+        for value, chosen in runs.items()
+    ]

@@ -59,6 +59,16 @@ MISTAKES = [
         "role", "An action is allowed on everything though AWS knows an ARN for it.",
     ),
     Mistake(
+        "a role has no boundary",
+        "airflow", "role.tf", "  permissions_boundary = var.boundary_arn\n", "",
+        "role", "The role has no boundary",
+    ),
+    Mistake(
+        "the workflow writes roles without a boundary",
+        "ci", "apply.tf", "      Condition = local.bounded\n", "",
+        "ci", "or write a role without a boundary.",
+    ),
+    Mistake(
         "a file is not wired by its object's version",
         "airflow", "environment.tf",
         'requirements_s3_object_version   = aws_s3_object.file["requirements.txt"].version_id',

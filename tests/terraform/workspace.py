@@ -1,21 +1,20 @@
 """Terraform, run in a copy of the code: nothing that it writes reaches the repository."""
 
 import fcntl
-import json
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from tests.terraform.providers import REPOSITORY, Provider
 
 CODE = REPOSITORY / "terraform"
 LOCK = Path(tempfile.gettempdir()) / "totesys-terraform-init.lock"
-LEFT_BY_TERRAFORM = shutil.ignore_patterns(".terraform", ".terraform.lock.hcl", "*.tfstate*", "*.tfvars")
+NOT_OF_THE_PROJECT = shutil.ignore_patterns(".terraform", ".terraform.lock.hcl", "*.tfstate*", "*.local.tfvars")
 
 NOT_OURS = ("AWS_", "TF_VAR_", "TF_CLI_ARGS", "TF_DATA_DIR", "TF_WORKSPACE")
 """What of the developer's own environment must not reach a test."""
@@ -44,13 +43,21 @@ def provider_variables(provider: Provider) -> dict[str, str]:
     return provider.variables()
 
 
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Only one process at a time may fill the folder of downloaded providers."""
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 class Workspace:
     """A copy of terraform/ in an empty folder, to be run with one release of the provider."""
 
     def __init__(self, folder: Path, provider: Provider, variables: Mapping[str, str] | None = None) -> None:
         """Take the folder, the release, and further environment variables for Terraform."""
         self.code = folder / "terraform"
-        shutil.copytree(CODE, self.code, ignore=LEFT_BY_TERRAFORM)
+        shutil.copytree(CODE, self.code, ignore=NOT_OF_THE_PROJECT)
         own = {name: value for name, value in os.environ.items() if not name.startswith(NOT_OURS)}
         self._environment = {**own, "TF_IN_AUTOMATION": "true", **provider_variables(provider), **(variables or {})}
         self._provider = provider
@@ -61,9 +68,7 @@ class Workspace:
         (folder / "release_override.tf").write_text(PIN.format(release=self._provider.release))
         if local_state:
             (folder / "state_override.tf").write_text(LOCAL_STATE)
-        # Only one at a time may fill the folder of downloaded providers.
-        with LOCK.open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with one_at_a_time():
             self.succeed(root, "init", "-input=false", *([] if local_state else ["-backend=false"]))
 
     def run(self, root: str, *command: str) -> subprocess.CompletedProcess[str]:
@@ -83,10 +88,6 @@ class Workspace:
         done = self.run(root, *command)
         assert done.returncode == 0, f"terraform {' '.join(command)} in {root}:\n{done.stdout[-8000:]}"
         return done.stdout
-
-    def outputs(self, root: str) -> dict[str, Any]:
-        """A root's outputs."""
-        return {name: output["value"] for name, output in json.loads(self.succeed(root, "output", "-json")).items()}
 
 
 def roots() -> list[str]:

@@ -11,6 +11,9 @@ mock_provider "aws" {
   mock_resource "aws_kms_key" {
     defaults = { arn = "arn:aws:kms:eu-west-2:111122223333:key/11112222-3333-4444-5555-666677778888" }
   }
+  mock_resource "aws_iam_policy" {
+    defaults = { arn = "arn:aws:iam::111122223333:policy/totesys-test-boundary" }
+  }
   mock_resource "aws_iam_openid_connect_provider" {
     defaults = { arn = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com" }
   }
@@ -52,8 +55,8 @@ run "state_bucket" {
   }
 
   assert {
-    condition = jsondecode(aws_s3_bucket_policy.state.policy).Statement[*].Sid == ["RefuseOldTls", "RefuseWithoutTls"] && alltrue([
-      for statement in jsondecode(aws_s3_bucket_policy.state.policy).Statement :
+    condition = slice(jsondecode(aws_s3_bucket_policy.state.policy).Statement[*].Sid, 0, 2) == ["RefuseOldTls", "RefuseWithoutTls"] && alltrue([
+      for statement in slice(jsondecode(aws_s3_bucket_policy.state.policy).Statement, 0, 2) :
       statement.Effect == "Deny" && statement.Principal == "*" && statement.Action == "s3:*"
       && jsonencode(statement.Resource) == jsonencode(["arn:aws:s3:::totesys-test-111122223333-terraform", "arn:aws:s3:::totesys-test-111122223333-terraform/*"])
     ]) && strcontains(aws_s3_bucket_policy.state.policy, "{\"aws:SecureTransport\":\"false\"}")
@@ -61,8 +64,32 @@ run "state_bucket" {
   }
 
   assert {
+    condition = {
+      for statement in jsondecode(aws_s3_bucket_policy.state.policy).Statement : statement.Sid => jsonencode(statement.Condition)
+      if statement.Action == "s3:PutObject" && statement.Effect == "Deny"
+      } == {
+      RefuseOtherEncryption = jsonencode({
+        Null            = { "s3:x-amz-server-side-encryption" = "false" }
+        StringNotEquals = { "s3:x-amz-server-side-encryption" = "aws:kms" }
+      })
+      RefuseOtherKey = jsonencode({
+        Null            = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = "false" }
+        StringNotEquals = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = aws_kms_key.state.arn }
+      })
+    }
+    error_message = "A state can be written with another key, or cannot be written without naming one."
+  }
+
+  assert {
     condition     = length(module.ci) == 0 && output.plan_role_arn == null && output.apply_role_arn == null
     error_message = "Roles for GitHub are made though nobody asked for them."
+  }
+}
+
+run "key" {
+  assert {
+    condition     = output.key_arn == module.key.arn && module.boundary.arn == "arn:aws:iam::111122223333:policy/totesys-test-boundary"
+    error_message = "The environment's key or the boundary of its roles is not told."
   }
 }
 

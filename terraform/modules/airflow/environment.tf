@@ -10,6 +10,8 @@ resource "aws_mwaa_environment" "this" {
   execution_role_arn = aws_iam_role.execution.arn
   kms_key            = var.key_arn
 
+  weekly_maintenance_window_start = var.maintenance_window_start
+
   webserver_access_mode = var.web_access == "public" ? "PUBLIC_ONLY" : "PRIVATE_ONLY"
 
   # The environment reads the folder dags/ again and again by itself. The other files it reads in an update, which a new
@@ -26,6 +28,9 @@ resource "aws_mwaa_environment" "this" {
   airflow_configuration_options = {
     "secrets.backend"        = "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
     "secrets.backend_kwargs" = jsonencode(local.backend)
+
+    # Each of Airflow's metrics is billed as a custom one, and each task would have some. These are what alarms and dashboard show.
+    "metrics.metrics_allow_list" = "^scheduler_heartbeat$,^executor[.](queued|running)_tasks$,^dag_processing[.]import_errors$"
 
     # The supervisor of about one task in four misses its end, and looks again after min_heartbeat_interval seconds (5). At
     # times it also waits for a socket that is never closed, and gives up after socket_cleanup_timeout (60).
@@ -59,6 +64,13 @@ resource "aws_mwaa_environment" "this" {
   network_configuration {
     subnet_ids         = var.subnet_ids
     security_group_ids = var.security_group_ids
+  }
+
+  # The provider gives up after one and a half or two hours, and MWAA may need longer. What it gave up on goes on at AWS.
+  timeouts {
+    create = "3h"
+    update = "3h"
+    delete = "3h"
   }
 
   depends_on = [

@@ -23,6 +23,11 @@ output "execution_role_name" {
   value       = aws_iam_role.execution.name
 }
 
+output "people_role_arns" {
+  description = "ARNs of the roles that people take to open Airflow: viewer and operator."
+  value       = { for kind, role in aws_iam_role.people : kind => role.arn }
+}
+
 output "dags_path" {
   description = "Where the environment reads DAGs and the pipeline's code: s3://<bucket>/dags."
   value       = "s3://${var.bucket.bucket}/dags"

@@ -12,8 +12,10 @@ locals {
 }
 
 resource "aws_iam_role" "execution" {
-  name        = "${var.name}-airflow"
-  description = "As which the schedulers and tasks of ${var.name} run"
+  name                 = "${var.name}-airflow"
+  path                 = "/${var.name}/"
+  permissions_boundary = var.boundary_arn
+  description          = "As which the schedulers and tasks of ${var.name} run"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

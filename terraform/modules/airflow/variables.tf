@@ -18,6 +18,11 @@ variable "key_arn" {
   }
 }
 
+variable "boundary_arn" {
+  description = "ARN of the policy that bounds what the role made here can ever do; see the module boundary."
+  type        = string
+}
+
 variable "subnet_ids" {
   description = "Ids of the two private subnets, in two zones, in which schedulers and workers run."
   type        = list(string)
@@ -92,9 +97,9 @@ variable "min_workers" {
 }
 
 variable "max_workers" {
-  description = "Workers that may run when tasks queue; each further one is billed by the second."
+  description = "Workers that may run when tasks queue; each further one is billed by the second, and installs 100 MB of wheels before its first task. One is enough while no table is read in slices (docs/aws.md)."
   type        = number
-  default     = 2
+  default     = 1
 
   validation {
     condition     = var.max_workers >= var.min_workers && var.max_workers <= 25
@@ -190,3 +195,14 @@ variable "metrics_namespace" {
   }
 }
 
+
+variable "maintenance_window_start" {
+  description = "When MWAA's weekly maintenance of up to two hours begins, in UTC, such as TUE:20:00. Runs that it interrupts are repeated by the next one."
+  type        = string
+  default     = "SUN:04:00"
+
+  validation {
+    condition     = can(regex("^(MON|TUE|WED|THU|FRI|SAT|SUN):([01][0-9]|2[0-3]):(00|30)$", var.maintenance_window_start))
+    error_message = "maintenance_window_start must be a day and a half hour, such as TUE:20:00 or SUN:04:30."
+  }
+}

@@ -11,11 +11,10 @@ locals {
     } : service => [for name in names : "arn:${local.partition}:${service}:${local.region}:${local.account}:${name}"]
   }
 
-  roles        = ["arn:${local.partition}:iam::${local.account}:role/${var.name}-*"]
+  # Roles of the environment have a path of their own, below which there are no others.
+  roles        = "arn:${local.partition}:iam::${local.account}:role/${var.name}/*"
   buckets      = ["arn:${local.partition}:s3:::${var.name}-${local.account}-*"]
   state_bucket = "arn:${local.partition}:s3:::${var.name}-${local.account}-terraform"
-  keys         = ["arn:${local.partition}:kms:${local.region}:${local.account}:key/*"]
   budgets      = ["arn:${local.partition}:budgets::${local.account}:budget/${var.name}", "arn:${local.partition}:budgets::${local.account}:budget/${var.name}-*"]
   dashboards   = ["arn:${local.partition}:cloudwatch::${local.account}:dashboard/${var.name}", "arn:${local.partition}:cloudwatch::${local.account}:dashboard/${var.name}-*"]
-  of_aliases   = { "ForAnyValue:StringLike" = { "kms:ResourceAliases" = ["alias/${var.name}", "alias/${var.name}-terraform"] } }
 }

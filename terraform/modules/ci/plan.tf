@@ -25,14 +25,17 @@ locals {
       Resource = "${local.state_bucket}/*"
     },
     {
-      Sid      = "DecryptTheState"
+      Sid       = "DecryptTheState"
+      Effect    = "Allow"
+      Action    = "kms:Decrypt"
+      Resource  = var.state_key_arn
+      Condition = { StringEquals = { "kms:ViaService" = "s3.${local.region}.amazonaws.com" } }
+    },
+    {
+      Sid      = "FindTheKeys"
       Effect   = "Allow"
-      Action   = "kms:Decrypt"
-      Resource = local.keys
-      Condition = {
-        "ForAnyValue:StringEquals" = { "kms:ResourceAliases" = "alias/${var.name}-terraform" }
-        StringEquals               = { "kms:ViaService" = "s3.${local.region}.amazonaws.com" }
-      }
+      Action   = "kms:DescribeKey"
+      Resource = [var.key_arn, var.state_key_arn]
     },
   ]
 }

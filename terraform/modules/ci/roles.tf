@@ -10,20 +10,29 @@ locals {
   github            = "token.actions.githubusercontent.com"
   oidc_provider_arn = var.oidc_provider_arn == null ? aws_iam_openid_connect_provider.github[0].arn : var.oidc_provider_arn
 
-  # What GitHub says of the job that asks. Nothing here is a pattern.
-  subjects = {
-    plan  = "repo:${var.github_repository}:pull_request"
-    apply = var.github_environment == null ? "repo:${var.github_repository}:ref:refs/heads/main" : "repo:${var.github_repository}:environment:${var.github_environment}"
+  # A repository says its name, or, from July 2026 on, its name with ids that nobody else can ever have.
+  names      = split("/", var.github_repository)
+  repository = var.github_ids == null ? var.github_repository : "${local.names[0]}@${var.github_ids.owner}/${local.names[1]}@${var.github_ids.repository}"
+
+  # What GitHub says of the job that asks. Nothing here is a pattern. Of a job in an environment the subject does not say the
+  # branch, and anybody who may push any branch could write such a job: so that is asked for apart.
+  main = "refs/heads/main"
+  claims = {
+    plan = { sub = "repo:${local.repository}:pull_request" }
+    apply = var.github_environment == null ? { sub = "repo:${local.repository}:ref:${local.main}" } : {
+      sub = "repo:${local.repository}:environment:${var.github_environment}"
+      ref = local.main
+    }
   }
 
   trust = {
-    for role, subject in local.subjects : role => jsonencode({
+    for role, claims in local.claims : role => jsonencode({
       Version = "2012-10-17"
       Statement = [{
         Effect    = "Allow"
         Principal = { Federated = local.oidc_provider_arn }
         Action    = "sts:AssumeRoleWithWebIdentity"
-        Condition = { StringEquals = { "${local.github}:aud" = "sts.amazonaws.com", "${local.github}:sub" = subject } }
+        Condition = { StringEquals = { for name, value in merge({ aud = "sts.amazonaws.com" }, claims) : "${local.github}:${name}" => value } }
       }]
     })
   }
@@ -46,8 +55,8 @@ resource "aws_iam_role" "plan" {
 resource "aws_iam_role" "apply" {
   name        = "${var.name}-ci-apply"
   description = "The main branch of ${var.github_repository} applies ${var.name} with it"
-  # An environment of MWAA takes half an hour to come, and up to two hours to be updated.
-  max_session_duration = 10800
+  # MWAA may take three hours to make or change an environment, RDS over one, and the first run is watched for another.
+  max_session_duration = 21600
   assume_role_policy   = local.trust.apply
 }
 

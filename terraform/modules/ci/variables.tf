@@ -18,8 +18,19 @@ variable "github_repository" {
   }
 }
 
+variable "github_ids" {
+  description = "Immutable ids of the repository's owner and of the repository on GitHub, or null. A repository that was made or renamed since 15 July 2026 says them; with them, only the form with ids is trusted."
+  type        = object({ owner = string, repository = string })
+  default     = null
+
+  validation {
+    condition     = var.github_ids == null || try(can(regex("^[0-9]+$", var.github_ids.owner)) && can(regex("^[0-9]+$", var.github_ids.repository)), false)
+    error_message = "github_ids must be null, or two numbers: gh api repos/<owner>/<repository> --jq '{owner: .owner.id, repository: .id}'."
+  }
+}
+
 variable "github_environment" {
-  description = "Environment on GitHub whose jobs may apply, or null for jobs of the main branch. With one, GitHub puts the environment in the branch's place, so allow only the main branch in its deployment rules."
+  description = "Environment on GitHub whose jobs may apply, or null for jobs of the main branch. The jobs have to name it, and have to be of the main branch all the same."
   type        = string
   default     = null
 
@@ -38,4 +49,19 @@ variable "oidc_provider_arn" {
     condition     = var.oidc_provider_arn == null || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:oidc-provider/token[.]actions[.]githubusercontent[.]com$", var.oidc_provider_arn))
     error_message = "oidc_provider_arn must be null or arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com."
   }
+}
+
+variable "key_arn" {
+  description = "ARN of the environment's KMS key."
+  type        = string
+}
+
+variable "state_key_arn" {
+  description = "ARN of the KMS key of Terraform's state."
+  type        = string
+}
+
+variable "boundary_arn" {
+  description = "ARN of the policy that every role has as its boundary which the apply role writes."
+  type        = string
 }

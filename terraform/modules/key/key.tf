@@ -9,7 +9,7 @@ locals {
 }
 
 resource "aws_kms_key" "this" {
-  description             = "Encrypts what ${var.name} stores: buckets, warehouse, secrets, logs, alerts"
+  description             = "Encrypts what ${var.name} stores: buckets, warehouse and its snapshots, secrets, logs, alerts"
   enable_key_rotation     = true
   deletion_window_in_days = var.deletion_window_days
   policy = jsonencode({

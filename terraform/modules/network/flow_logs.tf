@@ -24,8 +24,10 @@ resource "aws_flow_log" "this" {
 resource "aws_iam_role" "flow" {
   count = local.makes_vpc ? 1 : 0
 
-  name        = "${var.name}-flow-logs"
-  description = "With which the VPC of ${var.name} writes its flow logs"
+  name                 = "${var.name}-flow-logs"
+  path                 = "/${var.name}/"
+  permissions_boundary = var.boundary_arn
+  description          = "With which the VPC of ${var.name} writes its flow logs"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -47,10 +49,18 @@ resource "aws_iam_role_policy" "flow" {
   role = aws_iam_role.flow[0].id
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Effect   = "Allow"
-      Action   = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
-      Resource = "${aws_cloudwatch_log_group.flow[0].arn}:*"
-    }]
+    # What "Publish flow logs to CloudWatch Logs" in the VPC user guide asks for, with what can be named there named.
+    Statement = [
+      {
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+        Resource = [aws_cloudwatch_log_group.flow[0].arn, "${aws_cloudwatch_log_group.flow[0].arn}:*"]
+      },
+      {
+        Effect   = "Allow"
+        Action   = "logs:DescribeLogGroups"
+        Resource = "*"
+      },
+    ]
   })
 }

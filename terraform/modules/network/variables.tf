@@ -18,6 +18,11 @@ variable "key_arn" {
   }
 }
 
+variable "boundary_arn" {
+  description = "ARN of the policy that bounds what the role made here can ever do; see the module boundary."
+  type        = string
+}
+
 variable "cidr" {
   description = "Addresses of the VPC. They must not overlap with those of the source's network. Not used with an existing VPC."
   type        = string
@@ -48,8 +53,19 @@ variable "reach" {
   }
 }
 
+variable "zones" {
+  description = "The two availability zones of the VPC that is made, or null for the first two of the region. A zone in which MWAA or an instance class is not to be had is found out only when it is asked for."
+  type        = list(string)
+  default     = null
+
+  validation {
+    condition     = var.zones == null || try(length(var.zones) == 2 && length(distinct(var.zones)) == 2, false)
+    error_message = "zones must be null, or name exactly two different zones: Amazon MWAA takes no other number."
+  }
+}
+
 variable "endpoint_services" {
-  description = "Services of AWS that get an interface endpoint: what Airflow's environment and the tasks call. Add airflow.ops in a region that has it."
+  description = "Services of AWS that get an interface endpoint: what Airflow's environment and the tasks call. Editions of MWAA's guide differ in airflow.api, airflow.env, airflow.ops, ecr.api and ecr.dkr (docs/aws.md)."
   type        = set(string)
   nullable    = false
   default = [
@@ -57,8 +73,8 @@ variable "endpoint_services" {
   ]
 
   validation {
-    condition     = length(setsubtract(["airflow.env", "kms", "logs", "monitoring", "secretsmanager", "sns", "sqs"], var.endpoint_services)) == 0
-    error_message = "endpoint_services must hold airflow.env, kms, logs, monitoring, secretsmanager, sns and sqs: the pipeline does not run without them."
+    condition     = length(setsubtract(["kms", "logs", "monitoring", "secretsmanager", "sns", "sqs"], var.endpoint_services)) == 0
+    error_message = "endpoint_services must hold kms, logs, monitoring, secretsmanager, sns and sqs: the pipeline does not run without them."
   }
 }
 

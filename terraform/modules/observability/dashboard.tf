@@ -10,7 +10,7 @@ locals {
     [local.lag, local.run_time],
     [local.per_table["RowsNew"], local.per_table["RowsChanged"]],
     [local.per_table["RowsDeleted"], local.per_table["RowsRejected"]],
-    [local.tasks, local.warehouse_load, local.warehouse_space],
+    [local.tasks, local.worker, local.warehouse_load, local.warehouse_space],
   ]
 
   # The grid has 24 columns; a row's widgets share them.

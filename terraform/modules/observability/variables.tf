@@ -103,8 +103,19 @@ variable "cpu_percent" {
   }
 }
 
+variable "container_percent" {
+  description = "Use of a worker's memory or processor, in percent, above which the alarm is raised."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = var.container_percent > 0 && var.container_percent < 100
+    error_message = "container_percent must be between 0 and 100."
+  }
+}
+
 variable "connections" {
-  description = "Open connections to the warehouse above which the alarm is raised. A db.t4g.micro takes about 100, each GiB of memory about 110 more."
+  description = "Open connections to the warehouse above which the alarm is raised. PostgreSQL on RDS takes about one for each 9.5 MB of memory that is left to it: a db.t4g.micro some 80, a db.t4g.medium some 400."
   type        = number
   default     = 80
 

@@ -66,7 +66,21 @@ locals {
       metrics = [
         [local.airflow_metrics, "QueuedTasks", "Environment", var.environment_name, "Function", "Executor", { label = "queued", stat = "Maximum" }],
         [local.airflow_metrics, "RunningTasks", "Environment", var.environment_name, "Function", "Executor", { label = "running", stat = "Maximum" }],
-        [local.airflow_metrics, "TaskInstanceFailures", "DAG", "All", "Environment", var.environment_name, "Task", "All", { label = "failed", stat = "Sum" }],
+      ]
+    }
+  }
+
+  worker = {
+    type = "metric"
+    properties = {
+      title  = "Airflow: the worker's memory and CPU (%)"
+      region = local.region
+      view   = "timeSeries"
+      period = 300
+      yAxis  = { left = { min = 0, max = 100, showUnits = false } }
+      metrics = [
+        [local.container_metrics, "MemoryUtilization", "Cluster", "BaseWorker", "Environment", var.environment_name, { label = "memory", stat = "Maximum" }],
+        [local.container_metrics, "CPUUtilization", "Cluster", "BaseWorker", "Environment", var.environment_name, { label = "CPU", stat = "Average" }],
       ]
     }
   }

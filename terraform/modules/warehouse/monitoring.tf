@@ -18,8 +18,10 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_iam_role" "monitoring" {
-  name        = "${local.identifier}-monitoring"
-  description = "With which RDS writes the operating system's metrics of ${local.identifier}"
+  name                 = "${local.identifier}-monitoring"
+  path                 = "/${var.name}/"
+  permissions_boundary = var.boundary_arn
+  description          = "With which RDS writes the operating system's metrics of ${local.identifier}"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

@@ -18,6 +18,11 @@ variable "key_arn" {
   }
 }
 
+variable "boundary_arn" {
+  description = "ARN of the policy that bounds what the role made here can ever do; see the module boundary."
+  type        = string
+}
+
 variable "subnet_ids" {
   description = "Ids of the private subnets, in two zones, in which the warehouse may be placed."
   type        = list(string)

@@ -16,6 +16,7 @@ mock_provider "aws" {
 variables {
   name                 = "totesys-test"
   key_arn              = "arn:aws:kms:eu-west-2:111122223333:key/1"
+  boundary_arn         = "arn:aws:iam::111122223333:policy/totesys-test-boundary"
   subnet_ids           = ["subnet-a", "subnet-b"]
   security_group_ids   = ["sg-airflow"]
   bucket               = { bucket = "totesys-test-state", arn = "arn:aws:s3:::totesys-test-state" }
@@ -71,6 +72,13 @@ run "environment" {
   assert {
     condition     = toset(aws_mwaa_environment.this.network_configuration[0].subnet_ids) == toset(var.subnet_ids)
     error_message = "The environment is not in the private subnets."
+  }
+}
+
+run "patience" {
+  assert {
+    condition     = alltrue([for time in [aws_mwaa_environment.this.timeouts.create, aws_mwaa_environment.this.timeouts.update, aws_mwaa_environment.this.timeouts.delete] : time == "3h"])
+    error_message = "Terraform gives up before MWAA is done."
   }
 }
 

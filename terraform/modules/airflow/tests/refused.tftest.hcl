@@ -3,6 +3,7 @@ mock_provider "aws" {}
 variables {
   name                 = "totesys-test"
   key_arn              = "arn:aws:kms:eu-west-2:111122223333:key/1"
+  boundary_arn         = "arn:aws:iam::111122223333:policy/totesys-test-boundary"
   subnet_ids           = ["subnet-a", "subnet-b"]
   security_group_ids   = ["sg-airflow"]
   bucket               = { bucket = "totesys-test-state", arn = "arn:aws:s3:::totesys-test-state" }
@@ -19,13 +20,15 @@ variables {
 
 run "refuses_what_no_environment_is" {
   command         = plan
-  expect_failures = [var.name, var.airflow_version, var.environment_class, var.web_access, var.log_retention_days]
+  expect_failures = [var.name, var.airflow_version, var.environment_class, var.web_access, var.log_retention_days, var.maintenance_window_start]
   variables {
     name               = "T"
     airflow_version    = "2.10.3"
     environment_class  = "mw1.huge"
     web_access         = "open"
     log_retention_days = 100
+
+    maintenance_window_start = "SUN:04:15"
   }
 }
 

@@ -16,6 +16,7 @@ mock_provider "aws" {
 variables {
   name                 = "totesys-test"
   key_arn              = "arn:aws:kms:eu-west-2:111122223333:key/1"
+  boundary_arn         = "arn:aws:iam::111122223333:policy/totesys-test-boundary"
   subnet_ids           = ["subnet-a", "subnet-b"]
   security_group_ids   = ["sg-airflow"]
   bucket               = { bucket = "totesys-test-state", arn = "arn:aws:s3:::totesys-test-state" }
@@ -47,6 +48,13 @@ run "trust" {
       ArnEquals    = { "aws:SourceArn" = "arn:aws:airflow:eu-west-2:111122223333:environment/totesys-test" }
     }
     error_message = "MWAA may take the role for another account or environment."
+  }
+}
+
+run "boundary" {
+  assert {
+    condition     = aws_iam_role.execution.permissions_boundary == var.boundary_arn && aws_iam_role.execution.path == "/totesys-test/"
+    error_message = "The role has no boundary, or lies where the workflow may not write it."
   }
 }
 

@@ -16,6 +16,9 @@ mock_provider "aws" {
 variables {
   name              = "totesys-test"
   github_repository = "octo-org/totesys"
+  key_arn           = "arn:aws:kms:eu-west-2:111122223333:key/11112222-3333-4444-5555-666677778888"
+  state_key_arn     = "arn:aws:kms:eu-west-2:111122223333:key/99992222-3333-4444-5555-666677778888"
+  boundary_arn      = "arn:aws:iam::111122223333:policy/totesys-test-boundary"
 }
 
 run "trust" {
@@ -52,7 +55,7 @@ run "permissions" {
   assert {
     condition = alltrue([
       for action in flatten([for statement in jsondecode(aws_iam_role_policy.plan.policy).Statement : statement.Action]) :
-      can(regex("^(ec2:Describe[A-Z][A-Za-z]+|s3:ListBucket|s3:GetObject|kms:Decrypt|secretsmanager:GetRandomPassword)$", action))
+      can(regex("^(ec2:Describe[A-Z][A-Za-z]+|s3:ListBucket|s3:GetObject|kms:Decrypt|kms:DescribeKey|secretsmanager:GetRandomPassword)$", action))
     ])
     error_message = "A pull request can do more than read the state and ask for zones, or can read a secret."
   }
@@ -67,7 +70,11 @@ run "permissions" {
   }
 
   assert {
-    condition     = strcontains(aws_iam_role_policy.plan.policy, "alias/totesys-test-terraform") && strcontains(aws_iam_role_policy.plan.policy, "s3.eu-west-2.amazonaws.com")
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.plan.policy).Statement :
+      statement.Resource == var.state_key_arn && statement.Condition == { StringEquals = { "kms:ViaService" = "s3.eu-west-2.amazonaws.com" } }
+      if contains(flatten([statement.Action]), "kms:Decrypt")
+    ])
     error_message = "A pull request can decrypt more than the state."
   }
 
@@ -85,7 +92,7 @@ run "permissions" {
   assert {
     condition = anytrue([
       for statement in jsondecode(aws_iam_role_policy.apply.policy).Statement :
-      statement.Effect == "Deny" && contains(flatten([statement.Resource]), "arn:aws:iam::111122223333:role/totesys-test-ci-*")
+      statement.Effect == "Deny" && length(setsubtract(["arn:aws:iam::111122223333:role/totesys-test-ci-*", var.boundary_arn], flatten([statement.Resource]))) == 0
     ])
     error_message = "The role can widen itself."
   }
@@ -93,9 +100,9 @@ run "permissions" {
   assert {
     condition = alltrue([
       for statement in jsondecode(aws_iam_role_policy.apply.policy).Statement : can(statement.Condition)
-      if length(setintersection(flatten([try(statement.Action, [])]), ["iam:PassRole", "iam:AttachRolePolicy", "iam:CreateServiceLinkedRole"])) > 0
+      if length(setintersection(flatten([try(statement.Action, [])]), ["iam:PassRole", "iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:CreateServiceLinkedRole"])) > 0
     ])
-    error_message = "The role can give any role to any service, or attach any policy."
+    error_message = "The role can give any role to any service, attach any policy, or write a role without a boundary."
   }
 
   assert {
@@ -111,13 +118,38 @@ run "environment_and_provider_given" {
   }
 
   assert {
-    condition     = strcontains(aws_iam_role.apply.assume_role_policy, "\"repo:octo-org/totesys:environment:prod\"") && !strcontains(aws_iam_role.apply.assume_role_policy, "refs/heads")
-    error_message = "Jobs of the environment cannot apply."
+    condition = jsondecode(aws_iam_role.apply.assume_role_policy).Statement[0].Condition == { StringEquals = {
+      "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
+      "token.actions.githubusercontent.com:sub" = "repo:octo-org/totesys:environment:prod"
+      "token.actions.githubusercontent.com:ref" = "refs/heads/main"
+    } }
+    error_message = "Jobs of the environment cannot apply, or those of other branches can."
   }
 
   assert {
     condition     = length(aws_iam_openid_connect_provider.github) == 0 && jsondecode(aws_iam_role.plan.assume_role_policy).Statement[0].Principal.Federated == var.oidc_provider_arn
     error_message = "A second identity provider is made, which AWS refuses."
+  }
+}
+
+run "immutable_ids" {
+  variables {
+    github_ids = { owner = "123456", repository = "456789" }
+  }
+
+  assert {
+    condition = [for role in [aws_iam_role.plan, aws_iam_role.apply] : jsondecode(role.assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"]] == [
+      "repo:octo-org@123456/totesys@456789:pull_request", "repo:octo-org@123456/totesys@456789:ref:refs/heads/main",
+    ]
+    error_message = "A repository that says its ids is not trusted, or one that has only its name is."
+  }
+}
+
+run "refuses_what_is_no_id" {
+  command         = plan
+  expect_failures = [var.github_ids]
+  variables {
+    github_ids = { owner = "octo-org", repository = "*" }
   }
 }
 

@@ -44,13 +44,14 @@ override_data {
 variables {
   name         = "totesys-test"
   key_arn      = "arn:aws:kms:eu-west-2:111122223333:key/11112222-3333-4444-5555-666677778888"
+  boundary_arn = "arn:aws:iam::111122223333:policy/totesys-test-boundary"
   source_route = { cidr = "10.20.0.15/32" }
   existing     = { vpc_id = "vpc-1", private_subnet_ids = ["subnet-1", "subnet-2"] }
 }
 
 run "makes_no_network" {
   assert {
-    condition     = length(aws_vpc.this) + length(aws_subnet.private) + length(aws_route_table.private) + length(aws_vpc_endpoint.interface) + length(aws_vpc_endpoint.s3) + length(aws_nat_gateway.this) + length(aws_flow_log.this) + length(aws_default_security_group.this) == 0
+    condition     = length(aws_vpc.this) + length(aws_subnet.private) + length(aws_route_table.private) + length(aws_vpc_endpoint.interface) + length(aws_vpc_endpoint.s3) + length(aws_nat_gateway.this) + length(aws_flow_log.this) == 0
     error_message = "Something is made in an existing VPC that nobody asked for."
   }
 

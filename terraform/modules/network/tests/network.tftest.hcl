@@ -25,6 +25,7 @@ mock_provider "aws" {
 variables {
   name         = "totesys-test"
   key_arn      = "arn:aws:kms:eu-west-2:111122223333:key/11112222-3333-4444-5555-666677778888"
+  boundary_arn = "arn:aws:iam::111122223333:policy/totesys-test-boundary"
   source_route = { cidr = "10.20.0.15/32" }
 }
 
@@ -117,11 +118,6 @@ run "security_groups" {
   }
 
   assert {
-    condition     = aws_default_security_group.this[0].vpc_id == aws_vpc.this[0].id
-    error_message = "The default security group of the VPC is not closed."
-  }
-
-  assert {
     condition     = output.airflow_security_group_id == aws_security_group.airflow.id && output.warehouse_security_group_id == aws_security_group.warehouse.id
     error_message = "An output is another group's."
   }
@@ -186,6 +182,18 @@ run "endpoints" {
   }
 }
 
+run "endpoints_of_choice" {
+  command = plan
+  variables {
+    endpoint_services = ["kms", "logs", "monitoring", "secretsmanager", "sns", "sqs"]
+  }
+
+  assert {
+    condition     = length(aws_vpc_endpoint.interface) == 6
+    error_message = "Endpoints that nobody may need cannot be left out."
+  }
+}
+
 run "flow_logs" {
   assert {
     condition     = aws_flow_log.this[0].vpc_id == aws_vpc.this[0].id && aws_flow_log.this[0].traffic_type == "ALL" && aws_flow_log.this[0].log_destination == aws_cloudwatch_log_group.flow[0].arn
@@ -198,13 +206,20 @@ run "flow_logs" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role_policy.flow[0].policy).Statement[0].Resource == "arn:aws:logs:eu-west-2:111122223333:log-group:mock:*"
+    condition = {
+      for statement in jsondecode(aws_iam_role_policy.flow[0].policy).Statement : jsonencode(statement.Resource) => length(flatten([statement.Action]))
+    } == { jsonencode(["arn:aws:logs:eu-west-2:111122223333:log-group:mock", "arn:aws:logs:eu-west-2:111122223333:log-group:mock:*"]) = 4, jsonencode("*") = 1 }
     error_message = "The role of the flow logs may write elsewhere."
   }
 
   assert {
     condition     = jsondecode(aws_iam_role.flow[0].assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "111122223333"
     error_message = "Another account's flow logs can take the role."
+  }
+
+  assert {
+    condition     = aws_iam_role.flow[0].permissions_boundary == var.boundary_arn && aws_iam_role.flow[0].path == "/totesys-test/"
+    error_message = "The role has no boundary, or lies where the workflow may not write it."
   }
 }
 

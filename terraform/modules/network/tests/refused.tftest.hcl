@@ -7,6 +7,7 @@ mock_provider "aws" {
 variables {
   name         = "totesys-test"
   key_arn      = "arn:aws:kms:eu-west-2:111122223333:key/11112222-3333-4444-5555-666677778888"
+  boundary_arn = "arn:aws:iam::111122223333:policy/totesys-test-boundary"
   source_route = { cidr = "10.20.0.15/32" }
 }
 
@@ -15,6 +16,26 @@ run "refuses_another_way_to_aws" {
   expect_failures = [var.reach]
   variables {
     reach = "internet"
+  }
+}
+
+run "zones_of_choice" {
+  command = plan
+  variables {
+    zones = ["eu-west-2b", "eu-west-2c"]
+  }
+
+  assert {
+    condition     = [for subnet in aws_subnet.private : subnet.availability_zone] == ["eu-west-2b", "eu-west-2c"]
+    error_message = "The subnets are in other zones than those that were named."
+  }
+}
+
+run "refuses_one_zone_twice" {
+  command         = plan
+  expect_failures = [var.zones]
+  variables {
+    zones = ["eu-west-2a", "eu-west-2a"]
   }
 }
 

@@ -63,9 +63,9 @@ run "topic" {
 run "alarms" {
   assert {
     condition = output.alarm_names == tolist([
-      "totesys-test-lag", "totesys-test-no-successful-run", "totesys-test-queued-tasks", "totesys-test-rejected-rows",
-      "totesys-test-scheduler-heartbeat", "totesys-test-task-failures", "totesys-test-warehouse-connections",
-      "totesys-test-warehouse-cpu", "totesys-test-warehouse-storage",
+      "totesys-test-import-errors", "totesys-test-lag", "totesys-test-no-successful-run", "totesys-test-queued-tasks", "totesys-test-rejected-rows",
+      "totesys-test-run-failed", "totesys-test-scheduler-heartbeat", "totesys-test-warehouse-connections",
+      "totesys-test-warehouse-cpu", "totesys-test-warehouse-storage", "totesys-test-worker-cpu", "totesys-test-worker-memory",
     ])
     error_message = "An alarm is missing, or one is not described here."
   }
@@ -86,8 +86,11 @@ run "alarms" {
       warehouse-storage     = "breaching"
       lag                   = "notBreaching"
       rejected-rows         = "notBreaching"
-      task-failures         = "notBreaching"
+      run-failed            = "notBreaching"
       queued-tasks          = "notBreaching"
+      import-errors         = "notBreaching"
+      worker-memory         = "notBreaching"
+      worker-cpu            = "notBreaching"
       warehouse-cpu         = "notBreaching"
       warehouse-connections = "notBreaching"
     }
@@ -99,8 +102,11 @@ run "alarms" {
       no-successful-run     = "ToteSys/totesys-test RunSucceeded {}"
       lag                   = "ToteSys/totesys-test LagSeconds {}"
       rejected-rows         = "ToteSys/totesys-test RowsRejected {}"
-      task-failures         = "AmazonMWAA TaskInstanceFailures {\"DAG\":\"All\",\"Environment\":\"totesys-test\",\"Task\":\"All\"}"
+      run-failed            = "ToteSys/totesys-test RunSucceeded {}"
       scheduler-heartbeat   = "AmazonMWAA SchedulerHeartbeat {\"Environment\":\"totesys-test\",\"Function\":\"Scheduler\"}"
+      import-errors         = "AmazonMWAA ImportErrors {\"Environment\":\"totesys-test\",\"Function\":\"DAG Processing\"}"
+      worker-memory         = "AWS/MWAA MemoryUtilization {\"Cluster\":\"BaseWorker\",\"Environment\":\"totesys-test\"}"
+      worker-cpu            = "AWS/MWAA CPUUtilization {\"Cluster\":\"BaseWorker\",\"Environment\":\"totesys-test\"}"
       queued-tasks          = "AmazonMWAA QueuedTasks {\"Environment\":\"totesys-test\",\"Function\":\"Executor\"}"
       warehouse-storage     = "AWS/RDS FreeStorageSpace {\"DBInstanceIdentifier\":\"totesys-test-warehouse\"}"
       warehouse-cpu         = "AWS/RDS CPUUtilization {\"DBInstanceIdentifier\":\"totesys-test-warehouse\"}"
@@ -114,9 +120,12 @@ run "alarms" {
       no-successful-run     = "Sum LessThanThreshold 1 40"
       lag                   = "Maximum GreaterThanThreshold 1800 20"
       rejected-rows         = "Sum GreaterThanThreshold 0 20"
-      task-failures         = "Sum GreaterThanThreshold 0 20"
+      run-failed            = "Minimum LessThanThreshold 1 20"
       scheduler-heartbeat   = "Sum LessThanThreshold 1 15"
       queued-tasks          = "Minimum GreaterThanThreshold 10 20"
+      import-errors         = "Minimum GreaterThanThreshold 0 10"
+      worker-memory         = "Maximum GreaterThanThreshold 90 15"
+      worker-cpu            = "Average GreaterThanThreshold 90 40"
       warehouse-storage     = "Minimum LessThanThreshold 2147483648 15"
       warehouse-cpu         = "Average GreaterThanThreshold 90 30"
       warehouse-connections = "Minimum GreaterThanThreshold 80 15"
@@ -134,16 +143,16 @@ run "dashboard" {
       ])) == toset([
       "ToteSys/totesys-test LagSeconds", "ToteSys/totesys-test RunSeconds", "ToteSys/totesys-test RunSucceeded",
       "RowsNew", "RowsChanged", "RowsDeleted", "RowsRejected",
-      "AmazonMWAA QueuedTasks", "AmazonMWAA RunningTasks", "AmazonMWAA TaskInstanceFailures",
+      "AmazonMWAA QueuedTasks", "AmazonMWAA RunningTasks", "AWS/MWAA MemoryUtilization", "AWS/MWAA CPUUtilization",
       "AWS/RDS CPUUtilization", "AWS/RDS DatabaseConnections", "AWS/RDS FreeStorageSpace",
     ])
-    error_message = "The dashboard does not show lag, run time, rows per table, rejected rows, tasks and the warehouse."
+    error_message = "The dashboard does not show lag, run time, rows per table, rejected rows, tasks, the worker and the warehouse."
   }
 
   assert {
     condition = length([
       for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : widget
-      if widget.type == "alarm" && try(length(widget.properties.alarms) == 9, false)
+      if widget.type == "alarm" && try(length(widget.properties.alarms) == 12, false)
     ]) == 1
     error_message = "The dashboard does not show every alarm."
   }

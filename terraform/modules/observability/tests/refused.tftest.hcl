@@ -29,7 +29,7 @@ run "refuses_what_is_no_address" {
 run "refuses_thresholds_that_make_no_sense" {
   command = plan
   expect_failures = [
-    var.silence_minutes, var.lag_seconds, var.queued_tasks, var.free_storage_gib, var.cpu_percent, var.connections,
+    var.silence_minutes, var.lag_seconds, var.queued_tasks, var.free_storage_gib, var.cpu_percent, var.container_percent, var.connections,
     var.monthly_budget_usd, var.metrics_namespace, var.key_arn, var.name,
   ]
   variables {
@@ -38,6 +38,7 @@ run "refuses_thresholds_that_make_no_sense" {
     queued_tasks       = -1
     free_storage_gib   = 0
     cpu_percent        = 100
+    container_percent  = 0
     connections        = 1
     monthly_budget_usd = 0
     metrics_namespace  = "AWS/ToteSys"

@@ -22,6 +22,7 @@ mock_provider "aws" {
 variables {
   name              = "totesys-test"
   key_arn           = "arn:aws:kms:eu-west-2:111122223333:key/11112222-3333-4444-5555-666677778888"
+  boundary_arn      = "arn:aws:iam::111122223333:policy/totesys-test-boundary"
   subnet_ids        = ["subnet-1", "subnet-2"]
   security_group_id = "sg-warehouse"
 }
@@ -125,6 +126,13 @@ run "logs" {
       ArnEquals    = { "aws:SourceArn" = "arn:aws:rds:eu-west-2:111122223333:db:totesys-test-warehouse" }
     }
     error_message = "Others than RDS for this instance can take the monitoring role."
+  }
+}
+
+run "boundary" {
+  assert {
+    condition     = aws_iam_role.monitoring.permissions_boundary == var.boundary_arn && aws_iam_role.monitoring.path == "/totesys-test/"
+    error_message = "The role has no boundary, or lies where the workflow may not write it."
   }
 }
 

@@ -1,7 +1,13 @@
+# What an environment's user says, in <env>.local.tfvars. Sizes and safety are in sizes.tf.
+
 variable "name" {
   description = "Prefix of every name. Copies with different prefixes live side by side in one account."
   type        = string
-  default     = "totesys-prod"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{2,20}$", var.name))
+    error_message = "name must be 3 to 21 lower-case letters, digits and hyphens, and begin with a letter."
+  }
 }
 
 variable "region" {
@@ -70,12 +76,6 @@ variable "emails" {
   type        = set(string)
 }
 
-variable "monthly_budget_usd" {
-  description = "What a month may cost, in US dollars, before mail is sent."
-  type        = number
-  default     = 1000
-}
-
 variable "budget_tag" {
   description = "The tag whose costs count towards the budget, or null for the whole account. It counts only once it is activated as a cost allocation tag."
   type        = object({ key = string, value = string })
@@ -85,11 +85,11 @@ variable "budget_tag" {
 variable "package_folder" {
   description = "Folder of the built package, which `make deploy` makes."
   type        = string
-  default     = "../../../build/package"
+  default     = "../../build/package"
 }
 
 variable "existing_network" {
-  description = "An existing VPC to live in, with exactly two private subnets, or null to make one."
+  description = "An existing VPC to live in, with exactly two private subnets, or null to make one; see `existing` of the module network."
   type = object({
     vpc_id                  = string
     private_subnet_ids      = list(string)
@@ -99,22 +99,10 @@ variable "existing_network" {
   default = null
 }
 
-variable "cidr" {
-  description = "Addresses of the VPC that is made. They must not overlap with those of the source's network."
-  type        = string
-  default     = "10.41.0.0/16"
-}
-
 variable "reader_cidrs" {
   description = "Private networks from which people and tools read the warehouse."
   type        = set(string)
   default     = []
-}
-
-variable "web_access" {
-  description = "Who can reach Airflow's web server: \"private\", from web_cidrs only, or \"public\", from anywhere, with a login through IAM."
-  type        = string
-  default     = "private"
 }
 
 variable "web_cidrs" {
@@ -129,8 +117,8 @@ variable "object_lock_days" {
   default     = null
 }
 
-variable "deletion_protection" {
-  description = "Whether RDS refuses to delete the warehouse, and S3 a bucket that is not empty. Turn it off and apply before a destroy."
-  type        = bool
-  default     = true
+variable "zones" {
+  description = "The two availability zones to live in, such as [\"eu-west-2a\", \"eu-west-2c\"], or null for the first two of the region. It counts when the network is made, and moves nothing afterwards."
+  type        = list(string)
+  default     = null
 }

@@ -6,6 +6,11 @@ output "airflow_url" {
 output "environment_name" {
   description = "Name of Airflow's environment."
   value       = module.airflow.environment_name
+
+  precondition {
+    condition     = terraform_data.name.output == var.name
+    error_message = "This is the state of ${terraform_data.name.output}, and the values are those of ${var.name}: nothing is planned. `make setup-terraform` connects with the right one."
+  }
 }
 
 output "execution_role_arn" {
@@ -21,6 +26,11 @@ output "state_bucket" {
 output "dags_path" {
   description = "Where the environment reads DAGs and the pipeline's code."
   value       = module.airflow.dags_path
+}
+
+output "people_role_arns" {
+  description = "ARNs of the roles that people take to open Airflow: viewer and operator."
+  value       = module.airflow.people_role_arns
 }
 
 output "topic_arn" {

@@ -1,27 +1,33 @@
-# Each module takes what it needs of the others, and nothing finds anything by name.
+# Each module takes what it needs of the others; only what the bootstrap made is found by name. What differs between environments stands
+# in <env>.tfvars (sizes and safety, the project's) and <env>.local.tfvars (names and addresses, yours), and nowhere else.
+
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+
+# `make bootstrap` makes the key and the boundary, which outlive the environment.
+data "aws_kms_key" "this" {
+  key_id = "alias/${var.name}"
+}
 
 locals {
+  key_arn           = data.aws_kms_key.this.arn
+  boundary_arn      = "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:policy/${var.name}-boundary"
   metrics_namespace = "ToteSys/${var.name}"
 }
 
-module "key" {
-  source = "../key"
-
-  name                 = var.name
-  deletion_window_days = var.key_deletion_window_days
-}
-
 module "network" {
-  source = "../network"
+  source = "../modules/network"
 
   name               = var.name
-  key_arn            = module.key.arn
-  cidr               = var.network.cidr
-  reach              = var.network.reach
-  endpoint_services  = var.network.endpoint_services
-  existing           = var.network.existing
-  reader_cidrs       = var.network.reader_cidrs
-  web_cidrs          = var.network.web_cidrs
+  key_arn            = local.key_arn
+  boundary_arn       = local.boundary_arn
+  cidr               = var.cidr
+  reach              = var.reach
+  endpoint_services  = var.endpoint_services
+  existing           = var.existing_network
+  zones              = var.zones
+  reader_cidrs       = var.reader_cidrs
+  web_cidrs          = var.web_cidrs
   log_retention_days = var.log_retention_days
   source_route = {
     cidr    = var.source_database.cidr
@@ -31,21 +37,22 @@ module "network" {
 }
 
 module "lake" {
-  source = "../lake"
+  source = "../modules/lake"
 
   name              = var.name
-  key_arn           = module.key.arn
-  object_lock_days  = var.lake.object_lock_days
-  cold_after_days   = var.lake.cold_after_days
-  expire_after_days = var.lake.expire_after_days
-  force_destroy     = var.lake.force_destroy
+  key_arn           = local.key_arn
+  object_lock_days  = var.object_lock_days
+  cold_after_days   = var.cold_after_days
+  expire_after_days = var.expire_after_days
+  force_destroy     = !var.deletion_protection
 }
 
 module "warehouse" {
-  source = "../warehouse"
+  source = "../modules/warehouse"
 
   name                      = var.name
-  key_arn                   = module.key.arn
+  key_arn                   = local.key_arn
+  boundary_arn              = local.boundary_arn
   subnet_ids                = module.network.private_subnet_ids
   security_group_id         = module.network.warehouse_security_group_id
   engine_version            = var.warehouse.engine_version
@@ -53,17 +60,17 @@ module "warehouse" {
   allocated_storage_gib     = var.warehouse.allocated_storage_gib
   max_allocated_storage_gib = var.warehouse.max_allocated_storage_gib
   multi_az                  = var.warehouse.multi_az
-  deletion_protection       = var.warehouse.deletion_protection
+  deletion_protection       = var.deletion_protection
   backup_retention_days     = var.warehouse.backup_retention_days
   skip_final_snapshot       = var.warehouse.skip_final_snapshot
   log_retention_days        = var.log_retention_days
 }
 
 module "observability" {
-  source = "../observability"
+  source = "../modules/observability"
 
   name                 = var.name
-  key_arn              = module.key.arn
+  key_arn              = local.key_arn
   emails               = var.emails
   environment_name     = var.name # The secrets need the topic before the environment, which needs the secrets, exists.
   warehouse_identifier = module.warehouse.identifier
@@ -75,10 +82,10 @@ module "observability" {
 }
 
 module "secrets" {
-  source = "../secrets"
+  source = "../modules/secrets"
 
   name                        = var.name
-  key_arn                     = module.key.arn
+  key_arn                     = local.key_arn
   recovery_window_days        = var.recovery_window_days
   source_password             = var.source_password
   source_password_version     = var.source_password_version
@@ -109,20 +116,24 @@ module "secrets" {
 }
 
 module "airflow" {
-  source = "../airflow"
+  source = "../modules/airflow"
 
-  name                 = var.name
-  key_arn              = module.key.arn
-  subnet_ids           = module.network.private_subnet_ids
-  security_group_ids   = [module.network.airflow_security_group_id]
-  bucket               = module.lake.state
-  package_folder       = var.package_folder
-  airflow_version      = var.airflow.version
-  environment_class    = var.airflow.environment_class
-  min_workers          = var.airflow.min_workers
-  max_workers          = var.airflow.max_workers
-  schedulers           = var.airflow.schedulers
-  web_access           = var.airflow.web_access
+  name               = var.name
+  key_arn            = local.key_arn
+  boundary_arn       = local.boundary_arn
+  subnet_ids         = module.network.private_subnet_ids
+  security_group_ids = [module.network.airflow_security_group_id]
+  bucket             = module.lake.state
+  package_folder     = var.package_folder
+  airflow_version    = var.airflow.version
+  environment_class  = var.airflow.environment_class
+  min_workers        = var.airflow.min_workers
+  max_workers        = var.airflow.max_workers
+  schedulers         = var.airflow.schedulers
+  web_access         = var.web_access
+
+  maintenance_window_start = var.airflow.maintenance_window_start
+
   log_retention_days   = var.log_retention_days
   connections_prefix   = module.secrets.connections_prefix
   variables_prefix     = module.secrets.variables_prefix

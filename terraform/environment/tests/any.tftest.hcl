@@ -1,0 +1,81 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name               = "totesys-test"
+  region             = "eu-west-2"
+  source_database    = { host = "totesys.internal", database = "totesys", user = "reader", cidr = "10.20.0.0/24" }
+  source_password    = "of-the-source"
+  warehouse_password = "a-long-random-one-of-the-warehouse"
+  emails             = ["data@example.com"]
+  package_folder     = "../modules/airflow/tests/package"
+}
+
+override_data {
+  target = module.network.data.aws_subnet.existing["subnet-a"]
+  values = { vpc_id = "vpc-existing", availability_zone = "eu-west-2a", map_public_ip_on_launch = false }
+}
+
+override_data {
+  target = module.network.data.aws_subnet.existing["subnet-b"]
+  values = { vpc_id = "vpc-existing", availability_zone = "eu-west-2b", map_public_ip_on_launch = false }
+}
+
+run "names" {
+  assert {
+    condition     = output.environment_name == "totesys-test" && output.airflow_url == "https://mock.airflow.eu-west-2.amazonaws.com"
+    error_message = "The environment does not carry the prefix, or its address is not one to open."
+  }
+
+  assert {
+    condition     = output.state_bucket == "totesys-test-111122223333-state" && output.dags_path == "s3://totesys-test-111122223333-state/dags" && output.dashboard == "totesys-test"
+    error_message = "The code does not go to the state bucket, or the dashboard is not told."
+  }
+
+  assert {
+    condition     = length(module.secrets.secret_arns) == 8 && startswith(module.secrets.connections_prefix, "totesys-test/")
+    error_message = "The secrets do not carry the prefix, or some are missing."
+  }
+
+  assert {
+    condition     = length(output.alarm_names) == 12 && alltrue([for name in output.alarm_names : startswith(name, "totesys-test-")])
+    error_message = "The alarms do not carry the prefix, or some are missing."
+  }
+
+  assert {
+    condition     = output.warehouse_address == "totesys-test-warehouse.mock.eu-west-2.rds.amazonaws.com"
+    error_message = "The warehouse's address is not told."
+  }
+}
+
+run "network_of_somebody_else" {
+  variables {
+    existing_network = {
+      vpc_id             = "vpc-existing"
+      private_subnet_ids = ["subnet-a", "subnet-b"]
+    }
+  }
+
+  assert {
+    condition     = module.network.vpc_id == "vpc-existing" && toset(module.network.private_subnet_ids) == toset(["subnet-a", "subnet-b"])
+    error_message = "An existing VPC is not lived in."
+  }
+}
+
+run "refuses_endpoints_with_a_public_web_server" {
+  command         = plan
+  expect_failures = [var.reach]
+  variables {
+    reach      = "endpoints"
+    web_access = "public"
+  }
+}
+
+run "refuses_what_is_no_region" {
+  command         = plan
+  expect_failures = [var.region]
+  variables {
+    region = "London"
+  }
+}
