@@ -229,6 +229,22 @@ class Calendar:
 StarTable = Dimension | Fact | Calendar
 
 
+def primary_key(table: StarTable) -> str:
+    """The name of the index of a warehouse table's primary key."""
+    return fitting(f"{table.name}_pkey")
+
+
+def current_index(table: StarTable) -> str:
+    """The name of the index that keeps one current version for each key."""
+    return fitting(f"{table.name}_current")
+
+
+def relations(table: StarTable) -> list[str]:
+    """What stands in the warehouse's schema for a table under a name that nothing else there may have."""
+    versions = [current_index(table), table.view] if is_versioned(table) else []
+    return [table.name, primary_key(table), *versions]
+
+
 def is_versioned(table: StarTable) -> TypeGuard[Dimension | Fact]:
     """Whether a warehouse table holds every version of each row: a fact, or a dimension that keeps history."""
     return isinstance(table, Fact) or (isinstance(table, Dimension) and table.history)
