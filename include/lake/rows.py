@@ -36,7 +36,7 @@ Exact = dict[str, dict[int, str]]
 """Column → position of a row → the text of a value that Arrow has no form for: infinity, a year before Christ."""
 
 AS_TEXT = "_as_text"
-"""What is added to the name of a column for the one that tells such values."""
+"""What is added to the name of a column for the one that tells such values. See `name_beside`."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,22 @@ def star_schema(table: StarTable) -> pa.Schema:
 
 def exact_schema(table: Dimension | Fact) -> pa.Schema:
     """The schema of a file of rows with values that only their text tells: NULL, and the text in a column beside."""
-    beside = {column.name: f"{column.name}{AS_TEXT}" for column in table.columns if _may_be_beyond(table, column)}
+    beside = _beside(table)
     native = [field.with_nullable(field.nullable or field.name in beside) for field in star_schema(table)]
     return pa.schema([*native, *((name, pa.string()) for name in beside.values())])
+
+
+def name_beside(column: str, table: StarTable) -> str:
+    """What the column is called that tells the texts of a column's values: as none of the table's own is."""
+    name, taken = f"{column}{AS_TEXT}", {own.name for own in table.columns}
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _beside(table: Dimension | Fact) -> dict[str, str]:
+    """The columns that may have values without another form → those that tell their texts."""
+    return {column.name: name_beside(column.name, table) for column in table.columns if _may_be_beyond(table, column)}
 
 
 def _carried(table: StarTable, column: Column) -> pa.DataType:
@@ -129,8 +142,8 @@ def _exact_rows(table: Dimension | Fact, rows: pa.RecordBatch, exact: Exact, bey
     """The rows at these positions, with the texts of what has no other form."""
     schema, chosen = exact_schema(table), _mask(rows, lambda position: position in beyond)
     arrays = list(rows.columns)
-    for name in schema.names[len(arrays) :]:
-        texts = exact.get(name.removesuffix(AS_TEXT), {})
+    for name in _beside(table):
+        texts = exact.get(name, {})
         arrays.append(pa.array([texts.get(position) for position in range(rows.num_rows)], pa.string()))
     return pa.record_batch(arrays, names=schema.names).filter(chosen).cast(schema)
 

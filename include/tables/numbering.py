@@ -47,7 +47,7 @@ def number(parts: Sequence[sql.Composable], types: Sequence[str]) -> sql.Composa
     A text is hashed as its bytes in UTF-8, whatever a server's encoding is. Source: hash partitioning rests on these
     functions, so PostgreSQL keeps them stable across releases.
     """
-    families = {known_type(kind).family for kind in types}
+    families = {kind if known_type(kind).array else known_type(kind).family for kind in types}
     if len(parts) == 1 and families <= set(INTEGERS):
         return parts[0]
     if len(parts) == 1 and families == {"uuid"}:

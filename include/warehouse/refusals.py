@@ -53,7 +53,7 @@ def stage_each(connection: psycopg.Connection, table: Dimension | Fact, files: l
     connection.execute(ddl.create_raw(table, RAW))
     connection.execute(ddl.create_staging(table, STAGED))
     copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(sql.Identifier(RAW), columns)
-    copy_in(connection, copy, wire.encoded_texts(files))
+    copy_in(connection, copy, wire.encoded_texts(table, files))
     decoded = sql.SQL(", ").join(map(_decoded, table.columns))
     insert = sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} WHERE {} BETWEEN %s AND %s").format(
         sql.Identifier(STAGED), columns, decoded, sql.Identifier(RAW), _raw_key(table)

@@ -33,6 +33,10 @@ KINDS = {
     "varchar": Keyed((("id", "varchar(20)"),), "'v' || n"),
     "char": Keyed((("id", "char(9)"),), "'c' || n"),
     "date": Keyed((("day", "date"),), "date '2024-01-01' + n"),
+    "array of integers": Keyed((("id", "integer[]"),), "ARRAY[n, -n]"),
+    "bytes, and an array of uuids": Keyed(
+        (("raw", "bytea"), ("ids", "uuid[]")), "decode(md5(n::text), 'hex'), ARRAY[md5(n::text)::uuid]"
+    ),
     "numeric": Keyed((("number", "numeric"),), "n / 7.0"),
     "sparse bigints": Keyed((("id", "bigint"),), "(n::bigint - 1500) * 6000000000000000"),
     "two integers": Keyed((("Order ID", "integer"), ("line", "smallint")), "n / 4, n % 4"),
