@@ -213,7 +213,8 @@ def _convert_column(table: Dimension | Fact, column: Column, batch: pa.RecordBat
         values = _convert_values(name, values, origin.column.type, arrow_type(origin.column.type), problems)
     values = _convert_values(name, values, column.type, _carried(table, column), problems)
     if column.derive:
-        values = _derive(name, column.derive, values, problems)
+        padded = known_type(origin.column.type).family == "char"
+        values = _derive(name, column, pc.utf8_rtrim(values, " ") if padded else values, problems)
     if not column.nullable and values.null_count:
         empty = pc.is_null(batch.column(name))
         told = pc.and_not(empty, noted.unjoined[origin.on]) if origin.on else empty
@@ -252,12 +253,17 @@ def _convert_values(name: str, values: pa.Array, declared: str, target: pa.DataT
     return converted
 
 
-def _derive(name: str, derive: Callable[[str], str], values: pa.Array, problems: Problems) -> pa.Array:
+def _derive(name: str, column: Column, values: pa.Array, problems: Problems) -> pa.Array:
     """Each distinct value is derived once; one from which nothing can be derived is that row's problem alone."""
+    assert column.derive is not None
+    most = known_type(column.type).numbers
     derived: dict[str | None, str | None] = {None: None}
     for value in pc.unique(values).to_pylist():
         if value is not None:
-            derived[value], problem = _derive_one(derive, value)
+            made, problem = _derive_one(column.derive, value)
+            if made is not None and most and len(made) > most[0]:
+                made, problem = None, _short(f"'{made}', which is derived of it, is longer than a {column.type}")
+            derived[value] = made
             if problem:
                 _note(problems, values, pc.equal(values, value), f"{name}: {problem}")
     return pa.array([derived[value] for value in values.to_pylist()], pa.string())

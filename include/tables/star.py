@@ -35,8 +35,8 @@ class Column:
 
     source: where its value comes from: a column of the table's own source; or of one that it joins, as the column that
         it is joined on and the joined table's: ("department_id", "department_name").
-    derive: a function of one source value (a str) that gives this column's value; a LookupError rejects the row
-        with its message.
+    derive: a function of one source value (a str, of a char(n) without the blanks at its end) that gives this
+        column's value; a LookupError rejects the row with its message.
     references: the dimension that it points to.
     """
 

@@ -241,3 +241,25 @@ def test_columns_may_be_called_as_what_is_told_beside(
     assert system.warehouse("SELECT thing_record_id, id, day, day_as_text, record_id FROM fact_thing") == [
         (1, 1, "2024-01-01", "first", 10), (2, 2, "infinity", "last", 20),
     ]  # fmt: skip
+
+
+def test_what_is_derived_fits_its_column_or_its_row_is_set_aside(system_of: MakeSystem) -> None:
+    columns = (KEY, SourceColumn("name", "text"), SourceColumn("code", "char(5)"))
+    source = SourceTable("thing", "id", columns)
+
+    def loud(text: str) -> str:
+        return f"{text}!"
+
+    dimension = Dimension("dim_thing", "id", source, (
+        Column("id", "integer", "id"), Column("name", "varchar(3)", "name", derive=loud),
+        Column("padded", "char(9)", "name", derive=loud), Column("code", "text", "code", derive=loud)))  # fmt: skip
+    system = system_of(
+        declare(source, dimension),
+        "CREATE TABLE thing (id integer PRIMARY KEY, name text NOT NULL, code char(5) NOT NULL)",
+        "INSERT INTO thing VALUES (1, 'ab', 'x'), (2, 'abc', 'y')",
+    )
+    (rejected,) = system.run_cleanly().of_kind("load")["dim_thing"].examples
+    assert (rejected.key, rejected.reason) == (2, "name: 'abc!', which is derived of it, is longer than a varchar(3)")
+    assert system.warehouse("SELECT * FROM dim_thing") == [(1, "ab!", "ab!      ", "x!")]
+    system.run_cleanly()
+    assert all(audit.equal for audit in audit_tables(system.declared, ()))
