@@ -30,6 +30,9 @@ WIDER = {
     "timestamp(3)": ("timestamp", "2024-01-01 00:00:00.123", "2024-01-01 00:00:00.123456"),
     "timestamptz(0)": ("timestamptz(6)", "2024-01-01 00:00:00+00", "2024-01-01 00:00:00.000001+00"),
     "time(3)": ("time", "12:00:00.123", "12:00:00.123456"),
+    "interval(0)": ("interval", "1 day 00:00:01", "1 day 00:00:01.123456"),
+    "integer[]": ("bigint[]", "{1,NULL}", "{2147483648}"),
+    "varchar(3)[]": ("text[]", '{abc,""}', "{abcd}"),
 }
 """Type → the wider one, a value of it, and one that only that holds."""
 
