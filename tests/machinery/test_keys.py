@@ -7,11 +7,13 @@ import pytest
 
 from include.common.errors import DataError
 from include.pipeline import audit_tables
+from include.proof import compare
+from include.proof.sides import KeyRange, Side
 from include.source import landing
 from include.state.latest import read_state
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Column, Dimension, Fact
-from include.warehouse import load
+from include.warehouse import load, merge
 from tests.machinery.conftest import MakeSystem, assert_equal, declare, mirror
 from tests.system import System
 
@@ -248,3 +250,42 @@ def test_a_rejected_row_may_have_columns_that_are_called_as_what_is_told_of_it(
     (example,) = system.run_cleanly().of_kind("load")["thing_star"].examples
     assert example.key == shown
     assert "violates check constraint" in example.reason
+
+
+
+def test_a_key_far_from_all_others_makes_no_block_of_them_all(system_of: MakeSystem) -> None:
+    source = keyed(Keyed((("id", "bigint"),), ""))
+    star = mirror(Fact, source, "thing_star")
+    system = system_of(declare(source, star), """
+        CREATE TABLE thing (id bigint PRIMARY KEY, value integer, note text);
+        INSERT INTO thing SELECT n, n, 'note' FROM generate_series(-1000, 2000) AS n;
+        INSERT INTO thing VALUES (9223372036854775807, 0, 'last')""")  # fmt: skip
+    system.run_cleanly()
+    system.edit_warehouse("UPDATE thing_star SET c1 = -7 WHERE id IN (-900, 3, 1500, 9223372036854775807)")
+    held, digests = list[int](), Side.digests
+
+    def counted(side: Side, within: KeyRange) -> dict[int, int]:
+        found = digests(side, within)
+        held.append(len(found))
+        return found
+
+    blocks = mock.patch.multiple(compare, BLOCK_ROWS=16, MOST_BLOCK_ROWS=64)
+    with blocks, mock.patch.object(Side, "digests", counted):
+        (audit,) = audit_tables(system.declared, ())
+    assert [row.key for row in audit.rows_shown] == [-900, 3, 1500, 9223372036854775807]
+    assert max(held) <= 64
+
+
+def test_any_number_of_deleted_rows_is_noted_a_part_at_a_time(system_of: MakeSystem) -> None:
+    source = keyed(KINDS["text"])
+    star = mirror(Dimension, source, "thing_star")
+    system = system_of(declare(source, star), make(KINDS["text"], 60))
+    system.run_cleanly()
+    with mock.patch.object(merge, "STATEMENT_KEYS", 7):
+        system.write("DELETE FROM thing WHERE value <= 40")
+        assert system.run_cleanly().of_kind("load")["thing_star"].deleted == 40
+        system.write(f"INSERT INTO thing SELECT {KINDS['text'].made}, n FROM generate_series(1, 20) AS n")  # noqa: S608
+        system.write("DELETE FROM thing WHERE value = 50")
+        assert system.run_cleanly().of_kind("load")["thing_star"].deleted == 1
+    assert system.warehouse("SELECT count(*) FROM pipeline.deleted") == [(21,)]
+    assert all(audit.equal for audit in audit_tables(system.declared, ()))
