@@ -230,7 +230,7 @@ def _find_gone(connection: psycopg.Connection, table: Dimension | Fact, read: So
     shown = held - noted_deleted(connection, table.name)
     gone = held - read_keys(read.table, read.keys_key)
     newly = len(shown) - len(shown - gone)
-    return gone, "" if read.accepted else doubt(table.source, len(shown), newly)
+    return gone, "" if read.accepted else doubt(table.source, len(shown), newly, read.rows)
 
 
 def _remove_gone(connection: psycopg.Connection, table: StarTable, gone: KeySet, observed_at: datetime) -> int:

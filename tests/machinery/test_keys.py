@@ -252,6 +252,25 @@ def test_a_rejected_row_may_have_columns_that_are_called_as_what_is_told_of_it(
     assert "violates check constraint" in example.reason
 
 
+def test_rows_without_a_key_may_all_change_at_once_but_not_most_of_them_go(system_of: MakeSystem) -> None:
+    star = mirror(Fact, LOG, "fact_log")
+    system = system_of(declare(LOG, star), """
+        CREATE TABLE log (line text, size integer NOT NULL);
+        INSERT INTO log SELECT 'line ' || n, n FROM generate_series(1, 2000) AS n""")  # fmt: skip
+    system.run_cleanly()
+    system.write("UPDATE log SET size = size + 1")
+    system.run_cleanly()
+    assert_equal(system, star)
+    system.write("TRUNCATE log; INSERT INTO log SELECT 'new ' || n, n FROM generate_series(1, 1900) AS n")
+    system.run_cleanly(full_refresh=True)
+    assert_equal(system, star)
+    system.write("DELETE FROM log WHERE size > 100")
+    for full_refresh in (False, True):
+        failures = system.run(full_refresh=full_refresh).failures
+        assert any("1,800 of 1,900 known rows are gone" in str(error) for error in failures.values())
+    system.run_cleanly(accept=("log",))
+    assert_equal(system, star)
+
 
 def test_a_key_far_from_all_others_makes_no_block_of_them_all(system_of: MakeSystem) -> None:
     source = keyed(Keyed((("id", "bigint"),), ""))
