@@ -34,7 +34,7 @@ class Declarations:
         try:
             TopologicalSorter(self._before).prepare()
         except CycleError as error:
-            circle = ", ".join(dict.fromkeys(error.args[1]))
+            circle = ", ".join(sorted(set(error.args[1])))
             raise DeclarationError(
                 f"{circle}: facts and dimensions of these tables refer to each other in a circle, so none can be read "
                 "first: a fact's table is, before those of its dimensions"
