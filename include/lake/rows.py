@@ -91,7 +91,7 @@ def _carried(table: StarTable, column: Column) -> pa.DataType:
 def _may_be_beyond(table: Dimension | Fact, column: Column) -> bool:
     """Whether the warehouse's column can hold values that Arrow's type cannot."""
     to, of = known_type(column.type), known_type(origin_of(table, column).column.type)
-    plain = to.family == of.family and not (to.array or column.derive or column.references)
+    plain = to.family == of.family and not (to.array or column.derive or isinstance(column.references, Calendar))
     return plain and (to.family in {"date", "time", *STAMPS} or pa.types.is_decimal(arrow_type(column.type)))
 
 

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from unittest import mock
+from uuid import uuid4
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from include.common.errors import DataError
 from include.pipeline import audit_tables
@@ -14,6 +17,7 @@ from include.state.latest import read_state
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Column, Dimension, Fact
 from include.warehouse import load, merge
+from local.postgres import PostgresServer
 from tests.machinery.conftest import MakeSystem, assert_equal, declare, mirror
 from tests.system import System
 
@@ -308,3 +312,47 @@ def test_any_number_of_deleted_rows_is_noted_a_part_at_a_time(system_of: MakeSys
         assert system.run_cleanly().of_kind("load")["thing_star"].deleted == 1
     assert system.warehouse("SELECT count(*) FROM pipeline.deleted") == [(21,)]
     assert all(audit.equal for audit in audit_tables(system.declared, ()))
+
+
+@pytest.mark.parametrize("key", ["name", ("name", "code", "day")])
+def test_a_key_that_the_warehouse_cannot_hold_costs_its_row_alone(
+    system_of: MakeSystem, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, key: str | tuple[str, ...]
+) -> None:
+    kinds = {"name": "text", "code": "char(5)", "day": "date"}
+    source = SourceTable("thing", key, tuple(SourceColumn(*column) for column in kinds.items()))
+    star = mirror(Fact, source, "thing_star")
+    system = system_of(declare(source, star), """
+        CREATE TABLE thing (name text PRIMARY KEY, code char(5) NOT NULL, day date NOT NULL);
+        INSERT INTO thing
+            SELECT name, 'x', '2024-01-01' FROM unnest(ARRAY['plain', 'café', '東京']) AS name""")  # fmt: skip
+    name = f"latin_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        made = sql.SQL("CREATE DATABASE {} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        connection.execute(made.format(sql.Identifier(name)))
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", f"{postgres.url(name)}?client_encoding=utf8")
+    done = system.run_cleanly().of_kind("load")["thing_star"]
+    told = "東京" if key == "name" else "東京, x    , 2024-01-01"
+    assert (done.new, [example.key for example in done.examples]) == (2, [told])
+    system.write("UPDATE thing SET code = 'y'; DELETE FROM thing WHERE name = '東京'")
+    assert not system.run_cleanly().of_kind("load")["thing_star"].rejected
+    assert all(audit.equal for audit in audit_tables(system.declared, ()))
+    postgres.drop_database(name)
+
+
+def test_a_reference_may_be_a_value_that_only_its_text_tells(system_of: MakeSystem) -> None:
+    moment = SourceTable("moment", "at", (SourceColumn("at", "timestamp"), SourceColumn("name", "text")))
+    line = SourceTable("line", "id", (SourceColumn("id", "integer"), SourceColumn("at", "timestamp")))
+    dimension = mirror(Dimension, moment, "dim_moment")
+    assert isinstance(dimension, Dimension)
+    fact = Fact("fact_line", "record_id", "id", line, (
+        Column("id", "integer", "id"), Column("at", "timestamp", "at", references=dimension)))  # fmt: skip
+    system = system_of(declare(moment, line, dimension, fact), """
+        CREATE TABLE moment (at timestamp PRIMARY KEY, name text NOT NULL);
+        CREATE TABLE line (id integer PRIMARY KEY, at timestamp NOT NULL);
+        INSERT INTO moment VALUES ('infinity', 'open'), ('2024-01-01', 'new year');
+        INSERT INTO line VALUES (1, 'infinity'), (2, '2024-01-01'), (3, '0044-03-15 BC')""")  # fmt: skip
+    load = system.run_cleanly().of_kind("load")["fact_line"]
+    assert [(example.key, example.reason) for example in load.examples] == [
+        (3, "at 0044-03-15 00:00:00 BC is not in dim_moment")
+    ]
+    assert system.warehouse("SELECT id, at FROM fact_line ORDER BY id") == [(1, "infinity"), (2, "2024-01-01 00:00:00")]
