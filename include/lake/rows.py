@@ -36,7 +36,7 @@ Exact = dict[str, dict[int, str]]
 """Column → position of a row → the text of a value that Arrow has no form for: infinity, a year before Christ."""
 
 AS_TEXT = "_as_text"
-"""What is added to the name of a column for the one that tells such values."""
+"""What is added to the name of a column for the one that tells such values. See `name_beside`."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,22 @@ def star_schema(table: StarTable) -> pa.Schema:
 
 def exact_schema(table: Dimension | Fact) -> pa.Schema:
     """The schema of a file of rows with values that only their text tells: NULL, and the text in a column beside."""
-    beside = {column.name: f"{column.name}{AS_TEXT}" for column in table.columns if _may_be_beyond(table, column)}
+    beside = _beside(table)
     native = [field.with_nullable(field.nullable or field.name in beside) for field in star_schema(table)]
     return pa.schema([*native, *((name, pa.string()) for name in beside.values())])
+
+
+def name_beside(column: str, table: StarTable) -> str:
+    """What the column is called that tells the texts of a column's values: as none of the table's own is."""
+    name, taken = f"{column}{AS_TEXT}", {own.name for own in table.columns}
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _beside(table: Dimension | Fact) -> dict[str, str]:
+    """The columns that may have values without another form → those that tell their texts."""
+    return {column.name: name_beside(column.name, table) for column in table.columns if _may_be_beyond(table, column)}
 
 
 def _carried(table: StarTable, column: Column) -> pa.DataType:
@@ -78,7 +91,7 @@ def _carried(table: StarTable, column: Column) -> pa.DataType:
 def _may_be_beyond(table: Dimension | Fact, column: Column) -> bool:
     """Whether the warehouse's column can hold values that Arrow's type cannot."""
     to, of = known_type(column.type), known_type(origin_of(table, column).column.type)
-    plain = to.family == of.family and not (to.array or column.derive or column.references)
+    plain = to.family == of.family and not (to.array or column.derive or isinstance(column.references, Calendar))
     return plain and (to.family in {"date", "time", *STAMPS} or pa.types.is_decimal(arrow_type(column.type)))
 
 
@@ -129,8 +142,8 @@ def _exact_rows(table: Dimension | Fact, rows: pa.RecordBatch, exact: Exact, bey
     """The rows at these positions, with the texts of what has no other form."""
     schema, chosen = exact_schema(table), _mask(rows, lambda position: position in beyond)
     arrays = list(rows.columns)
-    for name in schema.names[len(arrays) :]:
-        texts = exact.get(name.removesuffix(AS_TEXT), {})
+    for name in _beside(table):
+        texts = exact.get(name, {})
         arrays.append(pa.array([texts.get(position) for position in range(rows.num_rows)], pa.string()))
     return pa.record_batch(arrays, names=schema.names).filter(chosen).cast(schema)
 
@@ -200,7 +213,8 @@ def _convert_column(table: Dimension | Fact, column: Column, batch: pa.RecordBat
         values = _convert_values(name, values, origin.column.type, arrow_type(origin.column.type), problems)
     values = _convert_values(name, values, column.type, _carried(table, column), problems)
     if column.derive:
-        values = _derive(name, column.derive, values, problems)
+        padded = known_type(origin.column.type).family == "char"
+        values = _derive(name, column, pc.utf8_rtrim(values, " ") if padded else values, problems)
     if not column.nullable and values.null_count:
         empty = pc.is_null(batch.column(name))
         told = pc.and_not(empty, noted.unjoined[origin.on]) if origin.on else empty
@@ -239,12 +253,17 @@ def _convert_values(name: str, values: pa.Array, declared: str, target: pa.DataT
     return converted
 
 
-def _derive(name: str, derive: Callable[[str], str], values: pa.Array, problems: Problems) -> pa.Array:
+def _derive(name: str, column: Column, values: pa.Array, problems: Problems) -> pa.Array:
     """Each distinct value is derived once; one from which nothing can be derived is that row's problem alone."""
+    assert column.derive is not None
+    most = known_type(column.type).numbers
     derived: dict[str | None, str | None] = {None: None}
     for value in pc.unique(values).to_pylist():
         if value is not None:
-            derived[value], problem = _derive_one(derive, value)
+            made, problem = _derive_one(column.derive, value)
+            if made is not None and most and len(made) > most[0]:
+                made, problem = None, _short(f"'{made}', which is derived of it, is longer than a {column.type}")
+            derived[value] = made
             if problem:
                 _note(problems, values, pc.equal(values, value), f"{name}: {problem}")
     return pa.array([derived[value] for value in values.to_pylist()], pa.string())

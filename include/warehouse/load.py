@@ -31,6 +31,7 @@ from include.warehouse.merge import (
     merge_versions,
     note_deleted,
     note_present,
+    noted_deleted,
     stage,
 )
 from include.warehouse.references import Refused, refuse_unreferenced
@@ -226,11 +227,10 @@ def _find_gone(connection: psycopg.Connection, table: Dimension | Fact, read: So
     current = sql.SQL("valid_to IS NULL") if is_versioned(table) else sql.SQL("true")
     names = {"key": number_of(table), "table": sql.Identifier(table.name), "current": current}
     held = key_set(connection, sql.SQL("SELECT {key}::bigint FROM {table} WHERE {current}").format(**names))
-    noted = sql.SQL("SELECT key FROM pipeline.deleted WHERE table_name = {}").format(sql.Literal(table.name))
-    shown = held - key_set(connection, noted)
+    shown = held - noted_deleted(connection, table.name)
     gone = held - read_keys(read.table, read.keys_key)
     newly = len(shown) - len(shown - gone)
-    return gone, "" if read.accepted else doubt(table.source, len(shown), newly)
+    return gone, "" if read.accepted else doubt(table.source, len(shown), newly, read.rows)
 
 
 def _remove_gone(connection: psycopg.Connection, table: StarTable, gone: KeySet, observed_at: datetime) -> int:

@@ -21,7 +21,7 @@ from include.common.settings import PROCESSED_BUCKET, required_variable
 from include.common.threads import Threads
 from include.lake.arrow import as_hex
 from include.lake.files import STREAMS, read_file
-from include.lake.rows import AS_TEXT
+from include.lake.rows import name_beside
 from include.tables.star import StarTable
 from include.warehouse.binary import Forms, binary_forms
 
@@ -29,7 +29,9 @@ HEADER = b"PGCOPY\n\xff\r\n\0" + pack(">ii", 0, 0)
 TRAILER = pack(">h", -1)
 """What begins and ends a binary COPY. Source: "Binary Format" in PostgreSQL's manual on COPY."""
 
-RECORD_ID = "record_id"
+RECORD_ID = "\0record_id"
+"""The column of the rows' numbers, before it has its own name: one that no column of PostgreSQL's has."""
+
 BATCH_ROWS = 8_192
 BATCH_BYTES = 1 << 20
 """The most rows, and about how many bytes, that are encoded at a time: a COPY is never joined or copied whole."""
@@ -58,11 +60,11 @@ def copies(table: StarTable, files: list[FileEntry], first_id: int | None = None
     after = None if first_id is None else first_id + sum(file.rows for file in plain)
     forms = binary_forms(table)
     if forms is None:
-        yield Copy(CSV, _csv(plain, first_id))
+        yield Copy(CSV, _csv(table, plain, first_id))
     else:
         yield Copy(BINARY, encoded(plain, forms, first_id))
     if told:
-        yield Copy(CSV, _csv(told, after))
+        yield Copy(CSV, _csv(table, told, after))
 
 
 def encoded(files: list[FileEntry], forms: Forms, first_id: int | None = None) -> Iterator[bytes]:
@@ -72,15 +74,15 @@ def encoded(files: list[FileEntry], forms: Forms, first_id: int | None = None) -
     yield TRAILER
 
 
-def encoded_texts(files: list[FileEntry]) -> Iterator[bytes]:
+def encoded_texts(table: StarTable, files: list[FileEntry]) -> Iterator[bytes]:
     """As `encoded`, with each value as the text that PostgreSQL writes."""
     yield HEADER
-    yield from _in_order(_encode_texts, files, None)
+    yield from _in_order(partial(_encode_texts, table), files, None)
     yield TRAILER
 
 
-def _csv(files: list[FileEntry], first_id: int | None) -> Iterator[bytes]:
-    return _in_order(_write_csv, files, first_id)
+def _csv(table: StarTable, files: list[FileEntry], first_id: int | None) -> Iterator[bytes]:
+    return _in_order(partial(_write_csv, table), files, first_id)
 
 
 Work = tuple[FileEntry, int | None]
@@ -110,10 +112,10 @@ def _in_forms(forms: Forms, schema: pa.Schema, batch: pa.RecordBatch) -> pa.Reco
     return pa.record_batch(arrays, schema=schema)
 
 
-def _encode_texts(work: Work) -> list[bytes]:
-    schema, batches = _read(work)
-    names = [name for name in schema.names if not _tells(name, schema)]
-    return _encode_batches(pa.schema([(name, pa.string()) for name in names]), map(as_texts, batches))
+def _encode_texts(table: StarTable, work: Work) -> list[bytes]:
+    _, batches = _read(work)
+    schema = pa.schema([(column.name, pa.string()) for column in table.columns])
+    return _encode_batches(schema, map(partial(as_texts, table), batches))
 
 
 def _encode_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> list[bytes]:
@@ -122,10 +124,10 @@ def _encode_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> lis
     return [*map(encoder.write_batch, batches), encoder.finish().removesuffix(TRAILER)]
 
 
-def _write_csv(work: Work) -> list[bytes]:
+def _write_csv(table: StarTable, work: Work) -> list[bytes]:
     """Quoted texts, and nothing for NULL, as COPY takes it."""
     _, batches = _read(work)
-    return [_csv_block(as_texts(batch)) for batch in batches]
+    return [_csv_block(as_texts(table, batch)) for batch in batches]
 
 
 def _csv_block(batch: pa.RecordBatch) -> bytes:
@@ -134,23 +136,17 @@ def _csv_block(batch: pa.RecordBatch) -> bytes:
     return bytes(sink.getvalue())
 
 
-def as_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """A batch with each value as a text that PostgreSQL reads; what its own column tells in another is put in place."""
-    names = [name for name in batch.schema.names if not _tells(name, batch.schema)]
-    return pa.record_batch([_texts_of(batch, name) for name in names], names=names)
+def as_texts(table: StarTable, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A batch with each value as a text that PostgreSQL reads; what a column beside tells is put in place."""
+    numbered = [RECORD_ID] if RECORD_ID in batch.schema.names else []
+    names = [*numbered, *(column.name for column in table.columns)]
+    return pa.record_batch([_texts_of(batch, name, name_beside(name, table)) for name in names], names=names)
 
 
-def _tells(name: str, schema: pa.Schema) -> bool:
-    """Whether a column tells the texts of another one's values."""
-    return name.endswith(AS_TEXT) and name.removesuffix(AS_TEXT) in schema.names
-
-
-def _texts_of(batch: pa.RecordBatch, name: str) -> pa.Array:
+def _texts_of(batch: pa.RecordBatch, name: str, beside: str) -> pa.Array:
     values = batch.column(name)
     texts = as_hex(values) if pa.types.is_binary(values.type) else values.cast(pa.string())
-    if name + AS_TEXT in batch.schema.names:
-        texts = pc.coalesce(batch.column(name + AS_TEXT), texts)
-    return texts
+    return pc.coalesce(batch.column(beside), texts) if beside in batch.schema.names else texts
 
 
 def _read(work: Work) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
