@@ -32,7 +32,7 @@ _FOUND = sql.SQL("""
         SELECT pg_attribute.* FROM relations JOIN pg_attribute ON attrelid = relations.oid
          WHERE attnum > 0 AND NOT attisdropped AND (below_view OR attname = ANY (%(columns)s))),
     types (type) AS (
-        SELECT atttypid FROM columns
+        SELECT unnest(ARRAY(SELECT atttypid FROM columns))
       UNION
         SELECT next.type FROM types, LATERAL (
             SELECT refobjid FROM pg_depend
@@ -72,8 +72,9 @@ _FOUND = sql.SQL("""
            (SELECT encode(sha256(convert_to(string_agg(part, E'\\n' ORDER BY part), 'UTF8')), 'hex') FROM parts)""")
 """Relations with their files, and the digest of all that values depend on while no row version changes.
 
-Types are followed to what they are made of: to elements, bases and attributes. What a column holds in rows that are
-older than itself is fixed with its number. The rewriting of a table (VACUUM FULL,
+Types are followed to what they are made of: to elements, bases and attributes. They come as an array, as the server
+takes such for short: it would else expect so much work that it compiles the statement, for a second (`jit_above_cost`).
+What a column holds in rows that are older than itself is fixed with its number. The rewriting of a table (VACUUM FULL,
 CLUSTER) changes files alone.
 """
 

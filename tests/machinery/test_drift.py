@@ -11,6 +11,7 @@ from psycopg import sql
 from include.common.errors import DataError
 from include.pipeline import Options, audit_tables
 from include.runner import run
+from include.source import catalogue
 from include.state.latest import read_state
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Column, Dimension, Fact
@@ -220,3 +221,12 @@ def test_a_type_that_a_columns_type_is_made_of_changes_its_values(system_of: Mak
         connection.execute(statement.encode())
     system.run_cleanly()
     assert_equal(system, fact)
+
+
+def test_a_server_does_not_take_the_question_for_work_that_is_worth_compiling(system_of: MakeSystem) -> None:
+    system = system_of(declare(), *(created("integer", "1").replace("thing", f"thing_{n}") for n in range(50)))
+    names = {"schema": "public", "table": "thing_1", "columns": ["id", "value"]}
+    question = sql.SQL("EXPLAIN (FORMAT JSON) ") + catalogue._STANDS_ON + catalogue._FOUND
+    with psycopg.connect(system.endpoints.source_url) as connection:
+        ((((plan,),),),) = (connection.execute(question, names).fetchall(),)
+    assert plan["Plan"]["Total Cost"] < 50_000  # jit_above_cost is 100,000
