@@ -223,8 +223,12 @@ class _Drawing:
             return False
         other, reference = referring[0]
         alone = [another.columns for another in other.found.references].count(reference.columns) == 1
-        direct = reference.target == source.table.key_columns and len(reference.columns) == 1 and alone
-        return direct and other.table.name not in self.facts and not other.table.by_name[reference.columns[0]].nullable
+        return (
+            _is_direct(reference, source)
+            and alone
+            and other.table.name not in self.facts
+            and not other.table.by_name[reference.columns[0]].nullable
+        )
 
     def _dimension(self, source: _Source) -> Dimension:
         table = source.table
@@ -270,8 +274,7 @@ class _Drawing:
         found = {}
         for reference in source.found.references:
             other = self._sources.get(reference.relation)
-            direct = other is not None and reference.target == other.table.key_columns and len(reference.columns) == 1
-            if other and direct and other is not source and other.table.name in self.facts:
+            if other and _is_direct(reference, other) and other is not source and other.table.name in self.facts:
                 found[reference.columns[0]] = other
         return found
 
@@ -300,7 +303,7 @@ class _Drawing:
         """The dimension that a fact's column refers to."""
         for reference in source.found.references:
             other = self._sources.get(reference.relation)
-            if reference.columns == (name,) and other and reference.target == other.table.key_columns:
+            if reference.columns == (name,) and other and _is_direct(reference, other):
                 plain = other.table.name in self.facts or other.table.name in self.joined
                 fits = _refers(source.table.by_name[name].type, other.table.key_types[0])
                 return None if plain or not fits or other is source else self._dimension(other)
@@ -313,11 +316,16 @@ class _Drawing:
         return Column(source.names[name], kind, name, column.nullable, references, description=_line(comment))
 
 
+def _is_direct(reference: Reference, other: _Source) -> bool:
+    """Whether a reference is one column that points to the key of the other table."""
+    return len(reference.columns) == 1 and reference.target == other.table.key_columns
+
+
 def _hinders(source: _Source, reference: Reference, other: _Source) -> str:
     """Why a reference is none in the star; empty where it can be one."""
     if len(reference.columns) > 1:
         return "of several columns"
-    if reference.target != other.table.key_columns:
+    if not _is_direct(reference, other):
         return "not to its key"
     declared, key = source.table.by_name[reference.columns[0]].type, other.table.key_types[0]
     return "" if _refers(declared, key) else f"{declared}, and the key {key}"
