@@ -116,7 +116,7 @@ format: make-build ## Put the code into its standard format
 # Three workers: one of them mostly waits, as Terraform does, for databases to come and go.
 .PHONY: test-terraform
 test-terraform: make-build $(CHECKOV)/.built ## Prove the infrastructure: checked, applied to a local AWS endpoint, run, destroyed
-	$(IN_VENV) pytest tests/terraform -n 3 $(TEST_OPTIONS)
+	$(IN_VENV) pytest tests/terraform -n 3 -o cache_dir=build/terraform-cache $(TEST_OPTIONS)
 
 # checkov pins other releases of packages that Airflow pins.
 $(CHECKOV)/.built: requirements/terraform.txt | make-build

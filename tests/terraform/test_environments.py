@@ -20,7 +20,7 @@ from tests.terraform.mwaa_run import AirflowRun
 from tests.terraform.policies import Statement, decides, is_allowed, statements
 from tests.totesys.acceptance.oracle import all_differences
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1500)
 
 Applied = dict[str, Environment]
 ENVIRONMENTS = pytest.mark.parametrize("env", ["dev", "prod"])
