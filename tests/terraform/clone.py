@@ -53,6 +53,12 @@ class Clone:
         assert done.returncode == 0, f"make {target} {' '.join(variables)}:\n{done.stdout[-8000:]}"
         return done.stdout
 
+    def shell(self, commands: str) -> str:
+        """Do what an operator's shell is given, up to the first failure, and return what it says; that is a failure."""
+        done = self._run(["bash", "-euo", "pipefail", "-c", commands])
+        assert done.returncode == 0, f"{commands}:\n{done.stdout[-8000:]}"
+        return done.stdout
+
     def show(self, plan: Path) -> str:
         """What a plan says, as JSON."""
         data = {"TF_DATA_DIR": str(self.folder / "terraform" / "environment" / ".terraform" / plan.stem)}

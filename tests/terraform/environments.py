@@ -62,9 +62,19 @@ class Environment:
         return self.clone.folder / "terraform" / "environment" / f"{self.env}.local.tfvars"
 
     @property
+    def state_bucket(self) -> str:
+        """The bucket of Terraform's state."""
+        return f"{self.name}-{ACCOUNT}-terraform"
+
+    @property
+    def states(self) -> tuple[str, str]:
+        """The keys of the bootstrap's own state and of the environment's."""
+        return "bootstrap.tfstate", f"{self.env}.tfstate"
+
+    @property
     def state(self) -> str:
         """The state as it is kept."""
-        place = {"Bucket": f"{self.name}-{ACCOUNT}-terraform", "Key": f"{self.env}.tfstate"}
+        place = {"Bucket": self.state_bucket, "Key": f"{self.env}.tfstate"}
         return str(self.cloud.client("s3").get_object(**place)["Body"].read().decode())
 
     @property

@@ -18,6 +18,7 @@ from tests.terraform.environments import PIPELINE, Environment, in_parallel
 from tests.terraform.mwaa import ACCOUNT
 from tests.terraform.mwaa_run import AirflowRun
 from tests.terraform.policies import Statement, decides, is_allowed, statements
+from tests.terraform.providers import REPOSITORY
 from tests.totesys.acceptance.oracle import all_differences
 
 pytestmark = pytest.mark.timeout(1500)
@@ -89,7 +90,7 @@ def test_a_second_plan_has_nothing_to_do(applied: Applied) -> None:
 @ENVIRONMENTS
 def test_the_state_is_encrypted_with_its_own_key(account: Cloud, applied: Applied, env: str) -> None:
     name = applied[env].name
-    stored = account.client("s3").head_object(Bucket=f"{name}-{ACCOUNT}-terraform", Key=f"{env}.tfstate")
+    stored = account.client("s3").head_object(Bucket=applied[env].state_bucket, Key=f"{env}.tfstate")
     key = account.client("kms").describe_key(KeyId=f"alias/{name}-terraform")["KeyMetadata"]["Arn"]
     assert (stored["ServerSideEncryption"], stored["SSEKMSKeyId"]) == ("aws:kms", key)
 
@@ -259,6 +260,48 @@ def test_the_next_deployment_does_the_update_and_rotates_the_pipelines_password(
     assert account.mwaa.environments[dev.name]["LastUpdate"]["Status"] == "SUCCESS"
 
 
+def as_when_the_key_stood_in_its_own_state(environment: Environment) -> None:
+    """Have the environment's state name the key, as it did before the bootstrap made keys."""
+    s3, bucket = environment.cloud.client("s3"), environment.state_bucket
+    bootstrap, own = (json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in environment.states)
+    keys = [resource for resource in bootstrap["resources"] if resource.get("module") == "module.key"]
+    assert {resource["type"] for resource in keys if resource["mode"] == "managed"} == {"aws_kms_key", "aws_kms_alias"}
+    bootstrap["resources"] = [resource for resource in bootstrap["resources"] if resource not in keys]
+    own["resources"] += [resource | {"module": "module.stack.module.key"} for resource in keys]
+    for key, state in zip(environment.states, (bootstrap, own), strict=True):
+        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(state | {"serial": state["serial"] + 1}).encode())
+
+
+def steps_of_the_docs(environment: Environment, key: str) -> tuple[str, str]:
+    """What docs/aws.md says for taking a key along, and which file of it is to be fetched with the AWS CLI."""
+    text = (REPOSITORY / "docs" / "aws.md").read_text()
+    (block,) = [block for block in text.split("\n\n") if "state rm module.stack.module.key" in block]
+    told = {"bucket of the state": environment.state_bucket, "name": environment.name, "region": "eu-west-2"}
+    for name, value in (told | {"id of the key": key}).items():
+        block = block.replace(f"<{name}>", value)
+    lines = [line.strip() for line in block.splitlines()]
+    (fetch,) = [line for line in lines if line.startswith("aws s3 cp ")]
+    assert fetch.split()[3:] == [
+        f"s3://{environment.state_bucket}/bootstrap.tfstate",
+        "terraform/bootstrap/dev.tfstate",
+    ]
+    return "\n".join(line for line in lines if line != fetch), fetch.split()[-1]
+
+
+def test_an_environment_takes_the_key_along_that_stood_in_its_own_state(applied: Applied) -> None:
+    dev = applied["dev"]
+    key = dev.key_of(f"alias/{dev.name}")
+    as_when_the_key_stood_in_its_own_state(dev)
+    commands, file = steps_of_the_docs(dev, key)
+    place = {"Bucket": dev.state_bucket, "Key": "bootstrap.tfstate"}
+    (dev.clone.folder / file).write_bytes(dev.cloud.client("s3").get_object(**place)["Body"].read())
+    dev.clone.shell(commands)
+    assert " 0 destroyed" in dev.clone.succeed("bootstrap", "ENV=dev")
+    assert "No changes." in dev.clone.succeed("plan", "ENV=dev")
+    assert dev.key_of(f"alias/{dev.name}") == key
+    assert "module.stack" not in dev.state
+
+
 def test_verify_looks_at_every_part(account: Cloud, applied: Applied) -> None:
     said = applied["dev"].clone.succeed("verify", "ENV=dev")
     for part in ("Airflow", "endpoints", "roles", "warehouse", "mail"):
@@ -277,7 +320,7 @@ def test_verify_names_what_is_not_well(account: Cloud, applied: Applied) -> None
 
 def of_the_bootstrap(applied: Applied, found: dict[str, Any]) -> dict[str, Any]:
     """What there is in an account beside that which the bootstrap made, which outlives both environments."""
-    states = {f"{environment.name}-{ACCOUNT}-terraform" for environment in applied.values()}
+    states = {environment.state_bucket for environment in applied.values()}
     buckets = [bucket for bucket in found["buckets"] if bucket["Name"] not in states]
     aliases = [f"alias/{environment.name}{end}" for environment in applied.values() for end in ("", "-terraform")]
     keys = [key for key in found["keys"] if key not in {applied["dev"].key_of(alias) for alias in aliases}]
