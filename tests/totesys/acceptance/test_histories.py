@@ -13,8 +13,12 @@ from tests.totesys.acceptance.machine import Histories
 PROFILES = {
     "ci": settings(max_examples=8, stateful_step_count=25, database=None),
     "first": settings(max_examples=15, stateful_step_count=25, database=None, phases=[Phase.generate]),
-    "thorough": settings(max_examples=500, stateful_step_count=25),  # on each version; an hour or two on two CPUs
+    "thorough": settings(max_examples=25, stateful_step_count=25, database=None),
 }
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")
+SHARES = 20 if PROFILE == "thorough" else 1
+"""Into how many tests the histories of a version are divided; a thorough one takes about eight minutes of a CPU."""
+
 SEED = int(os.environ.get("PROOF_SEED", "0"))
 """CI draws one and prints it, so that it tries other histories each time; without one they are always the same."""
 
@@ -22,22 +26,20 @@ CHECKS = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_to
 
 
 @pytest.mark.timeout(0)
+@pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.postgres_versions(16, 18)
 def test_the_warehouse_equals_the_source_after_any_history(
     servers: Callable[[int], Servers],
     postgres_version: int,
     source_templates: Callable[[int], str],
     warehouse_template: str,
+    share: int,
 ) -> None:
     places = {
         "servers": servers(postgres_version),
         "source_template": source_templates(postgres_version),
         "warehouse_template": warehouse_template,
     }
-    profile = settings(
-        PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "ci")], deadline=None, suppress_health_check=CHECKS
-    )
-    machine = type("Histories", (Histories,), places)
-    if profile.database is None:  # others on each version
-        machine = seed(SEED + postgres_version)(machine)
+    profile = settings(PROFILES[PROFILE], deadline=None, suppress_health_check=CHECKS)
+    machine = seed(SEED + 100 * share + postgres_version)(type("Histories", (Histories,), places))  # others in each
     run_state_machine_as_test(machine, settings=profile)
