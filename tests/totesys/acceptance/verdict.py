@@ -28,9 +28,11 @@ def judge(done: Run | None, fired: list[Fault], given: Circumstances) -> None:
         assert fired, "cut off"
         assert done is None or done.failures, fired
         return
-    hidden = given.hidden & done.options.sources(DECLARED)
+    read = done.options.sources(DECLARED)
+    hidden = given.hidden & read
     assert {Step("ingest", name) for name in hidden} <= done.failures.keys(), (hidden, done.failures)
-    _judge_unseen(done, (hidden | given.maybe) & done.options.sources(DECLARED))
+    joined = {join.table.name for name in read for join in DECLARED.joined_to(name)}
+    _judge_unseen(done, (given.hidden | given.maybe) & (read | joined))
     rest = {step: error for step, error in done.failures.items() if step.kind != "ingest"}
     assert rest.keys() <= {RECORD}, rest
     if rest and len(rest) == len(done.failures):
