@@ -14,7 +14,8 @@ from include.source.columns import find_columns
 TABLES = """
     SELECT pg_class.oid::bigint, nspname, relname, relkind::text,
            coalesce(obj_description(pg_class.oid, 'pg_class'), ''),
-           CASE WHEN relkind = 'p' THEN (SELECT sum(greatest(part.reltuples, 0)) FROM pg_partition_tree(pg_class.oid)
+           CASE WHEN relkind = 'p' THEN (SELECT coalesce(sum(greatest(part.reltuples, 0)), 0)
+                                           FROM pg_partition_tree(pg_class.oid)
                                            JOIN pg_class AS part ON part.oid = relid AND isleaf)
                 WHEN reltuples < 0 AND relkind IN ('r', 'm') THEN pg_relation_size(pg_class.oid) / 100
                 ELSE greatest(reltuples, 0) END::bigint

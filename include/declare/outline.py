@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from include.common.errors import DeclarationError
 from include.declare.catalogue import FoundTable, Reference
-from include.declare.events import DATED, is_event
+from include.declare.events import DATED, find_facts
 from include.declare.naming import distinct, fold, singular
-from include.declare.sources import Source, called, declare_sources, without
+from include.declare.sources import Source, called, declare_sources, is_direct, referring, without
 from include.tables.coherence import joinable
 from include.tables.declarations import Declarations
 from include.tables.source import SourceColumn
@@ -20,8 +20,8 @@ LOOKUP_ROWS, LOOKUP_COLUMNS = 1_000, 4
 ROW_KEY_TOLD = "The hash of the row's values, and which of those that are all alike it is."
 
 UNRELATED = (
-    "No foreign key tells what refers to what, so each table with a key is a dimension: name the facts with --facts, "
-    "and declare what their columns refer to by hand"
+    "No foreign key tells what refers to what, so facts are those without a key or with an event's name or date: name "
+    "others with --facts, and declare what their columns refer to by hand"
 )
 
 
@@ -65,7 +65,7 @@ class _Drawing:
     def __init__(self, sources: dict[int, Source], facts: set[str]) -> None:
         self._sources = sources
         self.decided: list[str] = []
-        self.facts = facts or {source.table.name for source in sources.values() if self._is_fact(source)}
+        self.facts = facts or find_facts(sources)
         others = [source for source in sources.values() if source.table.name not in self.facts]
         self.joined = {source.table.name for source in others if self._joined_by(source)}
         self._dimensions: dict[str, Dimension] = {}
@@ -74,31 +74,13 @@ class _Drawing:
         """What a table becomes."""
         return self._fact(source) if source.table.name in self.facts else self._dimension(source)
 
-    def _referring(self, source: Source) -> list[tuple[Source, Reference]]:
-        """Who refers to a table by one column, but for itself."""
-        return [
-            (other, reference)
-            for other in self._sources.values()
-            for reference in other.found.references
-            if reference.relation == source.found.relation and other is not source and len(reference.columns) == 1
-        ]
-
-    def _targets(self, source: Source) -> set[int]:
-        return source.targets & self._sources.keys()
-
-    def _is_fact(self, source: Source) -> bool:
-        """What refers to others and nobody refers to, and what tells of events; and what has no key."""
-        if source.table.keyless:
-            return True
-        return is_event(source, self._sources) if self._referring(source) else bool(self._targets(source))
-
     def _joined_by(self, source: Source) -> bool:
         """Whether a table is a small look-up of one dimension."""
-        referring = self._referring(source)
+        those = referring(source, self._sources)
         small = source.found.rows <= LOOKUP_ROWS and len(source.table.columns) <= LOOKUP_COLUMNS
-        if len(referring) != 1 or not small or self._targets(source):
+        if len(those) != 1 or not small or source.targets & self._sources.keys():
             return False
-        other, reference = referring[0]
+        other, reference = those[0]
         alone = [another.columns for another in other.found.references].count(reference.columns) == 1
         return _joins(other, reference, source) and alone and other.table.name not in self.facts
 
@@ -178,7 +160,7 @@ class _Drawing:
         """The dimension that a fact's column refers to."""
         for reference in source.found.references:
             other = self._sources.get(reference.relation)
-            if reference.columns == (name,) and other and _is_direct(reference, other):
+            if reference.columns == (name,) and other and is_direct(reference, other):
                 plain = other.table.name in self.facts or other.table.name in self.joined
                 fits = _refers(source.table.by_name[name].type, other.table.key_types[0])
                 return None if plain or not fits or other is source else self._dimension(other)
@@ -193,14 +175,9 @@ class _Drawing:
         )
 
 
-def _is_direct(reference: Reference, other: Source) -> bool:
-    """Whether a reference is one column that points, in every row, to the key of the other table."""
-    return len(reference.columns) == 1 and reference.target == other.table.key_columns and reference.kept
-
-
 def _joins(source: Source, reference: Reference, other: Source) -> bool:
     """Whether the other table's row can be joined by a reference."""
-    if not _is_direct(reference, other):
+    if not is_direct(reference, other):
         return False
     declared, key = source.table.by_name[reference.columns[0]].type, other.table.key_types[0]
     return joinable(declared, key)
@@ -212,7 +189,7 @@ def _hinders(source: Source, reference: Reference, other: Source) -> str:
         return "of several columns"
     if not reference.kept:
         return "not kept for every row (NOT VALID, NOT ENFORCED, or of a table with heirs)"
-    if not _is_direct(reference, other):
+    if not is_direct(reference, other):
         return "not to its key"
     declared, key = source.table.by_name[reference.columns[0]].type, other.table.key_types[0]
     return "" if _refers(declared, key) else f"{declared}, and the key {key}"

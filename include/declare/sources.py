@@ -42,6 +42,21 @@ class Source:
         return {reference.relation for reference in self.found.references} - {self.found.relation}
 
 
+def is_direct(reference: Reference, other: Source) -> bool:
+    """Whether a reference is one column that points, in every row, to the key of the other table."""
+    return len(reference.columns) == 1 and reference.target == other.table.key_columns and reference.kept
+
+
+def referring(source: Source, sources: Mapping[int, Source]) -> list[tuple[Source, Reference]]:
+    """Who refers to a table by one column, but for itself."""
+    return [
+        (other, reference)
+        for other in sources.values()
+        for reference in other.found.references
+        if reference.relation == source.found.relation and other is not source and len(reference.columns) == 1
+    ]
+
+
 def without(found: list[FoundTable], excluded: set[str]) -> list[FoundTable]:
     """The tables, without those that are excluded and without columns that are ("table.column").
 

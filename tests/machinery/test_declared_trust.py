@@ -107,6 +107,8 @@ def test_what_tells_of_events_is_a_fact_though_others_refer_to_it(system_of: Mak
         );
         CREATE TABLE lines ("order" integer REFERENCES orders, product integer REFERENCES products, quantity integer,
             booking integer REFERENCES shop_bookings, item integer REFERENCES stock, PRIMARY KEY ("order", product));
+        CREATE TABLE parcels (id integer PRIMARY KEY, "order" integer NOT NULL REFERENCES orders);
+        CREATE TABLE scans (parcel integer REFERENCES parcels, label integer REFERENCES labels);
         INSERT INTO customers SELECT n FROM generate_series(1, 9) n; INSERT INTO labels VALUES (1);
         INSERT INTO products SELECT n, 1 FROM generate_series(1, 4) n; INSERT INTO orders VALUES (1, 2, '2024-01-01');
         INSERT INTO stock SELECT n, 1, 1 FROM generate_series(1, 5) n; INSERT INTO lines VALUES (1, 1, 5, NULL, 2)
@@ -114,7 +116,9 @@ def test_what_tells_of_events_is_a_fact_though_others_refer_to_it(system_of: Mak
     declare_it()
     run_declared(system)
     facts = [name for name, table in system.declared.star.items() if isinstance(table, Fact)]
-    assert facts == ["fact_lines", "fact_orders", "fact_shop_bookings", "fact_stock"]
+    assert facts == [
+        "fact_lines", "fact_orders", "fact_parcels", "fact_scans", "fact_shop_bookings", "fact_stock",
+    ]  # fmt: skip
     assert system.warehouse("SELECT orders_customer, orderdate FROM fact_lines") == [(2, "2024-01-01")]
 
 
@@ -140,6 +144,15 @@ def test_a_reference_of_several_columns_leads_each_of_them_on(system_of: MakeSys
     assert references(system, "fact_packed") == {"offer": "dim_offer", "product": "dim_product"}
 
 
+def test_a_table_of_partitions_that_are_still_to_come_is_declared(system_of: MakeSystem, declare_it: DeclareIt) -> None:
+    system = system_of(declare(), "CREATE TABLE box (id integer PRIMARY KEY) PARTITION BY RANGE (id)")
+    declare_it()
+    run_declared(system)
+    system.write("CREATE TABLE b1 PARTITION OF box FOR VALUES FROM (0) TO (9); INSERT INTO box VALUES (1)")
+    run_declared(system)
+    assert system.warehouse("SELECT id FROM dim_box") == [(1,)]
+
+
 def test_columns_of_a_look_up_are_called_after_one_of_its_rows(system_of: MakeSystem, declare_it: DeclareIt) -> None:
     system_of(declare(), """
         CREATE TABLE categories (id integer PRIMARY KEY, category_name text, category text, picture text);
@@ -150,12 +163,18 @@ def test_columns_of_a_look_up_are_called_after_one_of_its_rows(system_of: MakeSy
     assert columns == ["id", "category_id", "category_name", "category", "category_picture"]
 
 
-def test_without_any_reference_it_is_told_that_nothing_tells_facts(
+def test_without_any_reference_names_and_dates_tell_facts_and_it_is_told(
     system_of: MakeSystem, declare_it: DeclareIt
 ) -> None:
-    system_of(declare(), "CREATE TABLE users (id integer PRIMARY KEY); CREATE TABLE votes (id integer PRIMARY KEY)")
-    sentence = "No foreign key tells what refers to what, so each table with a key is a dimension"
+    system_of(declare(), """
+        CREATE TABLE users (id integer PRIMARY KEY, user_birth_date date, user_start date, date date);
+        CREATE TABLE post (id integer PRIMARY KEY, post_date date);
+        CREATE TABLE bookings (ref text PRIMARY KEY, at date);
+        CREATE TABLE items (id integer PRIMARY KEY, "shipDate" date);
+        CREATE TABLE refunds (id integer PRIMARY KEY)""")  # fmt: skip
+    sentence = "No foreign key tells what refers to what"
     assert [line for line in declare_it() if line.startswith(sentence)]
+    assert list(declared_in().star) == ["dim_refunds", "dim_users", "fact_bookings", "fact_items", "fact_post"]
     assert not [line for line in declare_it(tables=("users",)) if line.startswith(sentence)]
 
 
