@@ -122,7 +122,7 @@ class _Drawing:
             other = self._sources.get(reference.relation)
             header = other and other.table.name in self.facts and _joins(source, reference, other)
             why = _hinders(source, reference, other) if other and not header else ""
-            if other and why:
+            if other and why and not _told_by_one(source, reference):
                 columns = ", ".join(reference.columns)
                 yield f"{source.found.place}: its reference ({columns}) to {other.found.place}, as it is {why}"
 
@@ -193,6 +193,16 @@ def _hinders(source: Source, reference: Reference, other: Source) -> str:
         return "not to its key"
     declared, key = source.table.by_name[reference.columns[0]].type, other.table.key_types[0]
     return "" if _refers(declared, key) else f"{declared}, and the key {key}"
+
+
+def _told_by_one(source: Source, reference: Reference) -> bool:
+    """Whether one of a reference's several columns refers to the same table by itself."""
+    ones = [
+        one.columns[0]
+        for one in source.found.references
+        if one.relation == reference.relation and len(one.columns) == 1
+    ]
+    return len(reference.columns) > 1 and not set(ones).isdisjoint(reference.columns)
 
 
 def _free(name: str, table: str, taken: set[str]) -> str:

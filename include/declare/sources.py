@@ -101,24 +101,25 @@ def declare_sources(found: list[FoundTable]) -> tuple[dict[int, Source], list[st
 
 
 def _implied(table: FoundTable, found: Mapping[int, FoundTable]) -> list[Reference]:
-    """What single columns refer to since together they refer to a row that does: a line's product to the offer's.
+    """What single columns refer to since together they refer to a row: a line's product to that of its offer.
 
-    That holds for every row where none of the columns can be NULL.
+    One of them may be that row's key by itself. It holds for every row where none of the columns can be NULL.
     """
-    known, implied = [*table.references], list[Reference]()
+    known = [*table.references]
     required = {column.name for column in table.columns if not column.nullable}
     for several in known:  # those that are added are of several columns too, or lead no further
         if len(several.columns) == 1 or several.relation not in found or not required.issuperset(several.columns):
             continue
         own = dict(zip(several.target, several.columns, strict=True))
-        for further in found[several.relation].references:
+        key = _key(found[several.relation])
+        itself = [Reference((key,), several.relation, (key,))] if isinstance(key, str) else []
+        for further in [*found[several.relation].references, *itself]:
             if own.keys() >= set(further.columns):
                 columns = tuple(own[name] for name in further.columns)
                 reference = Reference(columns, further.relation, further.target, several.kept and further.kept)
                 if columns not in [other.columns for other in known]:
                     known.append(reference)
-                    implied.append(reference)
-    return implied
+    return [reference for reference in known[len(table.references) :] if len(reference.columns) == 1]
 
 
 def _hindrance(table: FoundTable) -> str:

@@ -127,21 +127,40 @@ def test_a_reference_of_several_columns_leads_each_of_them_on(system_of: MakeSys
         CREATE TABLE offer (id integer PRIMARY KEY); CREATE TABLE product (id integer PRIMARY KEY);
         CREATE TABLE offered (
             offer integer REFERENCES offer, product integer REFERENCES product, PRIMARY KEY (offer, product));
-        CREATE TABLE line (id integer PRIMARY KEY, offer integer NOT NULL, product integer NOT NULL, more integer,
-            FOREIGN KEY (offer, product) REFERENCES offered, FOREIGN KEY (offer, more) REFERENCES offered);
-        CREATE TABLE packed (line integer, offer integer NOT NULL, product integer NOT NULL);
-        ALTER TABLE line ADD UNIQUE (id, offer, product);
-        ALTER TABLE packed ADD FOREIGN KEY (line, offer, product) REFERENCES line (id, offer, product),
-                           ALTER line SET NOT NULL;
+        CREATE TABLE line (id integer PRIMARY KEY, offer integer NOT NULL, product integer NOT NULL, no integer,
+            FOREIGN KEY (offer, product) REFERENCES offered, FOREIGN KEY (offer, no) REFERENCES offered,
+            UNIQUE (no, offer, product));
+        CREATE TABLE packed (no integer NOT NULL, offer integer NOT NULL, product integer NOT NULL,
+            FOREIGN KEY (no, offer, product) REFERENCES line (no, offer, product));
         INSERT INTO offer VALUES (1); INSERT INTO product VALUES (2); INSERT INTO offered VALUES (1, 2);
-        INSERT INTO line VALUES (1, 1, 2); INSERT INTO packed VALUES (1, 1, 2)""")  # fmt: skip
+        INSERT INTO line VALUES (1, 1, 2, 2); INSERT INTO packed VALUES (2, 1, 2)""")  # fmt: skip
     told = declare_it()
-    several = "its reference (offer, product) to public.offered, as it is of several columns"
-    assert f"not declared: public.line: {several}" in told
+    assert [line for line in told if line.startswith("not declared")] == [
+        f"not declared: public.{table}: its reference ({columns}) to public.{target}, as it is of several columns"
+        for table, columns, target in (
+            ("line", "offer, no", "offered"), ("line", "offer, product", "offered"),
+            ("packed", "no, offer, product", "line"),
+        )
+    ]  # fmt: skip
     run_declared(system)
     assert references(system, "fact_offered") == {"offer": "dim_offer", "product": "dim_product"}
     assert references(system, "fact_line") == {"offer": "dim_offer", "product": "dim_product"}
-    assert references(system, "fact_packed") == {"offer": "dim_offer", "product": "dim_product"}
+    assert references(system, "fact_packed") == {"no": "dim_product", "offer": "dim_offer", "product": "dim_product"}
+
+
+def test_a_key_that_is_referred_to_with_its_tenant_is_a_reference(system_of: MakeSystem, declare_it: DeclareIt) -> None:
+    system = system_of(declare(), """
+        CREATE TABLE tenant (id integer PRIMARY KEY);
+        CREATE TABLE box (id integer PRIMARY KEY, tenant integer NOT NULL REFERENCES tenant, UNIQUE (tenant, id));
+        CREATE TABLE sale (id integer PRIMARY KEY, tenant integer NOT NULL, box integer NOT NULL, other integer,
+            FOREIGN KEY (tenant, box) REFERENCES box (tenant, id),
+            FOREIGN KEY (tenant, other) REFERENCES box (tenant, id));
+        INSERT INTO tenant VALUES (1); INSERT INTO box VALUES (2, 1); INSERT INTO sale VALUES (3, 1, 2, NULL)
+    """)  # fmt: skip
+    (line,) = [line for line in declare_it() if line.startswith("not declared")]
+    assert line == "not declared: public.sale: its reference (tenant, other) to public.box, as it is of several columns"
+    run_declared(system)
+    assert references(system, "fact_sale") == {"tenant": "dim_tenant", "box": "dim_box"}
 
 
 def test_a_table_of_partitions_that_are_still_to_come_is_declared(system_of: MakeSystem, declare_it: DeclareIt) -> None:
