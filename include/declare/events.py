@@ -9,14 +9,15 @@ from include.tables.types import STAMPS, known_type
 DATED = {"date", *STAMPS}
 """Types of columns that tell when something was."""
 
-NOUNS = {"appointment", "bill", "booking", "claim", "delivery", "flight", "invoice", "loan", "order", "payment",
-         "purchase", "receipt", "refund", "rental", "reservation", "return", "sale", "shipment", "ticket",
+NOUNS = {"appointment", "bill", "booking", "claim", "delivery", "flight", "invoice", "issue", "loan", "order",
+         "payment", "purchase", "receipt", "refund", "rental", "reservation", "return", "sale", "shipment", "ticket",
          "transaction", "trip", "visit"}  # fmt: skip
 """What tables of events are called."""
 
-VERBS = {"arrival", "booked", "closed", "completed", "delivered", "departure", "due", "happened", "invoiced",
-         "occurred", "ordered", "paid", "returned", "ship", "shipped", "sold"}  # fmt: skip
-"""Words in the names of dates that tell when something was done, beside the nouns."""
+DONE = {"arrival", "booked", "booking", "delivered", "departure", "happened", "invoice", "invoiced", "occurred",
+        "order", "ordered", "paid", "rental", "returned", "ship", "shipment", "shipped", "sold",
+        "transaction"}  # fmt: skip
+"""Words in the names of dates that tell of an event: not `purchase` or `due`, as machines and projects have such."""
 
 OTHERS = {"end", "first", "from", "last", "next", "previous", "start", "until", "valid"}
 """Words in the names of dates that tell of other rows, or how long something holds: of a customer's last order."""
@@ -81,7 +82,7 @@ def _tells(words: list[str], table: str) -> bool:
     """Whether a date of these words is called after an event, or after the table."""
     if not OTHERS.isdisjoint(words):
         return False
-    if not NOUNS.isdisjoint(words) or not VERBS.isdisjoint(words):
+    if not DONE.isdisjoint(words):
         return True
     named = [word for word in words if len(word) >= LEAST_LETTERS and word not in WHEN]
     parts = (table, *table.split("_"))

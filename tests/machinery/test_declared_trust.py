@@ -187,13 +187,21 @@ def test_without_any_reference_names_and_dates_tell_facts_and_it_is_told(
 ) -> None:
     system_of(declare(), """
         CREATE TABLE users (id integer PRIMARY KEY, user_birth_date date, user_start date, date date);
+        CREATE TABLE machines (id integer PRIMARY KEY, purchase_date date, due_date date);
         CREATE TABLE post (id integer PRIMARY KEY, post_date date);
         CREATE TABLE bookings (ref text PRIMARY KEY, at date);
         CREATE TABLE items (id integer PRIMARY KEY, "shipDate" date);
         CREATE TABLE refunds (id integer PRIMARY KEY)""")  # fmt: skip
     sentence = "No foreign key tells what refers to what"
     assert [line for line in declare_it() if line.startswith(sentence)]
-    assert list(declared_in().star) == ["dim_refunds", "dim_users", "fact_bookings", "fact_items", "fact_post"]
+    assert list(declared_in().star) == [
+        "dim_machines",
+        "dim_refunds",
+        "dim_users",
+        "fact_bookings",
+        "fact_items",
+        "fact_post",
+    ]
     assert not [line for line in declare_it(tables=("users",)) if line.startswith(sentence)]
 
 
