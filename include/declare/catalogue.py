@@ -4,14 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import psycopg
+from psycopg import sql
 
 from include.common.errors import DeclarationError
+from include.common.postgres import identifiers
+from include.source.catalogue import missing_grants
 from include.source.columns import find_columns
 
 TABLES = """
     SELECT pg_class.oid::bigint, nspname, relname, relkind::text,
            coalesce(obj_description(pg_class.oid, 'pg_class'), ''),
-           CASE WHEN relkind = 'p' THEN (SELECT sum(greatest(part.reltuples, 0)) FROM pg_partition_tree(pg_class.oid)
+           CASE WHEN relkind = 'p' THEN (SELECT coalesce(sum(greatest(part.reltuples, 0)), 0)
+                                           FROM pg_partition_tree(pg_class.oid)
                                            JOIN pg_class AS part ON part.oid = relid AND isleaf)
                 WHEN reltuples < 0 AND relkind IN ('r', 'm') THEN pg_relation_size(pg_class.oid) / 100
                 ELSE greatest(reltuples, 0) END::bigint
@@ -44,9 +48,29 @@ REFERENCES = """
            (SELECT array_agg(attname ORDER BY position) FROM unnest(conkey) WITH ORDINALITY AS k (number, position)
               JOIN pg_attribute ON attrelid = conrelid AND attnum = number)::text[],
            (SELECT array_agg(attname ORDER BY position) FROM unnest(confkey) WITH ORDINALITY AS k (number, position)
-              JOIN pg_attribute ON attrelid = confrelid AND attnum = number)::text[]
+              JOIN pg_attribute ON attrelid = confrelid AND attnum = number)::text[],
+           convalidated AND NOT EXISTS (SELECT FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+                                         WHERE inhparent = conrelid AND NOT relispartition)
       FROM pg_constraint WHERE contype = 'f' AND conrelid = ANY (%s::oid[]) AND conparentid = 0
      ORDER BY conrelid, conname"""
+"""A foreign key that is NOT VALID or NOT ENFORCED lets rows be that lead nowhere. None holds for a table's heirs."""
+
+HEIRS = """
+    WITH RECURSIVE heirs (root, relation) AS (
+        SELECT inhparent, inhrelid FROM pg_inherits WHERE inhparent = ANY (%s::oid[])
+      UNION
+        SELECT root, inhrelid FROM heirs JOIN pg_inherits ON inhparent = relation)
+    SELECT root::bigint, format('%%s.%%s', nspname, relname),
+           ARRAY(SELECT attname FROM pg_attribute WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped
+                    AND attname NOT IN (SELECT attname FROM pg_attribute WHERE attrelid = root)
+                  ORDER BY attnum)::text[]
+      FROM heirs JOIN pg_class ON pg_class.oid = relation JOIN pg_namespace ON pg_namespace.oid = relnamespace
+     WHERE NOT relispartition ORDER BY root, nspname, relname"""
+"""Tables whose rows are read with those of another, each with the columns that the other has not."""
+
+TWICE = """
+    SELECT EXISTS (SELECT FROM {table} GROUP BY {key} HAVING count(*) > 1)
+        OR EXISTS (SELECT FROM {table} WHERE num_nulls({key}) > 0)"""
 
 
 @dataclass(frozen=True)
@@ -61,16 +85,20 @@ class FoundColumn:
 
 @dataclass(frozen=True)
 class Reference:
-    """A foreign key: the columns, and those of the table (its oid) that they point to."""
+    """A foreign key: the columns, and those of the table (its oid) that they point to. kept: for every row."""
 
     columns: tuple[str, ...]
     relation: int
     target: tuple[str, ...]
+    kept: bool = True
 
 
 @dataclass
 class FoundTable:
-    """A relation of the source. kind: as pg_class.relkind. rows: about how many. keys: the unique ones, best first."""
+    """A relation of the source. kind: as pg_class.relkind. rows: about how many. keys: the unique ones, best first.
+
+    heirs: tables that are read with it → the columns that it has not. lacking: what must be granted to read it.
+    """
 
     relation: int
     schema: str
@@ -81,6 +109,8 @@ class FoundTable:
     columns: list[FoundColumn] = field(default_factory=list)
     keys: list[tuple[str, ...]] = field(default_factory=list)
     references: list[Reference] = field(default_factory=list)
+    heirs: dict[str, list[str]] = field(default_factory=dict)
+    lacking: list[str] = field(default_factory=list)
 
     @property
     def place(self) -> str:
@@ -106,9 +136,22 @@ def read_catalogue(
         found[relation].columns.append(column)
     for relation, columns, _ in connection.execute(KEYS, [oids]):
         found[relation].keys.append(tuple(columns))
-    for relation, target, columns, pointed in connection.execute(REFERENCES, [oids]):
-        found[relation].references.append(Reference(tuple(columns), target, tuple(pointed)))
+    for relation, target, columns, pointed, kept in connection.execute(REFERENCES, [oids]):
+        found[relation].references.append(Reference(tuple(columns), target, tuple(pointed), kept))
+    for relation, heir, more in connection.execute(HEIRS, [oids]):
+        found[relation].heirs[heir] = more
+    for table in chosen:
+        table.lacking = missing_grants(connection, table.schema, table.name)
+        if table.heirs and not table.lacking:
+            table.keys = [key for key in table.keys if _holds_with_heirs(connection, table, key)]
     return chosen
+
+
+def _holds_with_heirs(connection: psycopg.Connection, table: FoundTable, key: tuple[str, ...]) -> bool:
+    """Whether a key is one with the rows of heirs as well, which no index of the table's own has."""
+    names = {"table": sql.Identifier(table.schema, table.name), "key": identifiers(key)}
+    row = connection.execute(sql.SQL(TWICE).format(**names)).fetchone()
+    return row == (False,)
 
 
 def _choose(found: list[FoundTable], schemas: set[str], names: set[str]) -> list[FoundTable]:

@@ -173,6 +173,8 @@ def _key(key: Key) -> str:
 
 
 def _text(value: str) -> str:
-    """A text as Python has it: in double quotes, unless it holds some and nothing else that is escaped."""
-    told = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\x7f")
-    return f"'{value}'" if told.replace('\\"', '"') == f'"{value}"' and '"' in value and "'" not in value else told
+    """A text as Python has it: in double quotes, unless it holds some and no single one."""
+    parts = [json.dumps(part, ensure_ascii=False)[1:-1].replace("\x7f", "\\x7f") for part in value.split('"')]
+    if '"' in value and "'" not in value:
+        return "'" + '"'.join(parts) + "'"
+    return '"' + '\\"'.join(parts) + '"'

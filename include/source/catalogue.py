@@ -150,7 +150,7 @@ def require_full_sight(connection: psycopg.Connection, table: SourceTable) -> No
 
     Raises: DeclarationError that says what to grant.
     """
-    missing = [grant for (grant,) in connection.execute(_SIGHT, _names(table)) if grant]
+    missing = missing_grants(connection, table.schema, table.found_name)
     if missing:
         raise DeclarationError(
             f"{table.name}: permission denied to see all of {table.place}; grant it: {'; '.join(missing)}"
@@ -160,6 +160,11 @@ def require_full_sight(connection: psycopg.Connection, table: SourceTable) -> No
         raise DeclarationError(
             f"{table.name}: permission denied for what tells that a server was restored; grant it: {'; '.join(missing)}"
         )
+
+
+def missing_grants(connection: psycopg.Connection, schema: str, table: str) -> list[str]:
+    """What has to be granted for the role to see every row and column of a table; empty where it does."""
+    return [grant for (grant,) in connection.execute(_SIGHT, {"schema": schema, "table": table}) if grant]
 
 
 def _names(table: SourceTable) -> dict[str, object]:

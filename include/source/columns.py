@@ -35,6 +35,9 @@ WORDS = {
 }
 """Types whose names in the catalogue are not those of the declarations. Source: pg_type in PostgreSQL's manual."""
 
+UNSIZED = {"bpchar": "bpchar"}
+"""Those that are called otherwise where no number stands behind them."""
+
 NUMBERS = re.compile(r"^[a-z ]+(\(\d+(?:,-?\d+)?\))(?: with(?:out)? time zone)?$")
 
 
@@ -52,5 +55,5 @@ def find_columns(connection: psycopg.Connection, *relations: int) -> dict[int, d
 
 def _declared(name: str, builtin: bool, shown: str) -> str:
     numbers = NUMBERS.match(shown)
-    declared = WORDS.get(name, name) + (numbers[1] if numbers else "")
+    declared = f"{WORDS.get(name, name)}{numbers[1]}" if numbers else UNSIZED.get(name, WORDS.get(name, name))
     return declared if builtin and parse(declared) else f'"{name}"'

@@ -97,9 +97,14 @@ def _check_join(table: Dimension | Fact, join: Join) -> None:
     require(on is not None, f"{told}, no column of {table.source.name}")
     require(len(join.table.key_columns) == 1, f"{told}, and has a key of several columns")
     assert on is not None
-    kinds = {known_type(kind).family for kind in (on.type, *join.table.key_types)}
-    alike = len(kinds) == 1 or kinds <= set(INTEGERS)
-    require(alike, f"{told}, which is {on.type}, and its key is {join.table.key_types[0]}")
+    (key,) = join.table.key_types
+    require(joinable(on.type, key), f"{told}, which is {on.type}, and its key is {key}")
+
+
+def joinable(on: str, key: str) -> bool:
+    """Whether a row can be joined on a column of one type to a key of another."""
+    kinds = {known_type(on).family, known_type(key).family}
+    return len(kinds) == 1 or kinds <= set(INTEGERS)
 
 
 def _check_column(table: Dimension | Fact, column: Column) -> None:

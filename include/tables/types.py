@@ -6,11 +6,14 @@ from functools import cache
 
 PLAIN = {"smallint", "integer", "bigint", "real", "double precision", "numeric", "text", "varchar", "citext", "boolean",
          "date", "time", "timestamp", "timestamptz", "interval", "uuid", "json", "jsonb", "bytea", "inet", "cidr",
-         "macaddr"}  # fmt: skip
+         "macaddr", "bpchar"}  # fmt: skip
 """Types that are declared by a word alone."""
 
 SIZED = {"varchar": 1, "char": 1, "time": 1, "timestamp": 1, "timestamptz": 1, "interval": 1, "numeric": 2}
 """Types that may be declared with numbers in brackets → how many."""
+
+ALIASES = {"bpchar": "char"}
+"""Words for a type that is called otherwise with a number: a char(n) without one, as `char` alone is char(1)."""
 
 WRITTEN = re.compile(r'(?P<family>"[^"]+"|[a-z]+(?: precision)?)(?:\((?P<numbers>\d+(?:,-?\d+)?)\))?(?P<array>\[\])?')
 
@@ -71,7 +74,7 @@ def parse(declared: str) -> Type | None:
     if family.startswith('"'):
         return None if numbers else Type(NAMED, (), array)
     known = family in PLAIN if not numbers else len(numbers) == SIZED.get(family)
-    return Type(family, numbers, array) if known else None
+    return Type(ALIASES.get(family, family), numbers, array) if known else None
 
 
 def known_type(declared: str) -> Type:

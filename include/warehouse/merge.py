@@ -92,8 +92,12 @@ def _names(table: StarTable, columns: list[str]) -> dict[str, sql.Composable]:
 
 
 def _exactly(alias: str, column: Column) -> sql.Composed:
-    """A value that is distinct from every other one: 1.0 from 1.00, 'A' from 'a' whatever the type says."""
-    return sql.SQL("{}::text" if _varies(column) else "{}").format(sql.Identifier(alias, column.name))
+    """A value that is distinct from every other one: 1.0 from 1.00, 'A' from 'a' whatever the type says.
+
+    The text of a bpchar is without the blanks at its end; a record's has them.
+    """
+    form = "{}" if not _varies(column) else "ROW({})::text" if column.type == "bpchar" else "{}::text"
+    return sql.SQL(form).format(sql.Identifier(alias, column.name))
 
 
 def _varies(column: Column) -> bool:

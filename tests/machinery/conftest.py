@@ -1,7 +1,9 @@
 """A pipeline of any declarations, and what its warehouse must hold, told by plain SQL."""
 
+import sys
 from collections.abc import Callable
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from include.declare.command import Wanted, draw_up, keep
 from include.tables.declarations import Declarations
 from include.tables.source import SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, StarTable
@@ -22,6 +25,8 @@ DAYS = Calendar("days", "date_id", (Column("date_id", "date"),), date(2024, 1, 1
 """A calendar for those sets that refer to one."""
 
 MakeSystem = Callable[..., System]
+
+DeclareIt = Callable[..., list[str]]
 
 
 @pytest.fixture
@@ -41,6 +46,27 @@ def system_of(
         return system
 
     return make
+
+
+@pytest.fixture
+def declare_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeclareIt:
+    """A function that does the command `declare` in an empty folder, and gives what it tells."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def run(overwrite: bool = False, **wanted: tuple[str, ...]) -> list[str]:
+        return list(keep(draw_up(Wanted(**wanted)), Path("own"), "own", overwrite))
+
+    return run
+
+
+def declared_in(package: str = "own") -> Declarations:
+    """The declarations of a package as they now are."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        del sys.modules[name]
+    found = import_module(package).DECLARED
+    assert isinstance(found, Declarations)
+    return found
 
 
 def declare(*tables: SourceTable | StarTable) -> Declarations:

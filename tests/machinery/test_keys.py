@@ -38,6 +38,7 @@ KINDS = {
     "text": Keyed((("id", "text"),), "E'K\\n\"ü ' || n"),
     "varchar": Keyed((("id", "varchar(20)"),), "'v' || n"),
     "char": Keyed((("id", "char(9)"),), "'c' || n"),
+    "bpchar": Keyed((("id", "bpchar"),), "'b' || n || repeat(' ', n % 3)"),
     "date": Keyed((("day", "date"),), "date '2024-01-01' + n"),
     "array of integers": Keyed((("id", "integer[]"),), "ARRAY[n, -n]"),
     "bytes, and an array of uuids": Keyed(

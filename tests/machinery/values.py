@@ -20,6 +20,7 @@ EDGES: dict[str, list[str]] = {
     "varchar": TEXTS,
     "varchar(3)": ["", "GBP", "東京東", " "],
     "char(5)": ["", "a", "abcde", "東京", "a b"],
+    "bpchar": ["", "  ", "a", "a  ", "東京", "a b "],
     "boolean": ["true", "false"],
     "date": [
         "1970-01-01", "0001-01-01", "9999-12-31", "4713-01-01 BC", "0044-03-15 BC", "5874897-12-31", "infinity",
@@ -55,6 +56,7 @@ EDGES: dict[str, list[str]] = {
     "timestamptz[]": ["{infinity,2024-08-22 14:20:49.962+00}"],
     "uuid[]": ["{ffffffff-ffff-ffff-ffff-ffffffffffff}"],
     "jsonb[]": ['{"{\\"a\\": 1}",NULL}'],
+    "bpchar[]": ['{"a  ",NULL,"a"}'],
     "bytea[]": ['{"\\\\x00ff"}'],
 }  # fmt: skip
 """Declared type → texts of its values. Those that PostgreSQL calls equal and writes otherwise are beside each other."""
