@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.lake.arrow import arrow_type, cast_each, printable, show, time_type
+from include.lake.changelog import stamps
 from include.tables.coherence import origin_of, origins_of
 from include.tables.source import SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, Join, Origin, StarTable
@@ -43,8 +44,8 @@ AS_TEXT = "_as_text"
 class Converted:
     """A batch after conversion.
 
-    rows: the rows that are right, with the warehouse table's columns. exact: those that are right too, with values that
-        only their text tells; None for no row.
+    rows: the rows that are right, with the warehouse table's columns and the stamps beside. exact: those that are right
+        too, with values that only their text tells; None for no row.
     rejected: the others as the text that was read, with a column `reason`; their keys as integers in the column
         KEY. None for no row.
     """
@@ -55,15 +56,38 @@ class Converted:
 
 
 def star_schema(table: StarTable) -> pa.Schema:
-    """The Arrow schema of a warehouse table's Parquet files: its declared columns, types and NOT NULLs."""
+    """The Arrow schema in which a warehouse table's rows travel: its declared columns, types and NOT NULLs."""
     return pa.schema([pa.field(column.name, _carried(table, column), column.nullable) for column in table.columns])
 
 
+def row_schema(table: StarTable) -> pa.Schema:
+    """As `star_schema`, with the stamps of the source that stand beside."""
+    beside = [pa.field(name, arrow_type(column.type)) for name, column in stamps(table).items()]
+    return pa.schema([*star_schema(table), *beside])
+
+
 def exact_schema(table: Dimension | Fact) -> pa.Schema:
-    """The schema of a file of rows with values that only their text tells: NULL, and the text in a column beside."""
+    """The schema of rows with values that only their text tells: NULL, and the text in a column at the end."""
     beside = {column.name: f"{column.name}{AS_TEXT}" for column in table.columns if _may_be_beyond(table, column)}
-    native = [field.with_nullable(field.nullable or field.name in beside) for field in star_schema(table)]
+    native = [field.with_nullable(field.nullable or field.name in beside) for field in row_schema(table)]
     return pa.schema([*native, *((name, pa.string()) for name in beside.values())])
+
+
+def key_schema(table: Dimension | Fact) -> pa.Schema:
+    """The schema of keys alone, with the texts of those that have no other form."""
+    exact = exact_schema(table)
+    beside = [name for name in (f"{key}{AS_TEXT}" for key in table.key_columns) if name in exact.names]
+    return pa.schema([exact.field(name) for name in (*table.key_columns, *beside)])
+
+
+def convert_keys(table: Dimension | Fact, texts: pa.RecordBatch) -> pa.RecordBatch:
+    """Keys in `key_schema`. texts: the key columns, none of them NULL, as PostgreSQL writes their values."""
+    schema, arrays = key_schema(table), dict[str, pa.Array]()
+    for name in table.key_columns:
+        told = texts.column(name)
+        arrays[name] = cast_each(told, schema.field(name).type)[0]
+        arrays[f"{name}{AS_TEXT}"] = pc.if_else(pc.is_null(arrays[name]), told, pa.nulls(len(told), pa.string()))
+    return pa.record_batch([arrays[name] for name in schema.names], schema=schema)
 
 
 def _carried(table: StarTable, column: Column) -> pa.DataType:
@@ -90,6 +114,7 @@ def needed_columns(table: Dimension | Fact) -> dict[str, str]:
     for join in table.joins:
         (key,), (kind,) = join.table.key_columns, join.table.key_types
         needed[join.carried(key)] = kind
+    needed |= {column.name: column.type for column in stamps(table).values()}
     return needed | {label(origin): origin.column.type for origin in origins_of(table)}
 
 
@@ -108,7 +133,8 @@ def convert(table: Dimension | Fact, batch: pa.RecordBatch) -> Converted:
     problems, exact = defaultdict[int, list[str]](list), Exact()
     noted = _Noted(problems, exact, _find_unjoined(table, batch, problems))
     arrays = [_convert_column(table, column, batch, noted) for column in table.columns]
-    schema = star_schema(table)
+    arrays += [_read_stamp(batch.column(column.name), arrow_type(column.type)) for column in stamps(table).values()]
+    schema = row_schema(table)
     if not problems and not exact:
         return Converted(pa.record_batch(arrays, schema=schema))
     beyond = {position for texts in exact.values() for position in texts} - problems.keys()
@@ -208,6 +234,12 @@ def _convert_column(table: Dimension | Fact, column: Column, batch: pa.RecordBat
     if isinstance(column.references, Calendar):
         _check_calendar(name, column.references, values, problems)
     return values
+
+
+def _read_stamp(values: pa.Array, target: pa.DataType) -> pa.Array:
+    """A stamp that stands beside the columns; NULL where it is none, or one that Arrow has no form for."""
+    texts = cast_each(values, pa.string())[0] if pa.types.is_binary(values.type) else values
+    return cast_each(texts, target)[0]
 
 
 def _decode(name: str, values: pa.Array, problems: Problems) -> pa.Array:

@@ -24,6 +24,17 @@ BOOKKEEPING = sql.SQL("""
         PRIMARY KEY (table_name, key)
     );
     COMMENT ON TABLE pipeline.deleted IS 'Rows of dimensions that the source no longer has.';
+    CREATE TABLE IF NOT EXISTS pipeline.file (
+        key text PRIMARY KEY,
+        table_name text NOT NULL,
+        load_id text NOT NULL,
+        inputs jsonb NOT NULL,
+        wider jsonb NOT NULL,
+        rows bigint NOT NULL,
+        size_bytes bigint NOT NULL,
+        noted bigint GENERATED ALWAYS AS IDENTITY
+    );
+    COMMENT ON TABLE pipeline.file IS 'Parquet files that are loaded, and that the lake is still to have.';
 """)
 
 
@@ -117,6 +128,6 @@ def grants(declared: Declarations) -> sql.Composed:
     views = [table.view for table in declared.versioned]
     statements = sql.SQL("""
         GRANT USAGE ON SCHEMA public, pipeline TO {reader};
-        GRANT SELECT ON {tables}, pipeline.load, pipeline.deleted TO {reader}""")
+        GRANT SELECT ON {tables}, pipeline.load, pipeline.deleted, pipeline.file TO {reader}""")
     tables = sql.SQL(", ").join(map(sql.Identifier, [*declared.star, *views]))
     return statements.format(reader=sql.Identifier(READER), tables=tables)

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from include.common.errors import DataError
 from include.common.keys import KeySet
-from include.common.manifests import Inputs, LoadResult, SourceRead, StarFiles, instant_text
+from include.common.manifests import FileEntry, Inputs, LoadResult, SourceRead, StarFiles, instant_text
 from include.common.postgres import connect, key_set, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
 from include.lake.rejected import first_examples
@@ -35,6 +35,7 @@ from include.warehouse.merge import (
 )
 from include.warehouse.references import Refused, refuse_unreferenced
 from include.warehouse.refusals import REFUSALS, merge_each, set_aside_raw, stage_each
+from include.warehouse.told import note, saying, tell_gone
 from include.warehouse.widen import too_narrow, widen
 
 log = logging.getLogger(__name__)
@@ -54,13 +55,17 @@ Fill = Callable[[], "_Outcome | None"]
 
 @dataclass(frozen=True)
 class _Outcome:
-    """Numbers of keys that a load added, changed and found gone; rows that it refused; why it did nothing."""
+    """Numbers of keys that a load added, changed and found gone; rows that it refused; why it did nothing.
+
+    told: the file that tells the lake which are gone.
+    """
 
     new: int = 0
     changed: int = 0
     deleted: int = 0
     refused: Refused = field(default_factory=Refused)
     held: str = ""
+    told: list[FileEntry] = field(default_factory=list)
 
 
 def load(declared: Declarations, table: StarTable, files: StarFiles) -> LoadResult:
@@ -178,7 +183,8 @@ def _update(
         log.error("%s", why)
         return _Outcome(held=why)
     outcome = merge(connection, table, files)
-    return replace(outcome, deleted=_remove_gone(connection, table, gone, files.source.observed_at))
+    deleted, told = _remove_gone(connection, table, gone, files)
+    return replace(outcome, deleted=deleted, told=told)
 
 
 def _merge(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> _Outcome:
@@ -189,7 +195,7 @@ def _merge(connection: psycopg.Connection, table: StarTable, files: StarFiles) -
             note_present(connection, table, files.rejected)
         return _Outcome(new, changed)
     assert files.source is not None
-    refused = refuse_unreferenced(connection, table, STAGED, files.source.observed_at)
+    refused = refuse_unreferenced(connection, table, STAGED, saying(files, "refused"))
     new, changed = merge_versions(connection, table, files.source.observed_at)
     return _Outcome(new, changed, refused=refused)
 
@@ -198,15 +204,15 @@ def _merge_each(connection: psycopg.Connection, table: StarTable, files: StarFil
     """As `_merge`, but what the warehouse refuses is set aside."""
     assert not isinstance(table, Calendar)
     assert files.source is not None
-    observed_at = files.source.observed_at
+    observed_at, said = files.source.observed_at, saying(files, "refused")
     reasons = stage_each(connection, table, files.files)
     if is_versioned(table):
-        unreferenced = refuse_unreferenced(connection, table, STAGED, observed_at)
+        unreferenced = refuse_unreferenced(connection, table, STAGED, said)
         merge = partial(merge_versions, connection, table, observed_at)
     else:
         unreferenced, merge = Refused(), partial(merge_latest, connection, table)
     (new, changed), more = merge_each(connection, table, merge)
-    refused = set_aside_raw(connection, table, observed_at, reasons | more)
+    refused = set_aside_raw(connection, table, said, reasons | more)
     if isinstance(table, Dimension) and not table.history:
         note_present(connection, table, files.rejected | refused.keys)
     return _Outcome(new, changed, refused=unreferenced | refused)
@@ -226,18 +232,27 @@ def _find_gone(connection: psycopg.Connection, table: Dimension | Fact, read: So
     current = sql.SQL("valid_to IS NULL") if is_versioned(table) else sql.SQL("true")
     names = {"key": number_of(table), "table": sql.Identifier(table.name), "current": current}
     held = key_set(connection, sql.SQL("SELECT {key}::bigint FROM {table} WHERE {current}").format(**names))
-    noted = sql.SQL("SELECT key FROM pipeline.deleted WHERE table_name = {}").format(sql.Literal(table.name))
-    shown = held - key_set(connection, noted)
+    shown = held - _noted(connection, table)
     gone = held - read_keys(read.table, read.keys_key)
     newly = len(shown) - len(shown - gone)
     return gone, "" if read.accepted else doubt(table.source, len(shown), newly)
 
 
-def _remove_gone(connection: psycopg.Connection, table: StarTable, gone: KeySet, observed_at: datetime) -> int:
-    """Close, or note, what the source no longer has; gives the number of keys."""
+def _noted(connection: psycopg.Connection, table: Dimension | Fact) -> KeySet:
+    """The keys of a dimension that are noted as gone."""
+    noted = sql.SQL("SELECT key FROM pipeline.deleted WHERE table_name = {}").format(sql.Literal(table.name))
+    return key_set(connection, noted)
+
+
+def _remove_gone(
+    connection: psycopg.Connection, table: Dimension | Fact, gone: KeySet, files: StarFiles
+) -> tuple[int, list[FileEntry]]:
+    """Close, or note, what the source no longer has; gives the number of keys, and the file that tells the lake."""
+    said = saying(files, "gone")
+    told = tell_gone(connection, table, said, gone - _noted(connection, table))
     if is_versioned(table):
-        return close_versions(connection, table, gone, observed_at)
-    return note_deleted(connection, table.name, gone)
+        return close_versions(connection, table, gone, said.observed_at), told
+    return note_deleted(connection, table.name, gone), told
 
 
 def _describe(
@@ -247,6 +262,7 @@ def _describe(
     if not superseded and not outcome.held:
         done = "UPDATE pipeline.load SET inputs = %s, loaded_at = clock_timestamp() WHERE table_name = %s"
         connection.execute(done, [json.dumps(files.inputs), files.table])
+        note(connection, files, [*outcome.told, *outcome.refused.told])
     return LoadResult(
         table=files.table,
         inputs=files.inputs,

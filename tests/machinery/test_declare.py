@@ -271,3 +271,9 @@ def test_references_that_the_star_has_not_are_told(system_of: MakeSystem, declar
     assert not any("(paid)" in line for line in told)
     kept = {column.name: column.references for column in declared_in().star["fact_posting"].columns}
     assert [name for name, target in kept.items() if target] == ["paid"]
+
+
+def test_the_instant_of_creation_is_found_by_its_name(system_of: MakeSystem, declare_it: DeclareIt) -> None:
+    system_of(declare(), SAMPLES["tickets"])
+    declare_it()
+    assert "created_at" in {source.created for source in declared_in().sources.values()}
