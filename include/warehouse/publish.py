@@ -1,0 +1,68 @@
+"""What loads noted becomes part of the lake's tables: what the warehouse has committed, and nothing else."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from include.common.manifests import Inputs
+from include.common.postgres import connect, postgres_errors
+from include.common.settings import LAKE_DATABASE, WAREHOUSE_CONNECTION, optional_variable
+from include.tables.declarations import Declarations
+from include.tables.drift import with_columns
+
+log = logging.getLogger(__name__)
+
+NOTED = """
+    SELECT table_name, load_id, inputs, wider, array_agg(key ORDER BY key) FROM pipeline.file
+     GROUP BY table_name, load_id, inputs, wider ORDER BY min(noted)"""
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A load that noted its files. wider: as in `StarFiles`. keys: of the files."""
+
+    load_id: str
+    inputs: Inputs
+    wider: Mapping[str, str]
+    keys: Sequence[str]
+
+
+def publish_files(declared: Declarations) -> int:
+    """Have the lake's tables name the files of all loads that noted theirs; gives the number of files.
+
+    Each table's become part of it in one snapshot. It may be repeated, and two may do it at once: what was lost on the
+    way is noted still, and no load is added twice. Nothing is done where no database of the catalogue is named.
+
+    Raises: as `append` and `postgres_errors`; what was noted is kept for the next time.
+    """
+    database = optional_variable(LAKE_DATABASE)
+    tables = _find_noted() if database else {}
+    if not database or not tables:
+        return 0
+    from include.lake import iceberg  # which takes 50 MB and half a second, and most runs of most tables do without
+
+    for name, loads in tables.items():
+        if name not in declared.star:
+            log.warning("%s: files that were loaded are no part of the lake, as it is not declared any more", name)
+            continue
+        table = declared.star[name]
+        for load in loads:
+            table = with_columns(table, load.wider)
+        iceberg.append(database, table, [iceberg.Loaded(load.load_id, load.inputs, load.keys) for load in loads])
+        _forget([key for load in loads for key in load.keys])
+    return sum(len(load.keys) for loads in tables.values() for load in loads)
+
+
+def _find_noted() -> dict[str, list[Noted]]:
+    """Warehouse table → the loads that noted files of it, in their order."""
+    found: dict[str, list[Noted]] = {}
+    with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors("the loaded files"):
+        for table, load_id, inputs, wider, keys in connection.execute(NOTED):
+            found.setdefault(table, []).append(Noted(load_id, inputs, wider, keys))
+    return found
+
+
+def _forget(keys: list[str]) -> None:
+    with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors("the loaded files"):
+        connection.execute("DELETE FROM pipeline.file WHERE key = ANY(%s)", [keys])
+        connection.commit()

@@ -1,0 +1,150 @@
+"""The lake's tables: they name what the warehouse has committed, all of it and nothing else, for any engine."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import polars
+import pytest
+from pyiceberg.table import Table
+
+from include.common.errors import ServiceError
+from include.lake import iceberg
+from include.tables.star import Column, Dimension, Fact
+from include.warehouse.publish import publish_files
+from tests.machinery.conftest import MakeSystem, declare
+from tests.machinery.test_changelog import FACT, ITEM, MADE, NAMED
+from tests.system import System
+
+DIMENSION = Dimension("dim_item", "id", ITEM, NAMED)
+
+
+@pytest.fixture
+def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A database of the catalogue of its own."""
+    name = f"lake_{uuid4().hex[:12]}"
+    monkeypatch.setenv("AIRFLOW_VAR_LAKE_DATABASE", name)
+    iceberg.catalogue.cache_clear()
+    yield name
+    iceberg.catalogue.cache_clear()
+
+
+@pytest.fixture
+def system(system_of: MakeSystem, database: str) -> System:
+    """A fact and a dimension of three items, and their lake."""
+    return system_of(declare(ITEM, FACT, DIMENSION), MADE)
+
+
+def table(system: System, database: str, name: str = "fact_item") -> Table:
+    return iceberg.open_table(database, system.declared.star[name])
+
+
+def rows(found: Table) -> list[tuple[Any, ...]]:
+    """Key, name and kind of every row that a table of the lake has, as pyiceberg reads them; polars reads the same."""
+    names = ("id", "name", "kind")
+    read = [tuple(row.values()) for row in found.scan(selected_fields=names).to_arrow().to_pylist()]
+    assert polars.scan_iceberg(found).select(names).collect().rows() == read
+    return sorted(read, key=repr)
+
+
+def files(found: Table) -> set[str]:
+    return {task.file.file_path for task in found.scan().plan_files()}
+
+
+def loads(found: Table) -> list[int]:
+    """How many loads each snapshot brought, the first snapshot first."""
+    return [len(iceberg.told_loads_of(snapshot)) for snapshot in found.snapshots()]
+
+
+NOTED = "SELECT count(*) FROM pipeline.file"
+
+
+def test_a_run_brings_what_it_loaded_in_a_snapshot_for_each_table(system: System, database: str) -> None:
+    system.run_cleanly()
+    system.write("UPDATE item SET name = 'other' WHERE id = 1; DELETE FROM item WHERE id = 3")
+    system.run_cleanly()
+    system.run_cleanly()
+    expected = [(1, "one", "row"), (1, "other", "row"), (2, "two", "row"), (3, "three", "row"), (3, None, "gone")]
+    for name in ("fact_item", "dim_item"):
+        assert rows(table(system, database, name)) == expected
+        assert loads(table(system, database, name)) == [1, 1]
+    assert system.warehouse(NOTED) == [(0,)]
+    (told,) = iceberg.told_loads_of(table(system, database).snapshots()[-1]).values()
+    assert told == system.warehouse("SELECT inputs FROM pipeline.load WHERE table_name = 'fact_item'")[0][0]
+
+
+def test_a_commit_that_is_lost_is_made_by_the_next_record(
+    system: System, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as failing:
+        failing.setattr(iceberg, "_append", lambda *_: (_ for _ in ()).throw(ServiceError("no answer")))
+        assert list(map(str, system.run().failures)) == ["record"]
+    system.write("UPDATE item SET name = 'other' WHERE id = 1")
+    system.run_cleanly()
+    assert loads(table(system, database)) == [2]
+    assert len(rows(table(system, database))) == 4
+    assert system.warehouse(NOTED) == [(0,)]
+
+
+def test_a_load_whose_commit_was_not_noted_is_not_added_again(
+    system: System, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as failing:
+        failing.setattr("include.warehouse.publish._forget", lambda _: (_ for _ in ()).throw(ServiceError("killed")))
+        assert list(map(str, system.run().failures)) == ["record"]
+    named = files(table(system, database))
+    publish_files(system.declared)
+    publish_files(system.declared)
+    assert files(table(system, database)) == named
+    assert system.warehouse(NOTED) == [(0,)]
+
+
+def test_of_two_commits_at_once_the_slower_one_is_made_anew(
+    system: System, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.run_cleanly()
+    original, raced = iceberg._append, []
+
+    def race(found: Table, *given: Any) -> None:
+        if not raced:
+            raced.append(True)
+            original(iceberg.open_table(database, given[0]), *given)  # another record commits the same meanwhile
+        original(found, *given)
+
+    system.write("UPDATE item SET name = 'other' WHERE id = 1")
+    monkeypatch.setattr(iceberg, "_append", race)
+    system.run_cleanly()
+    assert loads(table(system, database)) == [1, 1]
+
+
+def test_columns_that_are_declared_later_or_wider_are_given_to_the_table(system: System, database: str) -> None:
+    system.run_cleanly()
+    day = Column("day", "date", "made", nullable=True)
+    system.declare(Fact("fact_item", "record_id", "id", ITEM, (NAMED[0], day, NAMED[1])))
+    system.write("ALTER TABLE item ALTER id TYPE bigint")
+    system.write("INSERT INTO item VALUES (5000000000, 'large', '2024-05-06', '2024-01-04')")
+    system.run_cleanly()
+    found = table(system, database).scan(selected_fields=("id", "day", "name")).to_arrow().to_pylist()
+    assert {row["id"] for row in found} == {1, 2, 3, 5_000_000_000}
+    assert str(next(row["day"] for row in found if row["id"] == 5_000_000_000)) == "2024-05-06"
+
+
+def test_snapshots_expire_and_no_file_of_data_does(system: System, database: str) -> None:
+    system.run_cleanly()
+    system.write("UPDATE item SET name = 'other' WHERE id = 1")
+    system.run_cleanly()
+    found, before = table(system, database), rows(table(system, database))
+    iceberg.expire(found, datetime.now(UTC) + timedelta(days=3))
+    assert loads(table(system, database)) == [1]
+    assert rows(table(system, database)) == before
+    with pytest.raises(PermissionError, match="which the lake keeps"):
+        found.io.delete(next(iter(files(found))))
+
+
+def test_without_a_database_nothing_is_committed_and_all_is_noted(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW_VAR_LAKE_DATABASE")
+    system.run_cleanly()
+    assert system.warehouse(NOTED) == [(2,)]
