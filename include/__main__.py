@@ -71,6 +71,12 @@ def _parser(declared: Declarations) -> argparse.ArgumentParser:
     audit.add_argument("--json", action="store_true", help="print the result as JSON")
     audit.set_defaults(command=_audit)
     _add_declare(commands)
+    lake = commands.add_parser("lake", help="ask the files in S3, without the warehouse")
+    questions = lake.add_subparsers(required=True, metavar="what")
+    ask = questions.add_parser("sql", help="in SQL: the warehouse's tables and views, fact_…_at(instant), changelog.…")
+    ask.add_argument("question", help="a statement as DuckDB understands it")
+    ask.add_argument("--csv", action="store_true", help="print the whole answer as CSV")
+    ask.set_defaults(command=_ask)
     describe = commands.add_parser("describe", help="print the data dictionary as Markdown")
     describe.set_defaults(command=_describe)
     return parser
@@ -197,6 +203,20 @@ def _declare(declared: Declarations, options: argparse.Namespace) -> int:
     lines = show(drawn, folder) if options.dry_run else keep(drawn, folder, ".".join(folder.parts), options.overwrite)
     for line in lines:
         print(line)
+    return 0
+
+
+def _ask(declared: Declarations, options: argparse.Namespace) -> int:
+    with redirect_stdout(sys.stderr):
+        from pyarrow import csv
+
+        from include.lake.ask import ask
+
+        answer = ask(declared, options.question)
+    if options.csv:
+        csv.write_csv(answer.to_arrow_table(), sys.stdout.buffer)
+    else:
+        print(answer)
     return 0
 
 

@@ -6,14 +6,17 @@ from typing import Any
 from uuid import uuid4
 
 import polars
+import psycopg
 import pytest
 from pyiceberg.table import Table
 
 from include.common.errors import ServiceError
 from include.lake import iceberg
+from include.lake.ask import ask
+from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Column, Dimension, Fact
 from include.warehouse.publish import publish_files
-from tests.machinery.conftest import MakeSystem, declare
+from tests.machinery.conftest import MakeSystem, declare, mirror
 from tests.machinery.test_changelog import FACT, ITEM, MADE, NAMED
 from tests.system import System
 
@@ -148,3 +151,60 @@ def test_without_a_database_nothing_is_committed_and_all_is_noted(
     monkeypatch.delenv("AIRFLOW_VAR_LAKE_DATABASE")
     system.run_cleanly()
     assert system.warehouse(NOTED) == [(2,)]
+
+
+CLOCKED = SourceTable(
+    "visit",
+    ("place", "at"),
+    (
+        SourceColumn("place", "text"),
+        SourceColumn("at", "date"),
+        SourceColumn("opens", "time"),
+        SourceColumn("rank", "smallint", nullable=True),
+        SourceColumn("paid", "numeric(10,2)", nullable=True),
+    ),
+)
+VISITS = """
+    CREATE TABLE visit (place text, at date, opens time NOT NULL, rank smallint, paid numeric(10,2),
+                        PRIMARY KEY (place, at));
+    INSERT INTO visit VALUES ('a', '2024-01-01', '07:55:11.123456', 1, 1.50), ('b', 'infinity', '24:00', NULL, 0.00),
+                             ('', '2024-01-02', '00:00', -1, NULL)"""
+
+
+def answer(system: System, question: str) -> list[tuple[Any, ...]]:
+    return ask(system.declared, question).fetchall()
+
+
+def in_warehouse(system: System, question: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(system.endpoints.warehouse_url, options="-c timezone=UTC") as connection:
+        return connection.execute(question.encode()).fetchall()
+
+
+CHANGES = (
+    "UPDATE visit SET rank = 7 WHERE place = 'a'",
+    "DELETE FROM visit WHERE place = 'b'",
+    "UPDATE visit SET paid = 2 WHERE place = ''; INSERT INTO visit VALUES ('b', 'infinity', '24:00', NULL, 0.00)",
+    "UPDATE visit SET rank = 1 WHERE place = 'a'",
+)
+VALUES = "SELECT k0, k1::text, c2::text, c3, c4"
+VERSIONS = f"{VALUES}, valid_from, valid_to FROM fact_visit ORDER BY k0, valid_from"
+CURRENT = f"{VALUES}, valid_from FROM current_visit ORDER BY k0"
+LATEST = f"{VALUES} FROM dim_visit ORDER BY k0"
+
+
+def test_the_same_question_gives_the_same_answer_in_the_lake(system_of: MakeSystem, database: str) -> None:
+    fact, dimension = mirror(Fact, CLOCKED, "fact_visit"), mirror(Dimension, CLOCKED, "dim_visit")
+    system = system_of(declare(CLOCKED, fact, dimension), VISITS)
+    states = []
+    for change in ("SELECT", *CHANGES):
+        system.write(change)  # type: ignore[arg-type]
+        system.run_cleanly(accept=("visit",))
+        current = in_warehouse(system, CURRENT)
+        states.append((in_warehouse(system, LATEST), [values for *values, _ in current]))
+    for question in (VERSIONS, CURRENT, LATEST):
+        assert answer(system, question) == in_warehouse(system, question)
+    instants = answer(system, "SELECT DISTINCT observed_at FROM changelog.dim_visit ORDER BY 1")
+    for (instant,), (latest, current) in zip(instants, states, strict=True):
+        at = f"_at(TIMESTAMPTZ '{instant}') ORDER BY k0"
+        assert answer(system, f"{VALUES} FROM dim_visit{at}") == latest
+        assert [list(row) for row in answer(system, f"{VALUES} FROM fact_visit{at}")] == current

@@ -1,0 +1,122 @@
+"""Questions to the lake, in DuckDB: it reads the files that Iceberg names, and nothing of the warehouse."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from psycopg import sql
+from pyarrow import fs
+from pyiceberg.io.pyarrow import schema_to_pyarrow
+
+from include.common.errors import DataError, DeclarationError
+from include.common.settings import AWS_CONNECTION, LAKE_DATABASE, aws_client, required_variable
+from include.lake.iceberg import open_table
+from include.lake.rows import AS_TEXT
+from include.lake.views import CHANGELOG, held, history, latest, observed
+from include.tables.declarations import Declarations
+from include.tables.star import Column, StarTable, is_versioned
+from include.tables.types import known_type
+
+PLAIN = {pa.large_string(): pa.string(), pa.large_binary(): pa.binary()}
+
+
+def ask(declared: Declarations, question: str) -> Any:
+    """The answer of DuckDB, a relation, to a statement in SQL.
+
+    It knows the warehouse's tables and views by their names, without the record ids; their states at an instant as
+    `fact_sale_at(TIMESTAMPTZ '2024-08-22 12:00Z')`; and the lake's tables as they are as `changelog.fact_sale`.
+
+    Raises: DeclarationError where DuckDB is not installed or no database of the catalogue is named; DataError for
+        what DuckDB does not understand; others as `append` of the lake's tables.
+    """
+    try:
+        import duckdb
+    except ModuleNotFoundError as error:
+        raise DeclarationError("the lake is asked with DuckDB, which is not installed: pip install duckdb") from error
+    connection = duckdb.connect()
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(_create("SCHEMA", CHANGELOG))
+        for table in _named_in(declared, question):
+            _show(connection, table)
+        return connection.sql(question)
+    except duckdb.Error as error:
+        raise DataError(f"DuckDB: {error}") from error
+
+
+def _create(kind: str, name: str) -> str:
+    return sql.SQL("CREATE {} {}").format(sql.SQL(kind), sql.Identifier(name)).as_string()
+
+
+def _named_in(declared: Declarations, question: str) -> Iterable[StarTable]:
+    """The tables that a question can mean: each takes a look into the catalogue."""
+    return [table for table in declared.star.values() if any(name in question for name in _called(table))]
+
+
+def _called(table: StarTable) -> list[str]:
+    return [table.name, table.view] if is_versioned(table) else [table.name]
+
+
+def _show(connection: Any, table: StarTable) -> None:
+    connection.register(f"files of {table.name}", changelog(table))
+    files = sql.Identifier(f"files of {table.name}")
+    statements = [_view(sql.Identifier(CHANGELOG, table.name), sql.SQL("SELECT * FROM {}").format(files))]
+    name, at = sql.Identifier(table.name), sql.Identifier(f"{table.name}_at")
+    shown = [_shown(table, column) for column in table.columns]
+    if is_versioned(table):
+        current = sql.SQL("SELECT * EXCLUDE (valid_to) FROM {} WHERE valid_to IS NULL").format(name)
+        state = sql.SQL(
+            "SELECT * EXCLUDE (valid_from, valid_to) FROM {} "
+            "WHERE valid_from <= instant AND (valid_to IS NULL OR valid_to > instant)"
+        ).format(name)
+        statements += [_view(name, history(table, shown)), _view(sql.Identifier(table.view), current)]
+    else:
+        statements.append(_view(name, latest(table, shown, sql.SQL("true"))))
+        state = latest(table, shown, sql.SQL("{} <= instant").format(observed(table)))
+    statements.append(sql.SQL("CREATE MACRO {}(instant) AS TABLE {}").format(at, state))
+    for statement in statements:
+        connection.execute(statement.as_string())
+
+
+def _view(name: sql.Identifier, query: sql.Composed) -> sql.Composed:
+    return sql.SQL("CREATE VIEW {} AS {}").format(name, query)
+
+
+def _shown(table: StarTable, column: Column) -> sql.Composable:
+    """A column as DuckDB shows it: a time of day as one, and what only its text tells as far as DuckDB has it."""
+    name, kind = sql.Identifier(column.name), known_type(column.type)
+    clock = kind.family == "time" and not kind.array
+    value = sql.SQL("(TIME '00:00:00' + to_microseconds({}))").format(name) if clock else name
+    beside = f"{column.name}{AS_TEXT}"
+    if beside not in held(table):
+        return sql.SQL("{} AS {}").format(value, name) if clock else name
+    type_ = sql.SQL(kind.family) if kind.family != "numeric" else sql.SQL(column.type)
+    form = sql.SQL("coalesce({}, TRY_CAST({} AS {})) AS {}")
+    return form.format(value, sql.Identifier(beside), type_, name)
+
+
+def changelog(table: StarTable) -> Any:
+    """The rows of a table of the lake, as something that Arrow scans: only the columns and files that are needed."""
+    found = open_table(required_variable(LAKE_DATABASE), table)
+    schema = pa.schema([_plain(field) for field in schema_to_pyarrow(found.schema(), include_field_ids=False)])
+    files = [task.file.file_path.removeprefix("s3://") for task in found.scan().plan_files()]
+    return ds.dataset(files, schema, "parquet", _bucket_files()) if files else schema.empty_table()
+
+
+def _plain(field: pa.Field) -> pa.Field:
+    return pa.field(field.name, PLAIN.get(field.type, field.type))
+
+
+def _bucket_files() -> fs.FileSystem:
+    """S3 as Arrow reaches it, by the connection `aws_default`."""
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+
+    client, found = aws_client("s3"), AwsBaseHook(aws_conn_id=AWS_CONNECTION).get_credentials()
+    return fs.S3FileSystem(
+        access_key=found.access_key,
+        secret_key=found.secret_key,
+        session_token=found.token,
+        region=client.meta.region_name,
+        endpoint_override=client.meta.endpoint_url,
+    )
