@@ -71,12 +71,7 @@ def _parser(declared: Declarations) -> argparse.ArgumentParser:
     audit.add_argument("--json", action="store_true", help="print the result as JSON")
     audit.set_defaults(command=_audit)
     _add_declare(commands)
-    lake = commands.add_parser("lake", help="ask the files in S3, without the warehouse")
-    questions = lake.add_subparsers(required=True, metavar="what")
-    ask = questions.add_parser("sql", help="in SQL: the warehouse's tables and views, fact_…_at(instant), changelog.…")
-    ask.add_argument("question", help="a statement as DuckDB understands it")
-    ask.add_argument("--csv", action="store_true", help="print the whole answer as CSV")
-    ask.set_defaults(command=_ask)
+    _add_lake(commands)
     describe = commands.add_parser("describe", help="print the data dictionary as Markdown")
     describe.set_defaults(command=_describe)
     return parser
@@ -94,6 +89,17 @@ def _add_declare(commands: Any) -> None:
     declare.add_argument("--into", default="include/own", help="the package's folder (default: %(default)s)")
     declare.add_argument("--overwrite", action="store_true", help="also replace files that were edited since")
     declare.set_defaults(command=_declare)
+
+
+def _add_lake(commands: Any) -> None:
+    rebuild = commands.add_parser("rebuild", help="fill an empty warehouse from the lake, without the source")
+    rebuild.set_defaults(command=_rebuild)
+    lake = commands.add_parser("lake", help="ask the files in S3, without the warehouse")
+    questions = lake.add_subparsers(required=True, metavar="what")
+    ask = questions.add_parser("sql", help="in SQL: the warehouse's tables and views, fact_…_at(instant), changelog.…")
+    ask.add_argument("question", help="a statement as DuckDB understands it")
+    ask.add_argument("--csv", action="store_true", help="print the whole answer as CSV")
+    ask.set_defaults(command=_ask)
 
 
 def _add_tables(command: argparse.ArgumentParser, declared: Declarations, meaning: str) -> None:
@@ -217,6 +223,16 @@ def _ask(declared: Declarations, options: argparse.Namespace) -> int:
         csv.write_csv(answer.to_arrow_table(), sys.stdout.buffer)
     else:
         print(answer)
+    return 0
+
+
+def _rebuild(declared: Declarations, _: argparse.Namespace) -> int:
+    with redirect_stdout(sys.stderr):
+        from include.warehouse.rebuild import rebuild
+
+        filled = rebuild(declared)
+    for name, rows in filled.items():
+        print(f"{name}: {rows:,} rows")
     return 0
 
 

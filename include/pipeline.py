@@ -209,10 +209,9 @@ def _publish(declared: Declarations) -> list[str]:
     """Bring the lake's tables up to date; what goes wrong with that is told, and the next run does it."""
     try:
         with border("the lake"):
-            publish_files(declared)
+            return publish_files(declared)
     except (DeclarationError, DataError, ServiceError) as error:
         return [f"the lake is behind: {error}"]
-    return []
 
 
 def _remember(run: RunIdentity, work: Work, problems: list[str]) -> list[str]:

@@ -1,6 +1,8 @@
 """Questions to the lake, in DuckDB: it reads the files that Iceberg names, and nothing of the warehouse."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -8,17 +10,34 @@ import pyarrow.dataset as ds
 from psycopg import sql
 from pyarrow import fs
 from pyiceberg.io.pyarrow import schema_to_pyarrow
+from pyiceberg.table import Table
 
 from include.common.errors import DataError, DeclarationError
+from include.common.manifests import Inputs
 from include.common.settings import AWS_CONNECTION, LAKE_DATABASE, aws_client, required_variable
-from include.lake.iceberg import open_table
+from include.lake.iceberg import open_table, told_loads
 from include.lake.rows import AS_TEXT
 from include.lake.views import CHANGELOG, held, history, latest, observed
 from include.tables.declarations import Declarations
 from include.tables.star import Column, StarTable, is_versioned
 from include.tables.types import known_type
 
+BATCH_ROWS = 8_192
+"""How many rows are taken from DuckDB at a time."""
+
 PLAIN = {pa.large_string(): pa.string(), pa.large_binary(): pa.binary()}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """All that a warehouse table held.
+
+    inputs: from which readings it was last built. batches: its rows in the order of their versions, in the form that
+    files have: what `held` names, and of a table that keeps versions `valid_from` and `valid_to`.
+    """
+
+    inputs: Inputs
+    batches: Iterator[pa.RecordBatch]
 
 
 def ask(declared: Declarations, question: str) -> Any:
@@ -30,17 +49,41 @@ def ask(declared: Declarations, question: str) -> Any:
     Raises: DeclarationError where DuckDB is not installed or no database of the catalogue is named; DataError for
         what DuckDB does not understand; others as `append` of the lake's tables.
     """
+    with _duckdb() as connection:
+        for table in _named_in(declared, question):
+            _show(connection, table, open_table(required_variable(LAKE_DATABASE), table))
+        return connection.sql(question)
+
+
+def stored(table: StarTable) -> Stored | None:
+    """What the lake tells that a warehouse table held; None where no load is told of it. Raises: as `ask`."""
+    found = open_table(required_variable(LAKE_DATABASE), table)
+    loads = list(told_loads(found).values())
+    if not loads:
+        return None
+    raw = [sql.Identifier(name) for name in held(table)]
+    query = history(table, raw) if is_versioned(table) else latest(table, raw, sql.SQL("true"))
+    first = [sql.Identifier("valid_from")] if is_versioned(table) else []
+    order = sql.SQL(", ").join([*first, *map(sql.Identifier, table.key_columns)])
+    with _duckdb() as connection:
+        _show(connection, table, found)
+        ordered = sql.SQL("{} ORDER BY {}").format(query, order)
+        reader = connection.sql(ordered.as_string()).to_arrow_reader(BATCH_ROWS)
+    return Stored(loads[-1], iter(reader))
+
+
+@contextmanager
+def _duckdb() -> Iterator[Any]:
+    """A DuckDB of its own, which keeps nothing. Raises: DeclarationError where it is not installed; else DataError."""
     try:
         import duckdb
     except ModuleNotFoundError as error:
         raise DeclarationError("the lake is asked with DuckDB, which is not installed: pip install duckdb") from error
-    connection = duckdb.connect()
     try:
+        connection = duckdb.connect()
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(_create("SCHEMA", CHANGELOG))
-        for table in _named_in(declared, question):
-            _show(connection, table)
-        return connection.sql(question)
+        yield connection
     except duckdb.Error as error:
         raise DataError(f"DuckDB: {error}") from error
 
@@ -58,8 +101,8 @@ def _called(table: StarTable) -> list[str]:
     return [table.name, table.view] if is_versioned(table) else [table.name]
 
 
-def _show(connection: Any, table: StarTable) -> None:
-    connection.register(f"files of {table.name}", changelog(table))
+def _show(connection: Any, table: StarTable, found: Table) -> None:
+    connection.register(f"files of {table.name}", changelog(found))
     files = sql.Identifier(f"files of {table.name}")
     statements = [_view(sql.Identifier(CHANGELOG, table.name), sql.SQL("SELECT * FROM {}").format(files))]
     name, at = sql.Identifier(table.name), sql.Identifier(f"{table.name}_at")
@@ -96,9 +139,8 @@ def _shown(table: StarTable, column: Column) -> sql.Composable:
     return form.format(value, sql.Identifier(beside), type_, name)
 
 
-def changelog(table: StarTable) -> Any:
-    """The rows of a table of the lake, as something that Arrow scans: only the columns and files that are needed."""
-    found = open_table(required_variable(LAKE_DATABASE), table)
+def changelog(found: Table) -> Any:
+    """The rows of a table of the lake, as something that Arrow scans: only the columns that are needed."""
     schema = pa.schema([_plain(field) for field in schema_to_pyarrow(found.schema(), include_field_ids=False)])
     files = [task.file.file_path.removeprefix("s3://") for task in found.scan().plan_files()]
     return ds.dataset(files, schema, "parquet", _bucket_files()) if files else schema.empty_table()

@@ -4,11 +4,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from include.common.errors import DataError, DeclarationError, ServiceError, border
 from include.common.manifests import Inputs
 from include.common.postgres import connect, postgres_errors
 from include.common.settings import LAKE_DATABASE, WAREHOUSE_CONNECTION, optional_variable
 from include.tables.declarations import Declarations
 from include.tables.drift import with_columns
+from include.tables.star import StarTable
 
 log = logging.getLogger(__name__)
 
@@ -27,30 +29,38 @@ class Noted:
     keys: Sequence[str]
 
 
-def publish_files(declared: Declarations) -> int:
-    """Have the lake's tables name the files of all loads that noted theirs; gives the number of files.
+def publish_files(declared: Declarations) -> list[str]:
+    """Have the lake's tables name the files of all loads that noted theirs; gives what went wrong, a sentence a table.
 
     Each table's become part of it in one snapshot. It may be repeated, and two may do it at once: what was lost on the
     way is noted still, and no load is added twice. Nothing is done where no database of the catalogue is named.
 
-    Raises: as `append` and `postgres_errors`; what was noted is kept for the next time.
+    Raises: as `postgres_errors`.
     """
     database = optional_variable(LAKE_DATABASE)
     tables = _find_noted() if database else {}
-    if not database or not tables:
-        return 0
-    from include.lake import iceberg  # which takes 50 MB and half a second, and most runs of most tables do without
-
+    problems = []
     for name, loads in tables.items():
-        if name not in declared.star:
-            log.warning("%s: files that were loaded are no part of the lake, as it is not declared any more", name)
-            continue
-        table = declared.star[name]
-        for load in loads:
-            table = with_columns(table, load.wider)
-        iceberg.append(database, table, [iceberg.Loaded(load.load_id, load.inputs, load.keys) for load in loads])
-        _forget([key for load in loads for key in load.keys])
-    return sum(len(load.keys) for loads in tables.values() for load in loads)
+        try:
+            with border(f"the lake's table {name}"):
+                _publish_table(database or "", declared.star.get(name), loads)
+        except (DeclarationError, DataError, ServiceError) as error:
+            problems.append(f"the lake is behind: {error}")
+    return problems
+
+
+def _publish_table(database: str, table: StarTable | None, loads: list[Noted]) -> None:
+    if table is None:
+        log.warning(
+            "files that were loaded are no part of the lake, as their table is not declared any more: %s", loads
+        )
+        return
+    from include.lake import iceberg  # which takes 50 MB and half a second, and runs without a change do without
+
+    for load in loads:
+        table = with_columns(table, load.wider)
+    iceberg.append(database, table, [iceberg.Loaded(load.load_id, load.inputs, load.keys) for load in loads])
+    _forget([key for load in loads for key in load.keys])
 
 
 def _find_noted() -> dict[str, list[Noted]]:

@@ -132,10 +132,11 @@ def _encode_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> lis
 def _write_csv(columns: Sequence[Column], work: Work) -> list[bytes]:
     """Quoted texts, and nothing for NULL, as COPY takes it."""
     _, batches = _read(columns, work)
-    return [_csv_block(as_texts(columns, batch)) for batch in batches]
+    return [csv_block(as_texts(columns, batch)) for batch in batches]
 
 
-def _csv_block(batch: pa.RecordBatch) -> bytes:
+def csv_block(batch: pa.RecordBatch) -> bytes:
+    """A batch of texts as CSV: each in quotes, and nothing for NULL."""
     sink = pa.BufferOutputStream()
     csv.write_csv(batch, sink, csv.WriteOptions(include_header=False))
     return bytes(sink.getvalue())
