@@ -65,10 +65,11 @@ def endpoints(environment: Environment) -> Iterator[str]:
 def policies(environment: Environment) -> Iterator[str]:
     """Every role of the environment has the boundary, and the one of Airflow its policies."""
     iam, boundary = environment.client("iam"), f"policy/{environment.name}-boundary"
-    roles = iam.list_roles(PathPrefix=f"/{environment.name}/")["Roles"]
-    if not roles:
+    pages = iam.get_paginator("list_roles").paginate(PathPrefix=f"/{environment.name}/")
+    names = [role["RoleName"] for page in pages for role in page["Roles"]]
+    if not names:
         yield "there are no roles"
-    for name in (role["RoleName"] for role in roles):
+    for name in names:
         bounds = iam.get_role(RoleName=name)["Role"].get("PermissionsBoundary", {})
         if not bounds.get("PermissionsBoundaryArn", "").endswith(boundary):
             yield f"{name} has not the boundary"

@@ -200,11 +200,12 @@ def _declare(declared: Declarations, options: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):
         from include.declare.command import Wanted, draw_up, find_disagreements, keep, show
 
+    wanted = Wanted(options.tables, options.schema, options.facts, options.exclude)
     if options.diff:
-        found = find_disagreements(declared, options.schema, options.tables)
+        found = find_disagreements(declared, wanted)
         print("\n".join(found) if found else "The source is as declared.")
         return 1 if found else 0
-    drawn = draw_up(Wanted(options.tables, options.schema, options.facts, options.exclude))
+    drawn = draw_up(wanted)
     folder = Path(options.into)
     lines = show(drawn, folder) if options.dry_run else keep(drawn, folder, ".".join(folder.parts), options.overwrite)
     for line in lines:

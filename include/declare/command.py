@@ -54,18 +54,20 @@ def keep(drawn: Outline, folder: Path, package: str, overwrite: bool = False) ->
     yield f"written to {folder}"
 
 
-def find_disagreements(declared: Declarations, schemas: tuple[str, ...], names: tuple[str, ...]) -> list[str]:
+def find_disagreements(declared: Declarations, wanted: Wanted) -> list[str]:
     """What the live source and the declarations disagree on; of some schemas or tables, where such are given.
+
+    What is excluded may be there undeclared.
 
     Raises: as `read_catalogue`.
     """
     tables = [
         table
         for table in declared.sources.values()
-        if (not schemas or table.schema in schemas)
-        and (not names or {table.name, table.found_name, table.place} & set(names))
+        if (not wanted.schemas or table.schema in wanted.schemas)
+        and (not wanted.tables or {table.name, table.found_name, table.place} & set(wanted.tables))
     ]
-    return list(disagreements(tables, _read(schemas, names)))
+    return list(disagreements(tables, _read(wanted.schemas, wanted.tables), wanted.exclude))
 
 
 def _read(schemas: tuple[str, ...], names: tuple[str, ...]) -> list[FoundTable]:

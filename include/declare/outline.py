@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from include.common.errors import DeclarationError
 from include.declare.catalogue import FoundTable, Reference
 from include.declare.naming import distinct, fold
-from include.tables.checking import Key
+from include.tables.checking import SYSTEM_COLUMNS, Key
 from include.tables.declarations import Declarations
 from include.tables.source import SourceColumn, SourceTable
-from include.tables.star import Column, Dimension, Fact, Join
-from include.tables.types import INTEGERS, NAMED, STAMPS, known_type
+from include.tables.star import VERSION_COLUMNS, Column, Dimension, Fact, Join
+from include.tables.types import INTEGERS, NAMED, STAMPS, holds, known_type
 
 STAMP_NAMES = ("last_updated", "last_update", "updated_at", "modified_at", "changed_at", "last_modified", "modified",
                "modified_date", "updated", "updated_on", "modified_on", "last_changed", "date_modified")  # fmt: skip
@@ -127,13 +127,17 @@ def _key(table: FoundTable) -> Key:
 
 
 def _names(tables: list[FoundTable]) -> list[str]:
-    """What the pipeline calls them: with the schema before it, where two have one name."""
+    """What the pipeline calls them: with the schema before it, where two have one name.
+
+    None is called as what is made for another: an index, or the table of the star.
+    """
     folded = [fold(table.name) for table in tables]
     full = [
         fold(f"{table.schema}_{table.name}") if folded.count(name) > 1 else name
         for table, name in zip(tables, folded, strict=True)
     ]
-    return distinct(full)
+    made = ("{}_current", "{}_pkey", "dim_{}", "fact_{}")
+    return distinct(full, {form.format(name) for name in full for form in made})
 
 
 def _declare(table: FoundTable, relations: Mapping[int, str]) -> _Source:
@@ -156,7 +160,7 @@ def _declare(table: FoundTable, relations: Mapping[int, str]) -> _Source:
         created=_stamp(table, CREATED_NAMES),
         follow="xmin" if table.keys else "whole",
     )
-    names = distinct(map(fold, declared.by_name), ("valid_from", "valid_to"))
+    names = distinct(map(fold, declared.by_name), (*VERSION_COLUMNS, *SYSTEM_COLUMNS))
     return _Source(table, declared, dict(zip(declared.by_name, names, strict=True)))
 
 
@@ -223,8 +227,13 @@ class _Drawing:
         if len(referring) != 1 or not small or self._targets(source):
             return False
         other, reference = referring[0]
-        direct = reference.target == source.table.key_columns and len(reference.columns) == 1
-        return direct and other.table.name not in self.facts and not other.table.by_name[reference.columns[0]].nullable
+        alone = [another.columns for another in other.found.references].count(reference.columns) == 1
+        return (
+            _is_direct(reference, source)
+            and alone
+            and other.table.name not in self.facts
+            and not other.table.by_name[reference.columns[0]].nullable
+        )
 
     def _dimension(self, source: _Source) -> Dimension:
         table = source.table
@@ -260,9 +269,9 @@ class _Drawing:
         """Which references of a fact are none in the star: a sentence for each."""
         for reference in source.found.references:
             other = self._sources.get(reference.relation)
-            if other and (len(reference.columns) > 1 or reference.target != other.table.key_columns):
+            why = _hinders(source, reference, other) if other else ""
+            if other and why:
                 columns = ", ".join(reference.columns)
-                why = "of several columns" if len(reference.columns) > 1 else "not to its key"
                 yield f"{source.found.place}: its reference ({columns}) to {other.found.place}, as it is {why}"
 
     def _headers(self, source: _Source) -> dict[str, _Source]:
@@ -270,8 +279,7 @@ class _Drawing:
         found = {}
         for reference in source.found.references:
             other = self._sources.get(reference.relation)
-            direct = other is not None and reference.target == other.table.key_columns and len(reference.columns) == 1
-            if other and direct and other is not source and other.table.name in self.facts:
+            if other and _is_direct(reference, other) and other is not source and other.table.name in self.facts:
                 found[reference.columns[0]] = other
         return found
 
@@ -288,7 +296,7 @@ class _Drawing:
         return [
             Column(
                 column,
-                _kept_type(other.table.by_name[name].type),
+                _type_of(other.table.by_name[name], references[name]),
                 (on, name),
                 nullable or other.table.by_name[name].nullable,
                 references[name],
@@ -300,18 +308,32 @@ class _Drawing:
         """The dimension that a fact's column refers to."""
         for reference in source.found.references:
             other = self._sources.get(reference.relation)
-            if reference.columns == (name,) and other and reference.target == other.table.key_columns:
+            if reference.columns == (name,) and other and _is_direct(reference, other):
                 plain = other.table.name in self.facts or other.table.name in self.joined
-                same = (source.table.by_name[name].type,) == other.table.key_types
-                return None if plain or not same or other is source else self._dimension(other)
+                fits = _refers(source.table.by_name[name].type, other.table.key_types[0])
+                return None if plain or not fits or other is source else self._dimension(other)
         return None
 
     def _column(self, source: _Source, name: str, references: Dimension | None = None) -> Column:
         column = source.table.by_name[name]
         comment = next((found.comment for found in source.found.columns if found.name == name), ROW_KEY_TOLD)
-        return Column(
-            source.names[name], _kept_type(column.type), name, column.nullable, references, description=_line(comment)
-        )
+        kind = _type_of(column, references)
+        return Column(source.names[name], kind, name, column.nullable, references, description=_line(comment))
+
+
+def _is_direct(reference: Reference, other: _Source) -> bool:
+    """Whether a reference is one column that points to the key of the other table."""
+    return len(reference.columns) == 1 and reference.target == other.table.key_columns
+
+
+def _hinders(source: _Source, reference: Reference, other: _Source) -> str:
+    """Why a reference is none in the star; empty where it can be one."""
+    if len(reference.columns) > 1:
+        return "of several columns"
+    if not _is_direct(reference, other):
+        return "not to its key"
+    declared, key = source.table.by_name[reference.columns[0]].type, other.table.key_types[0]
+    return "" if _refers(declared, key) else f"{declared}, and the key {key}"
 
 
 def _free(name: str, table: str, taken: set[str]) -> str:
@@ -328,6 +350,16 @@ def _joined_columns(other: _Source, on: str, taken: set[str]) -> list[Column]:
         Column(name, _kept_type(column.type), (on, column.name), column.nullable)
         for column, name in zip(columns, distinct(called, taken), strict=True)
     ]
+
+
+def _refers(declared: str, key: str) -> bool:
+    """Whether a column of one type can refer to a key of another: to the same, or as an integer to a wider one."""
+    return declared == key or ({declared, key} <= set(INTEGERS) and holds(key, declared))
+
+
+def _type_of(column: SourceColumn, references: Dimension | None) -> str:
+    """The warehouse's type of a source column: that of the key that it refers to."""
+    return references.key_types[0] if references else _kept_type(column.type)
 
 
 def _kept_type(declared: str) -> str:

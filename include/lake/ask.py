@@ -16,7 +16,7 @@ from include.common.errors import DataError, DeclarationError
 from include.common.manifests import Inputs
 from include.common.settings import AWS_CONNECTION, LAKE_DATABASE, aws_client, required_variable
 from include.lake.iceberg import open_table, told_loads
-from include.lake.rows import AS_TEXT
+from include.lake.rows import names_beside
 from include.lake.views import CHANGELOG, held, history, latest, observed
 from include.tables.declarations import Declarations
 from include.tables.star import Column, StarTable, is_versioned
@@ -131,8 +131,8 @@ def _shown(table: StarTable, column: Column) -> sql.Composable:
     name, kind = sql.Identifier(column.name), known_type(column.type)
     clock = kind.family == "time" and not kind.array
     value = sql.SQL("(TIME '00:00:00' + to_microseconds({}))").format(name) if clock else name
-    beside = f"{column.name}{AS_TEXT}"
-    if beside not in held(table):
+    beside = names_beside(table).get(column.name)
+    if beside is None:
         return sql.SQL("{} AS {}").format(value, name) if clock else name
     type_ = sql.SQL(kind.family) if kind.family != "numeric" else sql.SQL(column.type)
     form = sql.SQL("coalesce({}, TRY_CAST({} AS {})) AS {}")

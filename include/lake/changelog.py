@@ -1,6 +1,6 @@
 """What Parquet files hold: a warehouse table's columns in forms that every engine reads, and what tells of a change."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -12,7 +12,7 @@ import pyarrow as pa
 from include.common.errors import DeclarationError
 from include.tables.coherence import origins_of
 from include.tables.source import SourceColumn
-from include.tables.star import Calendar, StarTable
+from include.tables.star import Calendar, Column, StarTable
 from include.tables.types import STAMPS, known_type
 
 Kind = Literal["row", "gone", "refused"]
@@ -78,12 +78,13 @@ def stamps(table: StarTable) -> dict[str, SourceColumn]:
         if origin.table == own and not origin.on and known_type(column.type).family in STAMPS
     }
     declared = {CREATED: own.created, UPDATED: own.stamp}
-    return {free(table, name): own.by_name[of] for name, of in declared.items() if of and of not in held}
+    return {free(table.columns, name): own.by_name[of] for name, of in declared.items() if of and of not in held}
 
 
-def free(table: StarTable, name: str) -> str:
+def free(columns: Sequence[Column], name: str) -> str:
     """A name for what stands beside a table's columns: one that none of them has."""
-    while any(column.name == name for column in table.columns):
+    taken = {column.name for column in columns}
+    while name in taken:
         name += "_"
     return name
 
@@ -92,7 +93,7 @@ def file_schema(table: StarTable, rows: pa.Schema) -> pa.Schema:
     """The schema of Parquet files of a table. rows: what they are made of, as it travels."""
     fields = [(field.name, file_form(field.type), field.nullable) for field in rows]
     said = {OBSERVED: INSTANT, LOAD: CONSTANT, KIND: CONSTANT}
-    fields += [(free(table, name), kind, False) for name, kind in said.items()]
+    fields += [(free(table.columns, name), kind, False) for name, kind in said.items()]
     ids = {name: field_id(name, kind) for name, kind, _ in fields}
     if len({*ids.values()}) < len(ids):
         raise DeclarationError(f"{table.name}: two of its columns have one number: call one otherwise; {ids}")
@@ -141,4 +142,4 @@ def _constant(text: str, count: int) -> pa.Array:
 
 def constants(table: StarTable) -> Mapping[str, str]:
     """What is told of every row → the name that it has beside this table's columns."""
-    return {name: free(table, name) for name in (OBSERVED, LOAD, KIND)}
+    return {name: free(table.columns, name) for name in (OBSERVED, LOAD, KIND)}

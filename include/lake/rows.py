@@ -1,7 +1,7 @@
 """Rows as the source has them into rows as the warehouse declares them, and the reasons why some cannot be."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.lake.arrow import arrow_type, cast_each, printable, show, time_type
-from include.lake.changelog import stamps
+from include.lake.changelog import free, stamps
 from include.tables.coherence import origin_of, origins_of
 from include.tables.source import SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, Join, Origin, StarTable
@@ -37,7 +37,7 @@ Exact = dict[str, dict[int, str]]
 """Column → position of a row → the text of a value that Arrow has no form for: infinity, a year before Christ."""
 
 AS_TEXT = "_as_text"
-"""What is added to the name of a column for the one that tells such values."""
+"""What is added to the name of a column for the one that tells such values. See `name_beside`."""
 
 
 @dataclass(frozen=True)
@@ -68,26 +68,40 @@ def row_schema(table: StarTable) -> pa.Schema:
 
 def exact_schema(table: Dimension | Fact) -> pa.Schema:
     """The schema of rows with values that only their text tells: NULL, and the text in a column at the end."""
-    beside = {column.name: f"{column.name}{AS_TEXT}" for column in table.columns if _may_be_beyond(table, column)}
+    beside = names_beside(table)
     native = [field.with_nullable(field.nullable or field.name in beside) for field in row_schema(table)]
     return pa.schema([*native, *((name, pa.string()) for name in beside.values())])
 
 
 def key_schema(table: Dimension | Fact) -> pa.Schema:
     """The schema of keys alone, with the texts of those that have no other form."""
-    exact = exact_schema(table)
-    beside = [name for name in (f"{key}{AS_TEXT}" for key in table.key_columns) if name in exact.names]
-    return pa.schema([exact.field(name) for name in (*table.key_columns, *beside)])
+    exact, beside = exact_schema(table), names_beside(table)
+    told = [beside[key] for key in table.key_columns if key in beside]
+    return pa.schema([exact.field(name) for name in (*table.key_columns, *told)])
 
 
 def convert_keys(table: Dimension | Fact, texts: pa.RecordBatch) -> pa.RecordBatch:
     """Keys in `key_schema`. texts: the key columns, none of them NULL, as PostgreSQL writes their values."""
-    schema, arrays = key_schema(table), dict[str, pa.Array]()
+    schema, beside, arrays = key_schema(table), names_beside(table), dict[str, pa.Array]()
     for name in table.key_columns:
         told = texts.column(name)
         arrays[name] = cast_each(told, schema.field(name).type)[0]
-        arrays[f"{name}{AS_TEXT}"] = pc.if_else(pc.is_null(arrays[name]), told, pa.nulls(len(told), pa.string()))
+        if name in beside:
+            arrays[beside[name]] = pc.if_else(pc.is_null(arrays[name]), told, pa.nulls(len(told), pa.string()))
     return pa.record_batch([arrays[name] for name in schema.names], schema=schema)
+
+
+def name_beside(column: str, columns: Sequence[Column]) -> str:
+    """What the column is called that tells the texts of a column's values: as none of the table's own is."""
+    return free(columns, f"{column}{AS_TEXT}")
+
+
+def names_beside(table: StarTable) -> dict[str, str]:
+    """The columns that may have values without another form → those that tell their texts."""
+    if isinstance(table, Calendar):
+        return {}
+    beyond = (column.name for column in table.columns if _may_be_beyond(table, column))
+    return {name: name_beside(name, table.columns) for name in beyond}
 
 
 def _carried(table: StarTable, column: Column) -> pa.DataType:
@@ -102,7 +116,7 @@ def _carried(table: StarTable, column: Column) -> pa.DataType:
 def _may_be_beyond(table: Dimension | Fact, column: Column) -> bool:
     """Whether the warehouse's column can hold values that Arrow's type cannot."""
     to, of = known_type(column.type), known_type(origin_of(table, column).column.type)
-    plain = to.family == of.family and not (to.array or column.derive or column.references)
+    plain = to.family == of.family and not (to.array or column.derive or isinstance(column.references, Calendar))
     return plain and (to.family in {"date", "time", *STAMPS} or pa.types.is_decimal(arrow_type(column.type)))
 
 
@@ -155,8 +169,8 @@ def _exact_rows(table: Dimension | Fact, rows: pa.RecordBatch, exact: Exact, bey
     """The rows at these positions, with the texts of what has no other form."""
     schema, chosen = exact_schema(table), _mask(rows, lambda position: position in beyond)
     arrays = list(rows.columns)
-    for name in schema.names[len(arrays) :]:
-        texts = exact.get(name.removesuffix(AS_TEXT), {})
+    for name in names_beside(table):
+        texts = exact.get(name, {})
         arrays.append(pa.array([texts.get(position) for position in range(rows.num_rows)], pa.string()))
     return pa.record_batch(arrays, names=schema.names).filter(chosen).cast(schema)
 
@@ -226,7 +240,8 @@ def _convert_column(table: Dimension | Fact, column: Column, batch: pa.RecordBat
         values = _convert_values(name, values, origin.column.type, arrow_type(origin.column.type), problems)
     values = _convert_values(name, values, column.type, _carried(table, column), problems)
     if column.derive:
-        values = _derive(name, column.derive, values, problems)
+        padded = known_type(origin.column.type).family == "char"
+        values = _derive(name, column, pc.utf8_rtrim(values, " ") if padded else values, problems)
     if not column.nullable and values.null_count:
         empty = pc.is_null(batch.column(name))
         told = pc.and_not(empty, noted.unjoined[origin.on]) if origin.on else empty
@@ -271,12 +286,17 @@ def _convert_values(name: str, values: pa.Array, declared: str, target: pa.DataT
     return converted
 
 
-def _derive(name: str, derive: Callable[[str], str], values: pa.Array, problems: Problems) -> pa.Array:
+def _derive(name: str, column: Column, values: pa.Array, problems: Problems) -> pa.Array:
     """Each distinct value is derived once; one from which nothing can be derived is that row's problem alone."""
+    assert column.derive is not None
+    most = known_type(column.type).numbers
     derived: dict[str | None, str | None] = {None: None}
     for value in pc.unique(values).to_pylist():
         if value is not None:
-            derived[value], problem = _derive_one(derive, value)
+            made, problem = _derive_one(column.derive, value)
+            if made is not None and most and len(made) > most[0]:
+                made, problem = None, _short(f"'{made}', which is derived of it, is longer than a {column.type}")
+            derived[value] = made
             if problem:
                 _note(problems, values, pc.equal(values, value), f"{name}: {problem}")
     return pa.array([derived[value] for value in values.to_pylist()], pa.string())

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from psycopg import sql
 
 from include.lake.changelog import KIND, LOAD, OBSERVED, constants
-from include.lake.rows import AS_TEXT, exact_schema, star_schema
-from include.tables.star import Calendar, StarTable
+from include.lake.rows import names_beside, star_schema
+from include.tables.star import StarTable
 
 CHANGELOG = "changelog"
 """The schema that has the lake's tables as they are."""
@@ -55,18 +55,12 @@ def observed(table: StarTable) -> sql.Identifier:
 
 def held(table: StarTable) -> list[str]:
     """The columns of the changelog that hold a table's values: its own, and the texts of what has no other form."""
-    if isinstance(table, Calendar):
-        return list(star_schema(table).names)
-    own = star_schema(table).names
-    return [
-        *own,
-        *(name for name in exact_schema(table).names if name.removesuffix(AS_TEXT) in own and name not in own),
-    ]
+    return [*star_schema(table).names, *names_beside(table).values()]
 
 
 def _names(table: StarTable, shown: Iterable[sql.Composable]) -> dict[str, sql.Composable]:
-    said, values = constants(table), held(table)
-    keys = [name for name in values if name.removesuffix(AS_TEXT) in table.key_columns]
+    said, values, beside = constants(table), held(table), names_beside(table)
+    keys = [*table.key_columns, *(beside[key] for key in table.key_columns if key in beside)]
     names: dict[str, sql.Composable] = {
         "changelog": sql.Identifier(CHANGELOG, table.name),
         "kind": sql.Identifier(said[KIND]),

@@ -82,7 +82,7 @@ def _original(table: Dimension | Fact, column: Column, derived: Derived) -> sql.
     value, written = original(table, column), origin_of(table, column).column.type
     if column.derive:
         mapping = sql.Literal(json.dumps(derived[column.name]))
-        return sql.SQL("({}::jsonb ->> {}::text)").format(mapping, value)
+        return sql.SQL("({}::jsonb ->> {}::text)::{}").format(mapping, value, sql.SQL(column.type))
     if known_type(written).family in STAMPS and converts(column.type, written):
         return sql.SQL("{}::{}").format(value, sql.SQL(column.type))
     return value

@@ -13,6 +13,9 @@ LEAST_KEY, WIDEST = -(1 << 63), (1 << 63) - 1
 BLOCK_ROWS = 4_096
 """Rows of a block, about: what is held in memory of each side where a block differs."""
 
+MOST_BLOCK_ROWS = 8 * BLOCK_ROWS
+"""From how many rows on a block that differs is cut again: keys may lie close together, and one far from all others."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -34,7 +37,12 @@ def differences(source: Side, stored: Side, within: KeyRange, width: int) -> Ite
     """The rows in a range of keys that are not the same on both sides. Both sides work at the same time."""
     ours, theirs = side_by_side(2, lambda side: side.blocks(within, width), (source, stored))
     for block in sorted(block for block in ours.keys() | theirs.keys() if ours.get(block) != theirs.get(block)):
-        yield from _in_block(source, stored, _intersection(within, block, width))
+        part = _intersection(within, block, width)
+        rows = max(side[block][0] for side in (ours, theirs) if block in side)
+        if rows > MOST_BLOCK_ROWS and width > 1:
+            yield from differences(source, stored, part, max(width // BLOCK_ROWS, 1))
+        else:
+            yield from _in_block(source, stored, part)
 
 
 def _in_block(source: Side, stored: Side, within: KeyRange) -> Iterator[Difference]:

@@ -11,6 +11,7 @@ from include.common.manifests import Cursor, JoinedRead
 from include.source.observe import Observation, changed_since, check_columns, count_rows, relation, suspicions
 from include.tables.source import SourceTable
 from include.tables.star import Join
+from include.tables.types import NAMED, known_type
 
 OWN = "s"
 """What statements call a table whose rows are read; those that it joins are j0, j1 …"""
@@ -85,23 +86,35 @@ def rows_of_changed(table: SourceTable, join: Join, cursor: Cursor) -> sql.Compo
     """
     form = sql.SQL("""
         ({on} IN (SELECT {key} FROM {other} WHERE {changed})
-         OR {on} IS NOT NULL AND NOT EXISTS (SELECT FROM {there} WHERE {beside}.{key} = {on}))""")
+         OR {on} IS NOT NULL AND NOT EXISTS (SELECT FROM {there} WHERE {beside} = {on}))""")
     alias = "beside" if table.found_name != "beside" else "other"
+    key = join.table.key_columns
     return form.format(
-        on=sql.Identifier(table.found_name, join.on),
-        key=sql.Identifier(*join.table.key_columns),
+        on=_compared(join, table.found_name, join.on),
+        key=_compared(join, *key),
         other=relation(join.table),
         changed=changed_since(join.table, cursor),
-        beside=sql.Identifier(alias),
+        beside=_compared(join, alias, *key),
         there=relation(join.table, alias),
     )
+
+
+def _compared(join: Join, *column: str) -> sql.Composable:
+    """A column as it is compared with the other one of a join.
+
+    A session sees no operators but PostgreSQL's own. Those of an extension's types are not asked, then: citext is
+    compared as it compares itself, any other as its text.
+    """
+    family = known_type(join.table.key_types[0]).family
+    forms = {"citext": "lower({}::text)", NAMED: "{}::text"}
+    return sql.SQL(forms.get(family, "{}")).format(sql.Identifier(*column))
 
 
 def joined_rows(table: SourceTable, alias: str, joins: Iterable[tuple[Join, str]]) -> sql.Composable:
     """What follows FROM: a table, known by an alias, with the rows that it joins beside each of its, by theirs."""
     found = relation(table, alias)
     for join, other in joins:
-        pair = sql.Identifier(other, *join.table.key_columns), sql.Identifier(alias, join.on)
+        pair = _compared(join, other, *join.table.key_columns), _compared(join, alias, join.on)
         found = sql.SQL("{} LEFT JOIN {} ON {} = {}").format(found, relation(join.table, other), *pair)
     return found
 

@@ -31,6 +31,15 @@ _FOUND = sql.SQL("""
     columns AS (
         SELECT pg_attribute.* FROM relations JOIN pg_attribute ON attrelid = relations.oid
          WHERE attnum > 0 AND NOT attisdropped AND (below_view OR attname = ANY (%(columns)s))),
+    types (type) AS (
+        SELECT unnest(ARRAY(SELECT atttypid FROM columns))
+      UNION
+        SELECT next.type FROM types, LATERAL (
+            SELECT refobjid FROM pg_depend
+             WHERE classid = 'pg_type'::regclass AND objid = type AND refclassid = 'pg_type'::regclass
+            UNION ALL
+            SELECT atttypid FROM pg_type JOIN pg_attribute ON attrelid = typrelid
+             WHERE pg_type.oid = type AND attnum > 0 AND NOT attisdropped) AS next (type)),
     parts (part) AS (
         SELECT concat_ws(' ', 'relation', relations.oid, relkind, relpartbound,
                          (SELECT string_agg(inhparent::text, ' ' ORDER BY inhseqno) FROM pg_inherits
@@ -41,8 +50,11 @@ _FOUND = sql.SQL("""
                              AND attgenerated <> '')) FROM columns
         UNION ALL
         SELECT concat_ws(' ', 'label', pg_enum.oid, enumtypid, enumsortorder, enumlabel) FROM pg_enum
-         WHERE enumtypid IN (SELECT unnest(ARRAY[pg_type.oid, typelem, typbasetype])
-                               FROM columns JOIN pg_type ON pg_type.oid = atttypid)
+         WHERE enumtypid IN (SELECT type FROM types)
+        UNION ALL
+        SELECT concat_ws(' ', 'attribute', attrelid, attnum, attname, atttypid, atttypmod)
+          FROM types JOIN pg_type ON pg_type.oid = type JOIN pg_attribute ON attrelid = typrelid
+         WHERE attnum > 0 AND NOT attisdropped
         UNION ALL
         SELECT concat_ws(' ', 'view', ev_class, ev_action) FROM relations JOIN pg_rewrite ON ev_class = relations.oid
          WHERE relkind = 'v'
@@ -60,6 +72,8 @@ _FOUND = sql.SQL("""
            (SELECT encode(sha256(convert_to(string_agg(part, E'\\n' ORDER BY part), 'UTF8')), 'hex') FROM parts)""")
 """Relations with their files, and the digest of all that values depend on while no row version changes.
 
+Types are followed to what they are made of: to elements, bases and attributes. They come as an array, as the server
+takes such for short: it would else expect so much work that it compiles the statement, for a second (`jit_above_cost`).
 What a column holds in rows that are older than itself is fixed with its number. The rewriting of a table (VACUUM FULL,
 CLUSTER) changes files alone.
 """

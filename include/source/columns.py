@@ -8,18 +8,21 @@ from psycopg import sql
 from include.tables.types import parse
 
 FOUND = sql.SQL("""
-    WITH RECURSIVE resolved (relation, number, name, type, modifier, is_array) AS (
-        SELECT attrelid, attnum, attname, atttypid, atttypmod, false FROM pg_attribute
+    WITH RECURSIVE resolved (relation, number, name, type, modifier, arrays) AS (
+        SELECT attrelid, attnum, attname, atttypid, atttypmod, 0 FROM pg_attribute
          WHERE attrelid = ANY (%s::oid[]) AND attnum > 0 AND NOT attisdropped
       UNION ALL
         SELECT relation, number, name, CASE WHEN typtype = 'd' THEN typbasetype ELSE typelem END,
-               CASE WHEN typtype = 'd' THEN typtypmod ELSE modifier END, is_array OR typtype <> 'd'
+               CASE WHEN typtype = 'd' THEN typtypmod ELSE modifier END, arrays + (typtype <> 'd')::integer
           FROM resolved JOIN pg_type ON pg_type.oid = type WHERE typtype = 'd' OR (typcategory = 'A' AND typlen = -1))
-    SELECT relation, name, typname, nspname = 'pg_catalog' OR typname = 'citext', format_type(type, modifier), is_array
+    SELECT relation, name, typname, nspname = 'pg_catalog' OR typname = 'citext', format_type(type, modifier), arrays
       FROM resolved JOIN pg_type ON pg_type.oid = type JOIN pg_namespace ON pg_namespace.oid = typnamespace
      WHERE typtype <> 'd' AND NOT (typcategory = 'A' AND typlen = -1)
      ORDER BY relation, number""")
-"""Every column with its type: of a domain that which it restricts, of an array its elements'."""
+"""Every column with its type: of a domain that which it restricts, of an array its elements'.
+
+An array of a domain over an array is two: it is written otherwise than an array of both dimensions.
+"""
 
 WORDS = {
     "int2": "smallint",
@@ -42,8 +45,8 @@ def find_columns(connection: psycopg.Connection, *relations: int) -> dict[int, d
     """
     found: dict[int, dict[str, str]] = {relation: {} for relation in relations}
     rows = connection.execute(FOUND, [list(relations)])
-    for relation, column, name, builtin, shown, is_array in rows:
-        found[relation][column] = _declared(name, builtin, shown) + ("[]" if is_array else "")
+    for relation, column, name, builtin, shown, arrays in rows:
+        found[relation][column] = _declared(name, builtin and arrays < 2, shown) + ("[]" if arrays else "")
     return found
 
 

@@ -18,7 +18,7 @@ def doubted(table: SourceTable, state: TableState, recorded: KeySet | None, curr
     recorded: those keys; None where the table is read whole.
     """
     known = _recorded_keys(table, state) if recorded is None else recorded
-    return doubt(table, len(known), len(known - current))
+    return doubt(table, len(known), len(known - current), len(current))
 
 
 def _recorded_keys(table: SourceTable, state: TableState) -> KeySet:

@@ -170,11 +170,18 @@ def changed_since(table: SourceTable, cursor: Cursor, next_xid: int | None = Non
         if next_xid is not None and next_xid - int(cursor.xid) <= LISTED_XIDS:
             return _written_by(range(int(cursor.xid), next_xid))
         return sql.SQL("age(xmin) <= age({}::xid8::xid)").format(sql.Literal(cursor.xid))
-    newest = cursor.last_updated or datetime.min.replace(tzinfo=UTC)
-    since = max(newest - timedelta(seconds=table.overlap_seconds), POSTGRES_EPOCH)
-    kind = sql.SQL(table.by_name[table.stamp].type)  # the column's own, so that an index serves
+    stamp, kind = sql.Identifier(table.stamp), sql.SQL(table.by_name[table.stamp].type)
+    since = _since(table, cursor)
+    if since is None:
+        return sql.SQL("{} IS NOT NULL").format(stamp)
     shown = sql.Literal(since.replace(tzinfo=None).isoformat(sep=" "))
-    return sql.SQL("{} >= {}::{}").format(sql.Identifier(table.stamp), shown, kind)
+    return sql.SQL("{} >= {}::{}").format(stamp, shown, kind)  # the column's own type, so that an index serves
+
+
+def _since(table: SourceTable, cursor: Cursor) -> datetime | None:
+    """From which stamp on rows are read again; None for every one: no row had a stamp yet, or none so late as that."""
+    overlap, newest = timedelta(seconds=table.overlap_seconds), cursor.last_updated
+    return newest - overlap if newest and newest - datetime.min.replace(tzinfo=UTC) >= overlap else None
 
 
 def _stamp(table: SourceTable) -> sql.Composable:

@@ -6,11 +6,13 @@ LEAST_KEYS = 1000
 """From how many known keys on a table is guarded: of a small one, most may well go at once."""
 
 
-def doubt(table: SourceTable, known: int, gone: int) -> str:
+def doubt(table: SourceTable, known: int, gone: int, current: int) -> str:
     """Why it is not believed that `gone` of `known` keys of a table were deleted; empty where it is.
 
-    The text names both numbers, and how to accept the deletions.
+    current: how many it has now. Of rows without a key as many are gone as there are fewer: one that changed has
+    another number. The text names both numbers, and how to accept the deletions.
     """
+    gone = max(known - current, 0) if table.keyless else gone
     if known < LEAST_KEYS or gone <= table.believed_deletions * known:
         return ""
     return (

@@ -12,6 +12,9 @@ IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 Key = str | tuple[str, ...]
 """The column that rows are known by, or several that tell them apart together."""
 
+SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
+"""What every table of PostgreSQL's has already. Source: "System Columns" in its manual."""
+
 IDENTIFIER_BYTES = 63
 """The longest name in PostgreSQL. Source: NAMEDATALEN in its pg_config_manual.h."""
 
@@ -48,6 +51,8 @@ def require_names(table: str, columns: Iterable[str]) -> None:
     for name in names:
         require(bool(IDENTIFIER.fullmatch(name)), f"{table}: {name!r} is not a lower-case SQL identifier")
     require_once(table, names[1:])
+    taken = sorted(set(names[1:]) & set(SYSTEM_COLUMNS))
+    require(not taken, f"{table}: a column cannot be called {', '.join(taken)}, as PostgreSQL has such in every table")
 
 
 def require_found_names(table: str, names: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from include.tables.checking import require
 from include.tables.source import SourceTable
-from include.tables.star import Calendar, Column, Dimension, Fact, Join, Origin, StarTable, is_versioned
+from include.tables.star import Calendar, Column, Dimension, Fact, Join, Origin, StarTable, is_versioned, relations
 from include.tables.types import INTEGERS, STAMPS, holds, known_type
 
 Sources = Mapping[str, SourceTable]
@@ -48,11 +48,12 @@ def check_star(star: Star, sources: Sources) -> None:
     """
     calendars = [table.name for table in star.values() if isinstance(table, Calendar)]
     require(len(calendars) <= 1, f"one calendar can be declared, and there are {len(calendars)}: {calendars}")
-    views: dict[str, str] = {}
+    made: dict[str, str] = {}
     for table in star.values():
-        if is_versioned(table):
-            other = views.setdefault(table.view, table.name)
-            require(other == table.name, f"{other} and {table.name} would share the view {table.view}")
+        for name in relations(table):
+            other = made.setdefault(name, table.name)
+            what = "the view" if is_versioned(table) and name == table.view else "the name"
+            require(other == table.name, f"{other} and {table.name} would share {what} {name}")
     joined: dict[tuple[str, str], SourceTable] = {}
     for table in star.values():
         if not isinstance(table, Calendar):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from hashlib import sha256
 from importlib import import_module
 from pkgutil import iter_modules
@@ -30,6 +31,14 @@ class Declarations:
 
     def __post_init__(self) -> None:
         check_star(self.star, self.sources)
+        try:
+            TopologicalSorter(self._before).prepare()
+        except CycleError as error:
+            circle = ", ".join(sorted(set(error.args[1])))
+            raise DeclarationError(
+                f"{circle}: facts and dimensions of these tables refer to each other in a circle, so none can be read "
+                "first: a fact's table is, before those of its dimensions"
+            ) from error
 
     def __repr__(self) -> str:
         return f"Declarations({len(self.sources)} source tables, {len(self.star)} warehouse tables)"
@@ -79,14 +88,14 @@ class Declarations:
                 needed[origin.table.name].add(origin.column.name)
         return tuple(Join(with_only(other, needed[other.name]), on) for on, other in joined.items())
 
-    def referring_to(self, table: StarTable) -> dict[str, StarTable]:
-        """The foreign keys that point to a warehouse table: name → the table that has it."""
-        return {
-            foreign_key(other, column.name): other
+    def referring_to(self, table: StarTable) -> list[tuple[StarTable, str]]:
+        """The foreign keys that point to a warehouse table: the table that has it, and its name there."""
+        return [
+            (other, foreign_key(other, column.name))
             for other in self.star.values()
             for column in other.columns
             if column.references and column.references.name == table.name and has_foreign_key(column)
-        }
+        ]
 
     def fingerprint(self, source: str) -> str:
         """A text that changes when the declarations of a source table or of what it feeds do: it is then read whole."""
@@ -99,10 +108,16 @@ class Declarations:
 
         A fact's table comes before the tables of the dimensions that it refers to.
         """
-        dimensions = {table.name for table in self.built_on(source)}
-        return {fact.source.name for fact in self.facts if dimensions & {to.name for to in referenced_by(fact)}} - {
-            source
-        }
+        return self._before.get(source, set())
+
+    @cached_property
+    def _before(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for fact in self.facts:
+            for dimension in referenced_by(fact):
+                if is_built(dimension) and dimension.source.name != fact.source.name:
+                    found.setdefault(dimension.source.name, set()).add(fact.source.name)
+        return found
 
     def select_sources(self, names: Iterable[str]) -> set[str]:
         """The source tables to read for these tables, source or warehouse ones.
@@ -210,7 +225,7 @@ def has_foreign_key(column: Column) -> bool:
 
 
 def foreign_key(table: StarTable, column: str) -> str:
-    """The name of the foreign key of a column that refers to a dimension."""
+    """The name of the foreign key of a column that refers to a dimension. Another table may have one so called."""
     return fitting(f"{table.name}_{column}_fkey")
 
 

@@ -15,6 +15,10 @@ INTEGER_BITS = {"smallint": 15, "integer": 31, "bigint": 63}
 """The bits of a number beside its sign."""
 
 
+BYTES = sql.SQL("convert_to({}::text, 'UTF8')")
+"""A part of a key as it is hashed, unless all are integers."""
+
+
 class Keyed(Protocol):
     """A source or warehouse table: the columns that its rows are known by, and their types."""
 
@@ -47,13 +51,18 @@ def number(parts: Sequence[sql.Composable], types: Sequence[str]) -> sql.Composa
     A text is hashed as its bytes in UTF-8, whatever a server's encoding is. Source: hash partitioning rests on these
     functions, so PostgreSQL keeps them stable across releases.
     """
-    families = {known_type(kind).family for kind in types}
+    families = {kind if known_type(kind).array else known_type(kind).family for kind in types}
     if len(parts) == 1 and families <= set(INTEGERS):
         return parts[0]
     if len(parts) == 1 and families == {"uuid"}:
         return sql.SQL("uuid_hash_extended({}, 0)").format(parts[0])
-    form = "{}::bigint" if families <= set(INTEGERS) else "convert_to({}::text, 'UTF8')"
-    hashed = sql.SQL(", ").join(sql.SQL(form).format(part) for part in parts)
+    form = sql.SQL("{}::bigint") if families <= set(INTEGERS) else BYTES
+    return hash_of([form.format(part) for part in parts], parts)
+
+
+def hash_of(values: Sequence[sql.Composable], parts: Sequence[sql.Composable]) -> sql.Composed:
+    """The number of a key of these parts, each with its value as it is hashed; NULL where a part is."""
+    hashed = sql.SQL(", ").join(values)
     there = sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(part) for part in parts)
     return sql.SQL("CASE WHEN {} THEN hash_array_extended(ARRAY[{}], 0) END").format(there, hashed)
 

@@ -35,8 +35,8 @@ class Column:
 
     source: where its value comes from: a column of the table's own source; or of one that it joins, as the column that
         it is joined on and the joined table's: ("department_id", "department_name").
-    derive: a function of one source value (a str) that gives this column's value; a LookupError rejects the row
-        with its message.
+    derive: a function of one source value (a str, of a char(n) without the blanks at its end) that gives this
+        column's value; a LookupError rejects the row with its message.
     references: the dimension that it points to.
     """
 
@@ -227,6 +227,22 @@ class Calendar:
 
 
 StarTable = Dimension | Fact | Calendar
+
+
+def primary_key(table: StarTable) -> str:
+    """The name of the index of a warehouse table's primary key."""
+    return fitting(f"{table.name}_pkey")
+
+
+def current_index(table: StarTable) -> str:
+    """The name of the index that keeps one current version for each key."""
+    return fitting(f"{table.name}_current")
+
+
+def relations(table: StarTable) -> list[str]:
+    """What stands in the warehouse's schema for a table under a name that nothing else there may have."""
+    versions = [current_index(table), table.view] if is_versioned(table) else []
+    return [table.name, primary_key(table), *versions]
 
 
 def is_versioned(table: StarTable) -> TypeGuard[Dimension | Fact]:

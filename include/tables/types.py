@@ -86,6 +86,8 @@ def holds(target: str, origin: str) -> bool:
     to, of = known_type(target), known_type(origin)
     if target == origin:
         return to.family != NAMED
+    if to.array and of.array and NAMED not in (to.family, of.family):
+        return holds(target.removesuffix("[]"), origin.removesuffix("[]"))
     if to.array or of.array:
         return target == "text" and of.family == NAMED
     if {to.family, of.family} <= set(INTEGERS):
@@ -101,7 +103,7 @@ def _holds_sized(to: Type, of: Type) -> bool:
         return not to.numbers or (bool(of.numbers) and of.numbers[0] <= to.numbers[0])
     if to.family != of.family:
         return (to.family, of.family) == ("text", "citext")
-    if to.family in {"time", *STAMPS}:
+    if to.family in {"time", "interval", *STAMPS}:
         return to.digits >= of.digits
     return to.family == "numeric" and _holds_number(to, of)
 

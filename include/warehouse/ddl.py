@@ -3,9 +3,8 @@
 from psycopg import sql
 
 from include.common.postgres import identifiers
-from include.tables.checking import fitting
 from include.tables.declarations import Declarations, foreign_key, has_foreign_key
-from include.tables.star import Column, Dimension, Fact, StarTable, is_versioned
+from include.tables.star import Column, Dimension, Fact, StarTable, current_index, is_versioned, primary_key
 
 READER = "totesys_reader"
 """The role that dashboards and analysts are members of: it can read everything and change nothing."""
@@ -83,18 +82,13 @@ def constraints(table: StarTable) -> dict[str, sql.Composed]:
     """A table's constraints and indexes: name → the statement that makes it. The primary key comes first."""
     name = sql.Identifier(table.name)
     primary = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY ({})")
-    key = fitting(f"{table.name}_pkey")
+    key = primary_key(table)
     made = {key: primary.format(name, sql.Identifier(key), identifiers(table.identity))}
     if is_versioned(table):
         unique = sql.SQL("CREATE UNIQUE INDEX {} ON {} ({}) WHERE valid_to IS NULL")
         index = current_index(table)
         made[index] = unique.format(sql.Identifier(index), name, identifiers(table.key_columns))
     return made | foreign_keys(table)
-
-
-def current_index(table: StarTable) -> str:
-    """The name of the index that keeps one current version for each key."""
-    return fitting(f"{table.name}_current")
 
 
 def foreign_keys(table: StarTable) -> dict[str, sql.Composed]:

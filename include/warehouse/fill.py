@@ -69,7 +69,7 @@ def fill(
 
 def _lay_bare(connection: psycopg.Connection, declared: Declarations, table: StarTable) -> str | None:
     """Take the indexes and constraints of an empty table away. Gives what stands against it; nothing was done then."""
-    for other in declared.referring_to(table).values():
+    for other, _ in declared.referring_to(table):
         if connection.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(sql.Identifier(other.name))).fetchone():
             return f"{other.name} refers to it and has rows"
     unlike = other_columns(connection, table)
@@ -90,7 +90,7 @@ def _lay_bare(connection: psycopg.Connection, declared: Declarations, table: Sta
 
 def _lock_alone(connection: psycopg.Connection, declared: Declarations, table: StarTable) -> None:
     """Lock a table and all that its foreign keys join it with. Raises: LockNotAvailable after LOCK_SECONDS."""
-    others = [*referenced_by(table), *declared.referring_to(table).values()]
+    others = [*referenced_by(table), *(other for other, _ in declared.referring_to(table))]
     names = dict.fromkeys([table.name, *(other.name for other in others)])
     tables = sql.SQL(", ").join(sql.SQL("ONLY {}").format(sql.Identifier(name)) for name in names)
     statement = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT").format(tables)

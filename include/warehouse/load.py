@@ -31,6 +31,7 @@ from include.warehouse.merge import (
     merge_versions,
     note_deleted,
     note_present,
+    noted_deleted,
     stage,
 )
 from include.warehouse.references import Refused, refuse_unreferenced
@@ -232,16 +233,10 @@ def _find_gone(connection: psycopg.Connection, table: Dimension | Fact, read: So
     current = sql.SQL("valid_to IS NULL") if is_versioned(table) else sql.SQL("true")
     names = {"key": number_of(table), "table": sql.Identifier(table.name), "current": current}
     held = key_set(connection, sql.SQL("SELECT {key}::bigint FROM {table} WHERE {current}").format(**names))
-    shown = held - _noted(connection, table)
+    shown = held - noted_deleted(connection, table.name)
     gone = held - read_keys(read.table, read.keys_key)
     newly = len(shown) - len(shown - gone)
-    return gone, "" if read.accepted else doubt(table.source, len(shown), newly)
-
-
-def _noted(connection: psycopg.Connection, table: Dimension | Fact) -> KeySet:
-    """The keys of a dimension that are noted as gone."""
-    noted = sql.SQL("SELECT key FROM pipeline.deleted WHERE table_name = {}").format(sql.Literal(table.name))
-    return key_set(connection, noted)
+    return gone, "" if read.accepted else doubt(table.source, len(shown), newly, read.rows)
 
 
 def _remove_gone(
@@ -249,7 +244,7 @@ def _remove_gone(
 ) -> tuple[int, list[FileEntry]]:
     """Close, or note, what the source no longer has; gives the number of keys, and the file that tells the lake."""
     said = saying(files, "gone")
-    told = tell_gone(connection, table, said, gone - _noted(connection, table))
+    told = tell_gone(connection, table, said, gone - noted_deleted(connection, table.name))
     if is_versioned(table):
         return close_versions(connection, table, gone, said.observed_at), told
     return note_deleted(connection, table.name, gone), told

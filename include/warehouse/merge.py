@@ -7,13 +7,15 @@ from psycopg import sql
 
 from include.common.keys import STATEMENT_KEYS, KeySet
 from include.common.manifests import FileEntry
-from include.common.postgres import copy_in, identifiers
+from include.common.postgres import copy_in, identifiers, key_set
 from include.tables.numbering import among, number_of, same_key
 from include.tables.star import Column, Dimension, Fact, StarTable
 from include.tables.types import known_type
 from include.warehouse import ddl, wire
 
 STAGED = "staged"
+
+PRESENT = "DELETE FROM pipeline.deleted WHERE table_name = %s AND key = ANY(%s)"
 
 
 def stage(connection: psycopg.Connection, table: StarTable, files: list[FileEntry]) -> None:
@@ -109,15 +111,24 @@ def close_versions(connection: psycopg.Connection, table: Dimension | Fact, keys
 
 def note_deleted(connection: psycopg.Connection, table: str, keys: KeySet) -> int:
     """Note exactly these keys of a dimension as gone from the source; gives the number of those newly gone."""
-    connection.execute("DELETE FROM pipeline.deleted WHERE table_name = %s AND key != ALL(%s)", [table, list(keys)])
-    note = "INSERT INTO pipeline.deleted SELECT %s, unnest(%s::bigint[]) ON CONFLICT DO NOTHING"
-    return connection.execute(note, [table, list(keys)]).rowcount
+    noted = noted_deleted(connection, table)
+    for part in (noted - keys).slices(STATEMENT_KEYS):
+        connection.execute(PRESENT, [table, list(part)])
+    new = keys - noted
+    for part in new.slices(STATEMENT_KEYS):
+        connection.execute("INSERT INTO pipeline.deleted SELECT %s, unnest(%s::bigint[])", [table, list(part)])
+    return len(new)
+
+
+def noted_deleted(connection: psycopg.Connection, table: str) -> KeySet:
+    """The keys of a dimension that are noted as gone from the source."""
+    noted = sql.SQL("SELECT key FROM pipeline.deleted WHERE table_name = {}")
+    return key_set(connection, noted.format(sql.Literal(table)))
 
 
 def note_present(connection: psycopg.Connection, table: Dimension, rejected: KeySet) -> None:
     """Take staged and rejected keys off the list of those gone from the source: it has them again."""
     statement = sql.SQL("DELETE FROM pipeline.deleted d USING staged s WHERE d.table_name = %s AND d.key = {}")
     connection.execute(statement.format(number_of(table, "s")), [table.name])
-    present = "DELETE FROM pipeline.deleted WHERE table_name = %s AND key = ANY(%s)"
     for part in rejected.slices(STATEMENT_KEYS):
-        connection.execute(present, [table.name, list(part)])
+        connection.execute(PRESENT, [table.name, list(part)])

@@ -17,8 +17,9 @@ from include.lake.arrow import printable, show
 from include.lake.changelog import Said
 from include.lake.rejected import rejected_file
 from include.lake.rows import KEY, SHOWN
-from include.tables.numbering import is_integer, number, number_of
+from include.tables.numbering import BYTES, hash_of, is_integer, number, number_of
 from include.tables.star import Column, Dimension, Fact
+from include.tables.types import known_type
 from include.warehouse import ddl, wire
 from include.warehouse.merge import STAGED
 from include.warehouse.references import Refused
@@ -181,5 +182,16 @@ def _raw_row(connection: psycopg.Connection, table: Dimension | Fact, key: int) 
 
 
 def _raw_key(table: Dimension | Fact) -> sql.Composable:
-    """The number of the key of a row of `raw`."""
-    return number([_decoded(table.by_name[name]) for name in table.key_columns], table.key_types)
+    """The number of the key of a row of `raw`: also of a text that the warehouse cannot hold."""
+    columns = [table.by_name[name] for name in table.key_columns]
+    if not any(map(_is_bytes, columns)):
+        return number([_decoded(column) for column in columns], table.key_types)
+    parts = [sql.Identifier(column.name) for column in columns]
+    pairs = zip(parts, columns, strict=True)
+    return hash_of([part if _is_bytes(column) else BYTES.format(_decoded(column)) for part, column in pairs], parts)
+
+
+def _is_bytes(column: Column) -> bool:
+    """Whether the bytes of a value of `raw` are those of the text itself: not so the blanks at the end of a char(n)."""
+    kind = known_type(column.type)
+    return kind.is_text and kind.family != "char"

@@ -11,7 +11,7 @@ from include.common.postgres import connect, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
 from include.source.columns import find_columns
 from include.tables.declarations import Declarations
-from include.tables.star import StarTable, is_versioned
+from include.tables.star import StarTable, current_index, is_versioned
 from include.tables.types import holds, known_type
 from include.warehouse import ddl
 
@@ -30,8 +30,11 @@ SHORT_KEYS = """
      WHERE attrelid = 'pipeline.deleted'::regclass AND attname = 'key' AND atttypid = 'integer'::regtype"""
 
 DEFINED = """
-    SELECT conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-    UNION SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('i', 'v')"""
+    SELECT relname, conname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+     WHERE connamespace = 'public'::regnamespace
+    UNION SELECT tablename, indexname FROM pg_indexes WHERE schemaname = 'public'
+    UNION SELECT viewname, viewname FROM pg_views WHERE schemaname = 'public'"""
+"""Constraints and indexes, each with the table that has it, and views."""
 
 
 def prepare(declared: Declarations) -> dict[str, Inputs]:
@@ -62,12 +65,14 @@ def _ensure_reader(connection: psycopg.Connection) -> None:
 
 def _define(connection: psycopg.Connection, declared: Declarations) -> None:
     star, found = declared.star.values(), _columns(connection, declared)
-    defined = {name for (name,) in connection.execute(DEFINED)}
+    defined = set(connection.execute(DEFINED).fetchall())
     complete = _ensure_bookkeeping(connection)
     if any(known_type(column.type).family == "citext" for table in star for column in table.columns):
         connection.execute("CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA public")
     statements = [statement for table in star for statement in _missing_columns(table, found.get(table.name))]
-    statements += [make for table in star for name, make in ddl.constraints(table).items() if name not in defined]
+    statements += [
+        make for table in star for name, make in ddl.constraints(table).items() if (table.name, name) not in defined
+    ]
     for statement in statements:
         log.debug("%s", statement.as_string(connection))
         connection.execute(statement)
@@ -75,7 +80,7 @@ def _define(connection: psycopg.Connection, declared: Declarations) -> None:
     if statements:
         found = _columns(connection, declared)
     for table in declared.versioned:
-        if statements or table.view not in defined:
+        if statements or (table.view, table.view) not in defined:
             connection.execute(ddl.create_view(table, list(found[table.name])))
     if statements or not complete:
         connection.execute(ddl.grants(declared))
@@ -127,21 +132,20 @@ def _alike(found: str, declared: str) -> bool:
 
 def restore_constraints(connection: psycopg.Connection, declared: Declarations, table: StarTable) -> None:
     """Make the constraints and indexes of a table, and the foreign keys to it, that are not there."""
-    defined = {name for (name,) in connection.execute(DEFINED)}
-    wanted = ddl.constraints(table)
-    for name, other in declared.referring_to(table).items():
-        wanted[name] = ddl.foreign_keys(other)[name]
-    for name, statement in wanted.items():
-        if name not in defined:
+    defined = set(connection.execute(DEFINED).fetchall())
+    wanted = {(table.name, name): statement for name, statement in ddl.constraints(table).items()}
+    wanted |= {(other.name, name): ddl.foreign_keys(other)[name] for other, name in declared.referring_to(table)}
+    for place, statement in wanted.items():
+        if place not in defined:
             connection.execute(statement)
 
 
 def drop_constraints(connection: psycopg.Connection, declared: Declarations, table: StarTable) -> None:
     """Take away the constraints and indexes of a table and the foreign keys to it, for rows to come in fast."""
-    for name, other in declared.referring_to(table).items():
+    for other, name in declared.referring_to(table):
         connection.execute(ddl.drop_constraint(other, name))
     for name in ddl.constraints(table):
-        if is_versioned(table) and name == ddl.current_index(table):
+        if is_versioned(table) and name == current_index(table):
             connection.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(sql.Identifier(name)))
         else:
             connection.execute(ddl.drop_constraint(table, name))

@@ -21,7 +21,7 @@ from include.common.settings import PROCESSED_BUCKET, required_variable
 from include.common.threads import Threads
 from include.lake.arrow import as_hex
 from include.lake.files import STREAMS, read_file
-from include.lake.rows import AS_TEXT
+from include.lake.rows import name_beside
 from include.tables.star import Column, StarTable
 from include.tables.types import known_type
 from include.warehouse.binary import FORMS, Forms, binary_forms
@@ -30,8 +30,8 @@ HEADER = b"PGCOPY\n\xff\r\n\0" + pack(">ii", 0, 0)
 TRAILER = pack(">h", -1)
 """What begins and ends a binary COPY. Source: "Binary Format" in PostgreSQL's manual on COPY."""
 
-RECORD_ID = "record id"
-"""What the numbers of rows are called: as no column of a warehouse table is."""
+RECORD_ID = "\0record_id"
+"""The column of the rows' numbers, before it has its own name: one that no column of PostgreSQL's has."""
 
 BATCH_ROWS = 8_192
 BATCH_BYTES = 1 << 20
@@ -143,13 +143,13 @@ def csv_block(batch: pa.RecordBatch) -> bytes:
 
 
 def as_texts(columns: Sequence[Column], batch: pa.RecordBatch) -> pa.RecordBatch:
-    """A batch with each value as a text that PostgreSQL reads; what a column of its own tells is put in place.
+    """A batch with each value as a text that PostgreSQL reads; what a column beside tells is put in place.
 
     Before the columns may stand the rows' numbers.
     """
     numbers = [name for name in batch.schema.names if name == RECORD_ID]
     texts = [batch.column(name).cast(pa.string()) for name in numbers]
-    texts += [_texts_of(column, batch) for column in columns]
+    texts += [_texts_of(column, batch, name_beside(column.name, columns)) for column in columns]
     return pa.record_batch(texts, names=[*numbers, *_names(columns)])
 
 
@@ -157,14 +157,12 @@ def _names(columns: Sequence[Column]) -> list[str]:
     return [column.name for column in columns]
 
 
-def _texts_of(column: Column, batch: pa.RecordBatch) -> pa.Array:
+def _texts_of(column: Column, batch: pa.RecordBatch, beside: str) -> pa.Array:
     values, kind = batch.column(column.name), known_type(column.type)
     if kind.family == "time" and not kind.array:
         values = FORMS["time"].make(values)
     texts = as_hex(values) if pa.types.is_binary(values.type) else values.cast(pa.string())
-    if column.name + AS_TEXT in batch.schema.names:
-        texts = pc.coalesce(batch.column(column.name + AS_TEXT), texts)
-    return texts
+    return pc.coalesce(batch.column(beside), texts) if beside in batch.schema.names else texts
 
 
 def _read(columns: Sequence[Column], work: Work) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
@@ -174,7 +172,7 @@ def _read(columns: Sequence[Column], work: Work) -> tuple[pa.Schema, Iterator[pa
     """
     file, first_id = work
     parquet = pq.ParquetFile(pa.BufferReader(read_file(required_variable(PROCESSED_BUCKET), file.key)))
-    names = {*_names(columns), *(name + AS_TEXT for name in _names(columns) if file.as_text)}
+    names = {*_names(columns), *(name_beside(name, columns) for name in _names(columns) if file.as_text)}
     found = [field for field in parquet.schema_arrow if field.name in names]
     numbered = [] if first_id is None else [pa.field(RECORD_ID, pa.int32())]
     wanted = [field.name for field in found]

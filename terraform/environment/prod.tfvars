@@ -21,5 +21,6 @@ warehouse = {
 }
 
 airflow = {
-  environment_class = "mw1.small"
+  environment_class           = "mw1.small"
+  worker_replacement_strategy = "GRACEFUL"
 }

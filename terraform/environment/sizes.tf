@@ -88,6 +88,7 @@ variable "airflow" {
     max_workers       = optional(number, 1)
     schedulers        = optional(number, 2)
 
-    maintenance_window_start = optional(string, "SUN:04:00")
+    maintenance_window_start    = optional(string, "SUN:04:00")
+    worker_replacement_strategy = optional(string, "FORCED")
   })
 }

@@ -132,7 +132,8 @@ module "airflow" {
   schedulers         = var.airflow.schedulers
   web_access         = var.web_access
 
-  maintenance_window_start = var.airflow.maintenance_window_start
+  maintenance_window_start    = var.airflow.maintenance_window_start
+  worker_replacement_strategy = var.airflow.worker_replacement_strategy
 
   log_retention_days   = var.log_retention_days
   connections_prefix   = module.secrets.connections_prefix

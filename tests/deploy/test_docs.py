@@ -64,7 +64,13 @@ def test_every_place_in_terraform_that_a_document_names_is_there() -> None:
 
 def test_the_environment_variables_that_differ_are_told_apart() -> None:
     sizes = (REPOSITORY / "terraform" / "environment" / "sizes.tf").read_text()
-    for name in ("deletion_protection", "recovery_window_days", "endpoint_services", "maintenance_window_start"):
+    for name in (
+        "deletion_protection",
+        "recovery_window_days",
+        "endpoint_services",
+        "maintenance_window_start",
+        "worker_replacement_strategy",
+    ):
         assert f"`{name}" in AWS + RUNBOOK
         assert name in sizes
 

@@ -15,6 +15,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from deploy import wheels
+from tests import shop
 from tests.deploy.mwaa_image import GLIBC, GLIBCXX, Container, accepted, make_python, read_pins, start
 
 LOOK = """
@@ -155,16 +156,20 @@ def test_the_dag_is_parsed_and_the_plugins_load(installed: Container) -> None:
     assert found["include"] == str(installed.home / "dags" / "include" / "__init__.py")
 
 
-def test_the_pipeline_runs(installed: Container, pipeline_environment: dict[str, str], warehouse_url: str) -> None:
-    done = installed.run("-m", "include", "run", **pipeline_environment)
+def test_the_pipeline_runs(
+    installed: Container, pipeline_environment: dict[str, str], warehouse_url: str, tmp_path: Path
+) -> None:
+    shutil.copytree(Path(shop.__file__).parent, tmp_path.joinpath(*shop.__name__.split(".")))
+    declarations = {"DECLARATIONS": shop.__name__, "PYTHONPATH": str(tmp_path)}
+    done = installed.run("-m", "include", "run", **pipeline_environment, **declarations)
     assert done.returncode == 0, last_words(done)
     with (
         psycopg.connect(warehouse_url) as warehouse,
         psycopg.connect(pipeline_environment["AIRFLOW_CONN_TOTESYS"]) as source,
     ):
         count = "SELECT count(*) FROM {}"
-        moved = warehouse.execute(count.format("current_sales_order")).fetchone()
-        assert moved == source.execute(count.format("sales_order")).fetchone() != (0,)
+        moved = warehouse.execute(count.format("current_sale")).fetchone()
+        assert moved == source.execute(count.format("sale")).fetchone() != (0,)
 
 
 def lose_a_wheel(container: Container) -> None:

@@ -13,6 +13,7 @@ from include.declare.command import Wanted, draw_up, find_disagreements, keep, s
 from include.declare.naming import distinct, fold
 from include.pipeline import audit_tables
 from include.tables.declarations import Declarations
+from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Calendar, Fact
 from tests.machinery.conftest import MakeSystem, declare
 from tests.system import System
@@ -197,13 +198,13 @@ def test_what_is_not_there_is_named(rental: System, declare_it: DeclareIt, optio
 def test_the_difference_between_source_and_declarations_is_told(rental: System, declare_it: DeclareIt) -> None:
     declare_it()
     declared = declared_in()
-    assert find_disagreements(declared, (), ()) == ["public.film_list: not declared"]
+    assert find_disagreements(declared, Wanted()) == ["public.film_list: not declared"]
     rental.write(
         "ALTER TABLE customer DROP COLUMN email, ADD phone text, ALTER name DROP NOT NULL, ALTER active TYPE text;"
         "ALTER TABLE rental DROP CONSTRAINT rental_film_id_fkey; DROP TABLE film_actor, actor"
     )
     rental.write("ALTER TABLE rental ALTER film_id TYPE bigint")
-    assert find_disagreements(declared, (), ()) == [
+    assert find_disagreements(declared, Wanted()) == [
         "actor: the source has no table public.actor",
         "customer.name: may be NULL, and is declared as never NULL",
         "customer.email: the source has no such column",
@@ -213,6 +214,20 @@ def test_the_difference_between_source_and_declarations_is_told(rental: System, 
         "rental.film_id: is bigint, declared as integer; it is read on as that",
         "public.film_list: not declared",
     ]
+
+
+def test_what_was_excluded_is_no_difference(rental: System, declare_it: DeclareIt) -> None:
+    excluded = ("public.customer.email", "staff.password", "film_list", "language")
+    declare_it(exclude=excluded)
+    assert find_disagreements(declared_in(), Wanted(exclude=excluded)) == []
+    assert len(find_disagreements(declared_in(), Wanted())) == len(excluded)
+
+
+def test_a_key_may_be_declared_in_another_order(rental: System) -> None:
+    columns = SourceColumn("film_id", "integer"), SourceColumn("actor_id", "integer")
+    declared = declare(SourceTable("film_actor", ("film_id", "actor_id"), columns))
+    told = find_disagreements(declared, Wanted(tables=("film_actor",)))
+    assert not [line for line in told if "its key" in line]
 
 
 @pytest.mark.parametrize(
@@ -277,3 +292,46 @@ def test_the_instant_of_creation_is_found_by_its_name(system_of: MakeSystem, dec
     system_of(declare(), SAMPLES["tickets"])
     declare_it()
     assert "created_at" in {source.created for source in declared_in().sources.values()}
+
+
+def test_names_that_the_warehouse_has_already_are_not_given(system_of: MakeSystem, declare_it: DeclareIt) -> None:
+    system = system_of(declare(), """
+        CREATE TABLE box (id integer PRIMARY KEY, "XMIN" integer, "Xmax" integer, "CTID" text);
+        CREATE TABLE price (id integer PRIMARY KEY, box integer REFERENCES box);
+        CREATE TABLE price_current (id integer PRIMARY KEY, box integer REFERENCES box);
+        CREATE TABLE dim_box (id integer PRIMARY KEY, box integer REFERENCES box);
+        INSERT INTO box VALUES (1, 2, 3, 'four');
+        INSERT INTO price VALUES (1, 1); INSERT INTO price_current VALUES (1, 1)""")  # fmt: skip
+    declare_it()
+    system.declared = declared_in()
+    assert list(system.declared.star) == [
+        "dim_box", "fact_dim_box_2", "fact_price", "fact_price_current_2",
+    ]  # fmt: skip
+    assert not any(load.rejected for load in system.run_cleanly().of_kind("load").values())
+    assert system.warehouse("SELECT * FROM dim_box") == [(1, 2, 3, "four")]
+
+
+def test_an_integer_may_refer_to_a_wider_one(system_of: MakeSystem, declare_it: DeclareIt) -> None:
+    system = system_of(declare(), """
+        CREATE TABLE box (id bigint PRIMARY KEY); CREATE TABLE lid (id smallint PRIMARY KEY);
+        CREATE TABLE price (id integer PRIMARY KEY, box integer REFERENCES box, lid integer REFERENCES lid);
+        INSERT INTO box VALUES (1); INSERT INTO lid VALUES (1); INSERT INTO price VALUES (1, 1, 1)""")  # fmt: skip
+    told = declare_it()
+    system.declared = declared_in()
+    kept = {column.name: (column.type, column.references) for column in system.declared.star["fact_price"].columns}
+    assert kept["box"] == ("bigint", system.declared.star["dim_box"])
+    assert kept["lid"] == ("integer", None)
+    assert (
+        "not declared: public.price: its reference (lid) to public.lid, as it is integer, and the key smallint" in told
+    )
+    system.run_cleanly()
+    assert system.warehouse("SELECT id, box, lid FROM fact_price") == [(1, 1, 1)]
+
+
+def test_a_column_that_refers_to_two_tables_joins_neither(system_of: MakeSystem, declare_it: DeclareIt) -> None:
+    system_of(declare(), """
+        CREATE TABLE colour (id integer PRIMARY KEY, name text); CREATE TABLE paint (id integer PRIMARY KEY, name text);
+        CREATE TABLE box (id integer PRIMARY KEY, kind integer NOT NULL REFERENCES colour REFERENCES paint);
+        CREATE TABLE price (id integer PRIMARY KEY, box integer REFERENCES box)""")  # fmt: skip
+    declare_it()
+    assert list(declared_in().star) == ["dim_box", "dim_colour", "dim_paint", "fact_price"]

@@ -11,6 +11,7 @@ from psycopg import sql
 from include.common.errors import DataError
 from include.pipeline import Options, audit_tables
 from include.runner import run
+from include.source import catalogue
 from include.state.latest import read_state
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Column, Dimension, Fact
@@ -30,6 +31,9 @@ WIDER = {
     "timestamp(3)": ("timestamp", "2024-01-01 00:00:00.123", "2024-01-01 00:00:00.123456"),
     "timestamptz(0)": ("timestamptz(6)", "2024-01-01 00:00:00+00", "2024-01-01 00:00:00.000001+00"),
     "time(3)": ("time", "12:00:00.123", "12:00:00.123456"),
+    "interval(0)": ("interval", "1 day 00:00:01", "1 day 00:00:01.123456"),
+    "integer[]": ("bigint[]", "{1,NULL}", "{2147483648}"),
+    "varchar(3)[]": ("text[]", '{abc,""}', "{abcd}"),
 }
 """Type → the wider one, a value of it, and one that only that holds."""
 
@@ -185,3 +189,44 @@ def test_a_column_of_another_type_stops_its_table_alone(system_of: MakeSystem, d
     assert type(error) is DataError
     assert f"column value is {OTHER[declared]}, declared as {declared}" in str(error)
     assert_equal(system, dimension)
+
+
+MADE_OF = {
+    "a composite gets an attribute": ("pair", "ALTER TYPE pair ADD ATTRIBUTE more text", "(1,sad)"),
+    "a label in a composite": ("pair", "ALTER TYPE mood RENAME VALUE 'sad' TO 'low'", "(1,sad)"),
+    "a label in an array of a domain over a domain": ("kept[]", "ALTER TYPE mood RENAME VALUE 'sad' TO 'low'", "{sad}"),
+    "a label in a range": ("moods", "ALTER TYPE mood RENAME VALUE 'sad' TO 'low'", "[sad,glad]"),
+    "a label in many ranges": ("moods_multi", "ALTER TYPE mood RENAME VALUE 'sad' TO 'low'", "{[sad,glad]}"),
+}
+"""What changes in a type → the column's own, how it is changed, and a value."""
+
+
+@pytest.mark.parametrize("changed", MADE_OF)
+def test_a_type_that_a_columns_type_is_made_of_changes_its_values(system_of: MakeSystem, changed: str) -> None:
+    kind, statement, value = MADE_OF[changed]
+    named = '"d"[]' if kind.endswith("[]") else '"d"'
+    columns = (KEY, SourceColumn("value", named.replace("d", kind.removesuffix("[]").replace("kept", "mood"))))
+    source = SourceTable("thing", "id", columns)
+    fact = mirror(Fact, source, "fact_thing")
+    system = system_of(
+        declare(source, fact),
+        "CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE TYPE pair AS (number integer, mood mood)",
+        "CREATE DOMAIN liked AS mood; CREATE DOMAIN kept AS liked",
+        "CREATE TYPE moods AS RANGE (subtype = mood, multirange_type_name = moods_multi)",
+        f"CREATE TABLE thing (id integer PRIMARY KEY, value {kind} NOT NULL)",
+        f"INSERT INTO thing SELECT n, '{value}' FROM generate_series(1, 30) AS n",
+    )
+    system.run_cleanly()
+    with psycopg.connect(system.endpoints.source_url) as connection:
+        connection.execute(statement.encode())
+    system.run_cleanly()
+    assert_equal(system, fact)
+
+
+def test_a_server_does_not_take_the_question_for_work_that_is_worth_compiling(system_of: MakeSystem) -> None:
+    system = system_of(declare(), *(created("integer", "1").replace("thing", f"thing_{n}") for n in range(50)))
+    names = {"schema": "public", "table": "thing_1", "columns": ["id", "value"]}
+    question = sql.SQL("EXPLAIN (FORMAT JSON) ") + catalogue._STANDS_ON + catalogue._FOUND
+    with psycopg.connect(system.endpoints.source_url) as connection:
+        ((((plan,),),),) = (connection.execute(question, names).fetchall(),)
+    assert plan["Plan"]["Total Cost"] < 50_000  # jit_above_cost is 100,000

@@ -2,16 +2,22 @@
 
 from dataclasses import dataclass
 from unittest import mock
+from uuid import uuid4
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from include.common.errors import DataError
 from include.pipeline import audit_tables
+from include.proof import compare
+from include.proof.sides import KeyRange, Side
 from include.source import landing
 from include.state.latest import read_state
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Column, Dimension, Fact
-from include.warehouse import load
+from include.warehouse import load, merge
+from local.postgres import PostgresServer
 from tests.machinery.conftest import MakeSystem, assert_equal, declare, mirror
 from tests.system import System
 
@@ -33,6 +39,10 @@ KINDS = {
     "varchar": Keyed((("id", "varchar(20)"),), "'v' || n"),
     "char": Keyed((("id", "char(9)"),), "'c' || n"),
     "date": Keyed((("day", "date"),), "date '2024-01-01' + n"),
+    "array of integers": Keyed((("id", "integer[]"),), "ARRAY[n, -n]"),
+    "bytes, and an array of uuids": Keyed(
+        (("raw", "bytea"), ("ids", "uuid[]")), "decode(md5(n::text), 'hex'), ARRAY[md5(n::text)::uuid]"
+    ),
     "numeric": Keyed((("number", "numeric"),), "n / 7.0"),
     "sparse bigints": Keyed((("id", "bigint"),), "(n::bigint - 1500) * 6000000000000000"),
     "two integers": Keyed((("Order ID", "integer"), ("line", "smallint")), "n / 4, n % 4"),
@@ -244,3 +254,105 @@ def test_a_rejected_row_may_have_columns_that_are_called_as_what_is_told_of_it(
     (example,) = system.run_cleanly().of_kind("load")["thing_star"].examples
     assert example.key == shown
     assert "violates check constraint" in example.reason
+
+
+def test_rows_without_a_key_may_all_change_at_once_but_not_most_of_them_go(system_of: MakeSystem) -> None:
+    star = mirror(Fact, LOG, "fact_log")
+    system = system_of(declare(LOG, star), """
+        CREATE TABLE log (line text, size integer NOT NULL);
+        INSERT INTO log SELECT 'line ' || n, n FROM generate_series(1, 2000) AS n""")  # fmt: skip
+    system.run_cleanly()
+    system.write("UPDATE log SET size = size + 1")
+    system.run_cleanly()
+    assert_equal(system, star)
+    system.write("TRUNCATE log; INSERT INTO log SELECT 'new ' || n, n FROM generate_series(1, 1900) AS n")
+    system.run_cleanly(full_refresh=True)
+    assert_equal(system, star)
+    system.write("DELETE FROM log WHERE size > 100")
+    for full_refresh in (False, True):
+        failures = system.run(full_refresh=full_refresh).failures
+        assert any("1,800 of 1,900 known rows are gone" in str(error) for error in failures.values())
+    system.run_cleanly(accept=("log",))
+    assert_equal(system, star)
+
+
+def test_a_key_far_from_all_others_makes_no_block_of_them_all(system_of: MakeSystem) -> None:
+    source = keyed(Keyed((("id", "bigint"),), ""))
+    star = mirror(Fact, source, "thing_star")
+    system = system_of(declare(source, star), """
+        CREATE TABLE thing (id bigint PRIMARY KEY, value integer, note text);
+        INSERT INTO thing SELECT n, n, 'note' FROM generate_series(-1000, 2000) AS n;
+        INSERT INTO thing VALUES (9223372036854775807, 0, 'last')""")  # fmt: skip
+    system.run_cleanly()
+    system.edit_warehouse("UPDATE thing_star SET c1 = -7 WHERE id IN (-900, 3, 1500, 9223372036854775807)")
+    held, digests = list[int](), Side.digests
+
+    def counted(side: Side, within: KeyRange) -> dict[int, int]:
+        found = digests(side, within)
+        held.append(len(found))
+        return found
+
+    blocks = mock.patch.multiple(compare, BLOCK_ROWS=16, MOST_BLOCK_ROWS=64)
+    with blocks, mock.patch.object(Side, "digests", counted):
+        (audit,) = audit_tables(system.declared, ())
+    assert [row.key for row in audit.rows_shown] == [-900, 3, 1500, 9223372036854775807]
+    assert max(held) <= 64
+
+
+def test_any_number_of_deleted_rows_is_noted_a_part_at_a_time(system_of: MakeSystem) -> None:
+    source = keyed(KINDS["text"])
+    star = mirror(Dimension, source, "thing_star")
+    system = system_of(declare(source, star), make(KINDS["text"], 60))
+    system.run_cleanly()
+    with mock.patch.object(merge, "STATEMENT_KEYS", 7):
+        system.write("DELETE FROM thing WHERE value <= 40")
+        assert system.run_cleanly().of_kind("load")["thing_star"].deleted == 40
+        system.write(f"INSERT INTO thing SELECT {KINDS['text'].made}, n FROM generate_series(1, 20) AS n")  # noqa: S608
+        system.write("DELETE FROM thing WHERE value = 50")
+        assert system.run_cleanly().of_kind("load")["thing_star"].deleted == 1
+    assert system.warehouse("SELECT count(*) FROM pipeline.deleted") == [(21,)]
+    assert all(audit.equal for audit in audit_tables(system.declared, ()))
+
+
+@pytest.mark.parametrize("key", ["name", ("name", "code", "day")])
+def test_a_key_that_the_warehouse_cannot_hold_costs_its_row_alone(
+    system_of: MakeSystem, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, key: str | tuple[str, ...]
+) -> None:
+    kinds = {"name": "text", "code": "char(5)", "day": "date"}
+    source = SourceTable("thing", key, tuple(SourceColumn(*column) for column in kinds.items()))
+    star = mirror(Fact, source, "thing_star")
+    system = system_of(declare(source, star), """
+        CREATE TABLE thing (name text PRIMARY KEY, code char(5) NOT NULL, day date NOT NULL);
+        INSERT INTO thing
+            SELECT name, 'x', '2024-01-01' FROM unnest(ARRAY['plain', 'café', '東京']) AS name""")  # fmt: skip
+    name = f"latin_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        made = sql.SQL("CREATE DATABASE {} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        connection.execute(made.format(sql.Identifier(name)))
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", f"{postgres.url(name)}?client_encoding=utf8")
+    done = system.run_cleanly().of_kind("load")["thing_star"]
+    told = "東京" if key == "name" else "東京, x    , 2024-01-01"
+    assert (done.new, [example.key for example in done.examples]) == (2, [told])
+    system.write("UPDATE thing SET code = 'y'; DELETE FROM thing WHERE name = '東京'")
+    assert not system.run_cleanly().of_kind("load")["thing_star"].rejected
+    assert all(audit.equal for audit in audit_tables(system.declared, ()))
+    postgres.drop_database(name)
+
+
+def test_a_reference_may_be_a_value_that_only_its_text_tells(system_of: MakeSystem) -> None:
+    moment = SourceTable("moment", "at", (SourceColumn("at", "timestamp"), SourceColumn("name", "text")))
+    line = SourceTable("line", "id", (SourceColumn("id", "integer"), SourceColumn("at", "timestamp")))
+    dimension = mirror(Dimension, moment, "dim_moment")
+    assert isinstance(dimension, Dimension)
+    fact = Fact("fact_line", "record_id", "id", line, (
+        Column("id", "integer", "id"), Column("at", "timestamp", "at", references=dimension)))  # fmt: skip
+    system = system_of(declare(moment, line, dimension, fact), """
+        CREATE TABLE moment (at timestamp PRIMARY KEY, name text NOT NULL);
+        CREATE TABLE line (id integer PRIMARY KEY, at timestamp NOT NULL);
+        INSERT INTO moment VALUES ('infinity', 'open'), ('2024-01-01', 'new year');
+        INSERT INTO line VALUES (1, 'infinity'), (2, '2024-01-01'), (3, '0044-03-15 BC')""")  # fmt: skip
+    load = system.run_cleanly().of_kind("load")["fact_line"]
+    assert [(example.key, example.reason) for example in load.examples] == [
+        (3, "at 0044-03-15 00:00:00 BC is not in dim_moment")
+    ]
+    assert system.warehouse("SELECT id, at FROM fact_line ORDER BY id") == [(1, "infinity"), (2, "2024-01-01 00:00:00")]

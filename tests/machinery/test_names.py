@@ -1,11 +1,15 @@
 """A source may be called anything that PostgreSQL lets it be called."""
 
+from unittest import mock
+
 import pytest
 from psycopg import sql
 
+from include.common.errors import DeclarationError
 from include.pipeline import audit_tables
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Column, Dimension, Fact
+from include.warehouse import load
 from tests.machinery.conftest import MakeSystem, assert_equal, declare, mirror
 from tests.system import System, open_exactly
 
@@ -120,3 +124,43 @@ def test_names_that_are_made_of_long_ones_are_told_apart(system_of: MakeSystem) 
     system.run_cleanly()
     assert system.warehouse("SELECT count(*) FROM pg_constraint WHERE contype = 'f'") == [(2,)]
     assert not any(read.changed for read in system.run_cleanly().of_kind("ingest").values())
+
+
+def referring(name: str, column: str, target: Dimension) -> tuple[SourceTable, Fact]:
+    key = SourceColumn("id", "integer")
+    source = SourceTable(name, "id", (key, SourceColumn("place", "integer")))
+    columns = Column("id", "integer", "id"), Column(column, "integer", "place", references=target)
+    return source, Fact(f"fact_{name}", "record_id", "id", source, columns)
+
+
+@pytest.mark.parametrize("fill_rows", [1, 1_000])
+def test_foreign_keys_of_two_tables_may_come_to_one_name(system_of: MakeSystem, fill_rows: int) -> None:
+    place = SourceTable("place", "id", (SourceColumn("id", "integer"),))
+    dimension = Dimension("dim_place", "id", place, (Column("id", "integer", "id"),))
+    tables = [*referring("sale", "line_place", dimension), *referring("sale_line", "place", dimension)]
+    system = system_of(declare(place, dimension, *tables), """
+        CREATE TABLE place (id integer PRIMARY KEY); INSERT INTO place VALUES (1);
+        CREATE TABLE sale (id integer PRIMARY KEY, place integer NOT NULL); INSERT INTO sale VALUES (1, 1), (2, 9);
+        CREATE TABLE sale_line (LIKE sale INCLUDING ALL); INSERT INTO sale_line TABLE sale""")  # fmt: skip
+    with mock.patch.object(load, "FILL_ROWS", fill_rows):
+        loads = system.run_cleanly().of_kind("load")
+    assert [(loads[name].new, len(loads[name].rejected)) for name in ("fact_sale", "fact_sale_line")] == [(1, 1)] * 2
+    keys = "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'f' ORDER BY 1"
+    assert system.warehouse(keys) == [
+        ("fact_sale", "fact_sale_line_place_fkey"), ("fact_sale_line", "fact_sale_line_place_fkey"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ["current", "pkey"])
+def test_a_table_that_is_called_as_anothers_index_is_refused(end: str) -> None:
+    place = SourceTable("place", "id", (SourceColumn("id", "integer"),))
+    dimension = Dimension("dim_place", "id", place, (Column("id", "integer", "id"),))
+    tables = [*referring("sale", "place", dimension), *referring(f"sale_{end}", "place", dimension)]
+    with pytest.raises(DeclarationError, match=f"fact_sale and fact_sale_{end} would share the name fact_sale_{end}"):
+        declare(place, dimension, *tables)
+
+
+def test_a_column_that_is_called_as_one_of_postgresqls_own_is_refused() -> None:
+    box = SourceTable("box", "id", (SourceColumn("id", "integer"), SourceColumn("XMIN", "integer")))
+    with pytest.raises(DeclarationError, match="dim_box: a column cannot be called xmin"):
+        Dimension("dim_box", "id", box, (Column("id", "integer", "id"), Column("xmin", "integer", "XMIN")))

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from include.common.keys import KeySet
 from include.state.latest import read_state
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Dimension, Fact
@@ -85,4 +86,31 @@ def test_a_stamp_of_another_name_and_type_is_followed(system_of: MakeSystem) -> 
     system.run_cleanly()
     system.write("UPDATE item SET name = 'other', changed = now() WHERE id = 2")
     assert system.run_cleanly().of_kind("ingest")["item"].read_rows < 9
+    assert_equal(system, fact)
+
+
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp"])
+def test_a_table_that_had_no_stamp_yet_is_followed_by_those_that_come(system_of: MakeSystem, kind: str) -> None:
+    columns = (KEY, NAME, SourceColumn("changed", kind, nullable=True))
+    source = SourceTable("item", "id", columns, follow="stamp", stamp="changed")
+    fact = mirror(Fact, source, "fact_item")
+    made = f"CREATE TABLE item (id integer PRIMARY KEY, name text NOT NULL, changed {kind})"
+    system = system_of(declare(source, fact), made)
+    system.run_cleanly()
+    system.write("INSERT INTO item VALUES (1, 'first', NULL)")
+    system.run_cleanly()
+    system.write("UPDATE item SET name = 'other', changed = '0001-01-01 00:30:00' WHERE id = 1")
+    system.run_cleanly()
+    assert_equal(system, fact)
+    system.run_cleanly()
+
+
+def test_stamps_may_lie_before_the_year_2000(system_of: MakeSystem) -> None:
+    source = item(stamp="changed", follow="stamp", overlap_seconds=60)
+    fact = mirror(Fact, source, "fact_item")
+    system = system_of(declare(source, fact), MADE, "UPDATE item SET changed = changed - interval '30 years'")
+    system.run_cleanly()
+    system.write("UPDATE item SET name = 'other', changed = '1996-05-05' WHERE id = 2")
+    read = system.run_cleanly().of_kind("ingest")["item"]
+    assert (read.read_rows, read.proofs["fact_item"].differing) == (2, KeySet())  # the newest one, too
     assert_equal(system, fact)

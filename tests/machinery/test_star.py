@@ -302,3 +302,24 @@ def test_a_version_is_kept_of_what_a_dimension_joins_as_well(system_of: MakeSyst
 def test_two_tables_that_would_share_a_view_are_refused() -> None:
     with pytest.raises(DeclarationError, match="dim_customer and fact_customer would share the view current_customer"):
         declare(CUSTOMER, KEPT, Fact("fact_customer", "record_id", "id", CUSTOMER, DIM_CUSTOMER.columns))
+
+
+def test_rows_may_join_by_a_label(system_of: MakeSystem) -> None:
+    mood = SourceTable(
+        "mood", "label", (SourceColumn("label", '"mood"'), SourceColumn("told", "text")), relation="told_mood"
+    )
+    day = SourceTable("day", "id", (KEY, SourceColumn("mood", '"mood"', nullable=True)))
+    fact = Fact("fact_day", "record_id", "id", day, (
+        Column("id", "integer", "id"),
+        Column("told", "text", ("mood", "told"), nullable=True)), (Join(mood, on="mood"),))  # fmt: skip
+    system = system_of(declare(mood, day, fact), """
+        CREATE TYPE mood AS ENUM ('sad', 'glad');
+        CREATE TABLE told_mood (label mood PRIMARY KEY, told text NOT NULL);
+        INSERT INTO told_mood VALUES ('sad', 'low');
+        CREATE TABLE day (id integer PRIMARY KEY, mood mood);
+        INSERT INTO day VALUES (1, 'sad'), (2, NULL)""")  # fmt: skip
+    system.run_cleanly()
+    system.write("UPDATE told_mood SET told = 'lower'")
+    system.run_cleanly()
+    assert system.warehouse("SELECT id, told FROM current_day ORDER BY id") == [(1, "lower"), (2, None)]
+    assert all(audit.equal for audit in audit_tables(system.declared, ()))

@@ -151,6 +151,7 @@ DOMAINS = {
     "domain over a domain": ("CREATE DOMAIN b AS numeric(10,2); CREATE DOMAIN d AS b", "d", "numeric(10,2)", "1.50"),
     "array of a domain": ("CREATE DOMAIN d AS integer", "d[]", "integer[]", "{1,2}"),
     "domain over an array": ("CREATE DOMAIN d AS text[]", "d", "text[]", "{a}"),
+    "array of a domain over an array": ("CREATE DOMAIN d AS integer[]", "d[]", '"int4"[]', '{"{1,2}","{3}"}'),
     "domain over an enum": ("CREATE TYPE m AS ENUM ('x'); CREATE DOMAIN d AS m", "d", '"m"', "x"),
 }
 
@@ -218,3 +219,48 @@ def test_what_parquet_cannot_hold_is_null_there_with_its_text_beside(system_of: 
     assert set(told.column("c1").to_pylist()) == {None}
     beside: set[Any] = set(told.column(f"c1{AS_TEXT}").to_pylist())
     assert beside == {"4713-01-01 BC", "0044-03-15 BC", "5874897-12-31", "infinity", "-infinity", "10000-01-01"}
+
+
+@pytest.mark.parametrize("kind", ["date", "interval"])
+@pytest.mark.parametrize("fill_rows", [1, 1_000])
+def test_columns_may_be_called_as_what_is_told_beside(
+    system_of: MakeSystem, monkeypatch: pytest.MonkeyPatch, kind: str, fill_rows: int
+) -> None:
+    monkeypatch.setattr("include.warehouse.load.FILL_ROWS", fill_rows)
+    kinds = {"id": "integer", "day": "date", "day_as_text": "text", "record_id": "integer", "more": kind}
+    source = SourceTable("thing", "id", tuple(SourceColumn(*column) for column in kinds.items()))
+    columns = tuple(Column(name, declared, name) for name, declared in kinds.items())
+    fact = Fact("fact_thing", "thing_record_id", "id", source, columns)
+    made = ", ".join(f"{name} {declared} NOT NULL" for name, declared in kinds.items())
+    value = "2024-01-01" if kind == "date" else "1 day"
+    system = system_of(
+        declare(source, fact),
+        f"CREATE TABLE thing ({made}, PRIMARY KEY (id))",
+        f"INSERT INTO thing VALUES (1, '2024-01-01', 'first', 10, '{value}'), (2, 'infinity', 'last', 20, '{value}')",
+    )
+    system.run_cleanly()
+    assert system.warehouse("SELECT thing_record_id, id, day, day_as_text, record_id FROM fact_thing") == [
+        (1, 1, "2024-01-01", "first", 10), (2, 2, "infinity", "last", 20),
+    ]  # fmt: skip
+
+
+def test_what_is_derived_fits_its_column_or_its_row_is_set_aside(system_of: MakeSystem) -> None:
+    columns = (KEY, SourceColumn("name", "text"), SourceColumn("code", "char(5)"))
+    source = SourceTable("thing", "id", columns)
+
+    def loud(text: str) -> str:
+        return f"{text}!"
+
+    dimension = Dimension("dim_thing", "id", source, (
+        Column("id", "integer", "id"), Column("name", "varchar(3)", "name", derive=loud),
+        Column("padded", "char(9)", "name", derive=loud), Column("code", "text", "code", derive=loud)))  # fmt: skip
+    system = system_of(
+        declare(source, dimension),
+        "CREATE TABLE thing (id integer PRIMARY KEY, name text NOT NULL, code char(5) NOT NULL)",
+        "INSERT INTO thing VALUES (1, 'ab', 'x'), (2, 'abc', 'y')",
+    )
+    (rejected,) = system.run_cleanly().of_kind("load")["dim_thing"].examples
+    assert (rejected.key, rejected.reason) == (2, "name: 'abc!', which is derived of it, is longer than a varchar(3)")
+    assert system.warehouse("SELECT * FROM dim_thing") == [(1, "ab!", "ab!      ", "x!")]
+    system.run_cleanly()
+    assert all(audit.equal for audit in audit_tables(system.declared, ()))

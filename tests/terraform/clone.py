@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.terraform.providers import FIVE, REPOSITORY
-from tests.terraform.workspace import NOT_OF_THE_PROJECT, NOT_OURS, PIN, provider_variables
+from tests.terraform.workspace import NOT_OF_THE_PROJECT, NOT_OURS, PIN, fit, provider_variables
 
 COPIED = ("Makefile", "dags", "deploy", "include", "plugins", "requirements", "requirements.txt", "terraform")
 ROOTS = ("bootstrap", "environment")
@@ -26,6 +26,7 @@ class Clone:
                 shutil.copytree(source, folder / name, ignore=NOT_OF_THE_PROJECT)
             else:
                 shutil.copyfile(source, folder / name)
+        fit(folder / "terraform", FIVE)
         for root in ROOTS:
             (folder / "terraform" / root / "release_override.tf").write_text(PIN.format(release=FIVE.release))
         wheels = REPOSITORY / "build" / "wheels"

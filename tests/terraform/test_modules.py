@@ -17,7 +17,7 @@ TESTED = sorted({str(file.parents[1].relative_to(CODE)) for file in CODE.rglob("
 
 
 def test_the_code_is_in_its_standard_format(tmp_path: Path) -> None:
-    Workspace(tmp_path, FIVE).succeed(".", "fmt", "-check", "-diff", "-recursive")
+    Workspace(tmp_path, SIX).succeed(".", "fmt", "-check", "-diff", "-recursive")
 
 
 @RELEASES

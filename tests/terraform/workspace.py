@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from tests.terraform.providers import REPOSITORY, Provider
+from tests.terraform.providers import FIVE, REPOSITORY, Provider
 
 CODE = REPOSITORY / "terraform"
 LOCK = Path(tempfile.gettempdir()) / "totesys-terraform-init.lock"
@@ -29,6 +30,12 @@ terraform {{
   }}
 }}
 """
+
+NEWER = {
+    "modules/airflow/environment.tf": (r"^  worker_replacement_strategy .*\n", ""),
+    "modules/airflow/versions.tf": (">= 6.11", ">= 5.100"),
+}
+"""What the release of the provider that can apply does not know yet: file → pattern, and what stands in its place."""
 
 LOCAL_STATE = """
 terraform {
@@ -51,6 +58,14 @@ def one_at_a_time() -> Iterator[None]:
         yield
 
 
+def fit(code: Path, provider: Provider) -> None:
+    """Take out of a copy of terraform/ what a release of the provider does not know."""
+    for name, (pattern, replacement) in NEWER.items() if provider is FIVE else ():
+        text, found = re.subn(pattern, replacement, (code / name).read_text(), flags=re.MULTILINE)
+        assert found, f"{name} has no {pattern}"
+        (code / name).write_text(text)
+
+
 class Workspace:
     """A copy of terraform/ in an empty folder, to be run with one release of the provider."""
 
@@ -58,6 +73,7 @@ class Workspace:
         """Take the folder, the release, and further environment variables for Terraform."""
         self.code = folder / "terraform"
         shutil.copytree(CODE, self.code, ignore=NOT_OF_THE_PROJECT)
+        fit(self.code, provider)
         own = {name: value for name, value in os.environ.items() if not name.startswith(NOT_OURS)}
         self._environment = {**own, "TF_IN_AUTOMATION": "true", **provider_variables(provider), **(variables or {})}
         self._provider = provider

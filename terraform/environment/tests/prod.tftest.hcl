@@ -24,7 +24,7 @@ run "prod" {
   }
 
   assert {
-    condition     = var.deletion_protection && var.recovery_window_days == 30 && var.warehouse.multi_az && !var.warehouse.skip_final_snapshot && var.web_access == "private"
-    error_message = "A mistake or the loss of a zone loses the warehouse, or Airflow's web server is public."
+    condition     = var.deletion_protection && var.recovery_window_days == 30 && var.warehouse.multi_az && !var.warehouse.skip_final_snapshot && var.web_access == "private" && var.airflow.worker_replacement_strategy == "GRACEFUL"
+    error_message = "A mistake or the loss of a zone loses the warehouse, Airflow's web server is public, or updates end tasks."
   }
 }

@@ -12,6 +12,9 @@ resource "aws_mwaa_environment" "this" {
 
   weekly_maintenance_window_start = var.maintenance_window_start
 
+  # How updates end workers. It is not part of what MWAA makes an environment with.
+  worker_replacement_strategy = var.worker_replacement_strategy
+
   webserver_access_mode = var.web_access == "public" ? "PUBLIC_ONLY" : "PRIVATE_ONLY"
 
   # The environment reads the folder dags/ again and again by itself. The other files it reads in an update, which a new

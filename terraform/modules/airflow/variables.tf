@@ -195,7 +195,6 @@ variable "metrics_namespace" {
   }
 }
 
-
 variable "maintenance_window_start" {
   description = "When MWAA's weekly maintenance of up to two hours begins, in UTC, such as TUE:20:00. Runs that it interrupts are repeated by the next one."
   type        = string
@@ -204,5 +203,16 @@ variable "maintenance_window_start" {
   validation {
     condition     = can(regex("^(MON|TUE|WED|THU|FRI|SAT|SUN):([01][0-9]|2[0-3]):(00|30)$", var.maintenance_window_start))
     error_message = "maintenance_window_start must be a day and a half hour, such as TUE:20:00 or SUN:04:30."
+  }
+}
+
+variable "worker_replacement_strategy" {
+  description = "What an update of the environment does with workers: FORCED ends them at once, with the tasks that they are at; GRACEFUL lets them end their tasks first."
+  type        = string
+  default     = "FORCED"
+
+  validation {
+    condition     = contains(["FORCED", "GRACEFUL"], var.worker_replacement_strategy)
+    error_message = "worker_replacement_strategy must be FORCED or GRACEFUL."
   }
 }

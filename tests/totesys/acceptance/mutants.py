@@ -128,7 +128,7 @@ MUTANTS: dict[str, Plant] = {
     "a row of the CSV is lost": (landing, "copy_out", bytes_changed(without_a_line)),
     "a letter of the CSV is lost": (landing, "copy_out", bytes_changed(lambda block: block.replace(b"e", b"", 1))),
     "the last key of a slice is not read": (
-        landing, "among", taking(lambda table, keys: (table, without_last(keys)))),
+        landing, "among", taking(lambda table, keys, *alias: (table, without_last(keys), *alias))),
     "the cursor hides every change": (changes, "changed_since", giving(lambda _: sql.SQL("false"))),
     "the cursor hides changes of odd keys": (
         changes, "changed_since", lambda original: lambda table, *known: sql.SQL("{} AND {} % 2 = 0").format(

@@ -113,8 +113,8 @@ def test_a_table_with_fewer_rows_is_believed_to_lose_all(system: System, monkeyp
 
 def test_a_thousand_rows_are_where_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    assert belief.doubt(DECLARED.sources["payment"], 999, 999) == ""
-    assert "1,000 of 1,000" in belief.doubt(DECLARED.sources["payment"], 1000, 1000)
+    assert belief.doubt(DECLARED.sources["payment"], 999, 999, 0) == ""
+    assert "1,000 of 1,000" in belief.doubt(DECLARED.sources["payment"], 1000, 1000, 0)
 
 
 GONE: dict[str, LiteralString] = {

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from include.pipeline import audit_tables
 from include.tables.source import SourceColumn, SourceTable
-from include.tables.star import Dimension, Fact
+from include.tables.star import Column, Dimension, Fact, Join
 from local.postgres import PostgresServer
 from tests.machinery.conftest import assert_equal, declare, mirror
 from tests.machinery.values import EDGES
@@ -63,4 +63,35 @@ def test_every_type_arrives_beside_all_others(
     system.write("UPDATE thing SET id = -id - 1")  # other keys for all, and no two for one on the way
     system.run_cleanly()
     assert_equal(system, fact)
+    assert all(audit.equal for audit in audit_tables(system.declared, ()))
+
+
+CODE = SourceColumn("code", "citext")
+THING = SourceTable("thing", "code", (CODE, SourceColumn("name", "text")))
+LINE = SourceTable("line", "id", (SourceColumn("id", "integer"), SourceColumn("thing", "citext")))
+DIM_THING = Dimension("dim_thing", "code", THING, (Column("code", "citext", "code"), Column("name", "text", "name")))
+FACT_LINE = Fact("fact_line", "record_id", "id", LINE, (
+    Column("id", "integer", "id"), Column("thing", "citext", "thing", references=DIM_THING),
+    Column("name", "text", ("thing", "name"))), (Join(THING, on="thing"),))  # fmt: skip
+
+
+def test_references_and_joins_by_citext_pass_over_case(filled: Filled, pipeline_of: Callable[..., Pipeline]) -> None:
+    server = filled(15)
+    system = pipeline_of(server.url("totesys"), server.url("warehouse")).system
+    system.declared = declare(THING, LINE, DIM_THING, FACT_LINE)
+    system.write("""
+        CREATE EXTENSION citext;
+        CREATE TABLE thing (code citext PRIMARY KEY, name text NOT NULL);
+        CREATE TABLE line (id integer PRIMARY KEY, thing citext NOT NULL REFERENCES thing);
+        INSERT INTO thing VALUES ('Ab', 'one'), ('C', 'two');
+        INSERT INTO line VALUES (1, 'aB'), (2, 'c')""")  # fmt: skip
+    lines = "SELECT id, thing::text, name FROM current_line ORDER BY id"
+    assert not system.run_cleanly().of_kind("load")["fact_line"].rejected
+    assert system.warehouse(lines) == [(1, "aB", "one"), (2, "c", "two")]
+    system.write("UPDATE thing SET code = 'AB', name = 'other' WHERE code = 'ab'")
+    assert not system.run_cleanly().of_kind("load")["fact_line"].rejected
+    assert system.warehouse(lines) == [(1, "aB", "other"), (2, "c", "two")]
+    system.write("UPDATE thing SET code = 'ab' WHERE code = 'ab'")
+    system.run_cleanly()
+    assert system.warehouse("SELECT code::text, name FROM dim_thing ORDER BY 1") == [("C", "two"), ("ab", "other")]
     assert all(audit.equal for audit in audit_tables(system.declared, ()))

@@ -38,7 +38,7 @@ def test_what_is_there_is_found_and_what_is_not_is_not(door: Door, buckets: Buck
     with pytest.raises(DeclarationError, match="'totesys_two' is not defined"), connect("totesys_two"):
         pass
     with connect("totesys") as connection:
-        assert connection.execute("SELECT count(*) FROM public.design").fetchone() == (424,)
+        assert connection.execute("SELECT count(*) FROM public.product").fetchone() == (424,)
 
 
 @pytest.mark.parametrize("fault", PASSING)

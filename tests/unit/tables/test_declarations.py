@@ -10,7 +10,7 @@ import pytest
 from include.common.errors import DeclarationError
 from include.tables.checking import Key
 from include.tables.coherence import check_star
-from include.tables.declarations import as_document, collect
+from include.tables.declarations import Declarations, as_document, collect
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, Join
 from tests.declared import replacing
@@ -172,6 +172,19 @@ def test_a_warehouse_table_that_does_not_fit_the_others_is_refused(
 def test_a_second_calendar_is_refused() -> None:
     star = {**STAR, "days": replace(STAR["dim_date"], name="days")}
     refused(lambda: check_star(star, SOURCES), "calendar", "dim_date", "days")
+
+
+def test_tables_that_refer_to_each_other_in_a_circle_are_refused() -> None:
+    tables = {name: source(KEY, SourceColumn("other", "integer"), name=name) for name in ("one", "two")}
+    key = Column("shop_id", "integer", "shop_id")
+    dimensions = {name: Dimension(f"dim_{name}", "shop_id", own, (key,)) for name, own in tables.items()}
+    facts = [
+        Fact(f"fact_{name}", "record_id", "shop_id", tables[name], (
+            key, Column("other", "integer", "other", references=dimensions[other])))
+        for name, other in (("one", "two"), ("two", "one"))
+    ]  # fmt: skip
+    Declarations.of(tables.values(), [*dimensions.values(), facts[0]])
+    refused(lambda: Declarations.of(tables.values(), [*dimensions.values(), *facts]), "one, two", "in a circle")
 
 
 def test_what_is_declared_fits() -> None:

@@ -20,7 +20,7 @@ variables {
 
 run "refuses_what_no_environment_is" {
   command         = plan
-  expect_failures = [var.name, var.airflow_version, var.environment_class, var.web_access, var.log_retention_days, var.maintenance_window_start]
+  expect_failures = [var.name, var.airflow_version, var.environment_class, var.web_access, var.log_retention_days, var.maintenance_window_start, var.worker_replacement_strategy]
   variables {
     name               = "T"
     airflow_version    = "2.10.3"
@@ -28,7 +28,8 @@ run "refuses_what_no_environment_is" {
     web_access         = "open"
     log_retention_days = 100
 
-    maintenance_window_start = "SUN:04:15"
+    maintenance_window_start    = "SUN:04:15"
+    worker_replacement_strategy = "KIND"
   }
 }
 
