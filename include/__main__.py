@@ -67,7 +67,9 @@ def _parser(declared: Declarations) -> argparse.ArgumentParser:
     status.set_defaults(command=_status)
     audit = commands.add_parser("audit", help="compare every value of the warehouse with the source, now")
     _add_tables(audit, declared, "warehouse tables, or source tables for those that they feed")
-    audit.add_argument("--heal", action="store_true", help="read rows that differ again, and compare once more")
+    way = audit.add_mutually_exclusive_group()
+    way.add_argument("--heal", action="store_true", help="read rows that differ again, and compare once more")
+    way.add_argument("--history", action="store_true", help="compare every version with the lake instead")
     audit.add_argument("--json", action="store_true", help="print the result as JSON")
     audit.set_defaults(command=_audit)
     _add_declare(commands)
@@ -158,9 +160,10 @@ def _status(declared: Declarations, options: argparse.Namespace) -> int:
 def _audit(declared: Declarations, options: argparse.Namespace) -> int:
     """0 only where every value is equal; with `--heal`, in the end."""
     with redirect_stdout(sys.stderr):
-        from include.pipeline import audit_tables
+        from include.pipeline import audit_tables, audit_versions
 
-        found = audits = audit_tables(declared, options.tables)
+        compare = audit_versions if options.history else audit_tables
+        found = audits = compare(declared, options.tables)
         if options.heal and not all(audit.equal for audit in found):
             _heal(declared, options.tables)
             audits = audit_tables(declared, options.tables)
@@ -169,7 +172,7 @@ def _audit(declared: Declarations, options: argparse.Namespace) -> int:
         told = {"equal": equal, "tables": _audit_documents(audits)}
         _print_json(told | ({"found": _audit_documents(found)} if options.heal else {}))
     else:
-        _print_audits(found, audits)
+        _print_audits(found, audits, "lake" if options.history else "source")
     return 0 if equal else 1
 
 
@@ -187,10 +190,10 @@ def _audit_documents(audits: Sequence[Any]) -> list[dict[str, Any]]:
     return [{"equal": audit.equal, **audit.model_dump(mode="json")} for audit in audits]
 
 
-def _print_audits(found: Sequence[Any], audits: Sequence[Any]) -> None:
+def _print_audits(found: Sequence[Any], audits: Sequence[Any], other: str) -> None:
     from include.console import print_audits
 
-    print_audits(found, "Compared with the source")
+    print_audits(found, f"Compared with the {other}", other)
     if audits is not found:
         print_audits(audits, "Compared again, after rows that differed were read and loaded anew")
 

@@ -179,6 +179,13 @@ def audit_tables(declared: Declarations, names: tuple[str, ...]) -> list[TableAu
     return [audit(declared, table, state) for table in tables]
 
 
+def audit_versions(declared: Declarations, names: tuple[str, ...]) -> list[TableAudit]:
+    """Compare every version of these tables (all, where none is named) with the lake. See `audit_history`."""
+    from include.warehouse.retold import audit_history  # which takes what only questions to the lake take
+
+    return audit_history(declared, named_tables(declared, names))
+
+
 @told("record", _describe_run)
 def record_run(run: RunIdentity, work: Work, tell: Callable[[RunReport], object] = lambda _: None) -> RunReport:
     """Move latest_update.json on for every source table whose changes are loaded, and tell what the run did.

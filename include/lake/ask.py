@@ -32,10 +32,12 @@ PLAIN = {pa.large_string(): pa.string(), pa.large_binary(): pa.binary()}
 class Stored:
     """All that a warehouse table held.
 
-    inputs: from which readings it was last built. batches: its rows in the order of their versions, in the form that
-    files have: what `held` names, and of a table that keeps versions `valid_from` and `valid_to`.
+    load_id, inputs: by which load it was last built, and from which readings.
+    batches: its rows in the order of their versions, in the form that files have: what `held` names, and where a table
+        keeps versions, `valid_from` and `valid_to`.
     """
 
+    load_id: str
     inputs: Inputs
     batches: Iterator[pa.RecordBatch]
 
@@ -58,7 +60,7 @@ def ask(declared: Declarations, question: str) -> Any:
 def stored(table: StarTable) -> Stored | None:
     """What the lake tells that a warehouse table held; None where no load is told of it. Raises: as `ask`."""
     found = open_table(required_variable(LAKE_DATABASE), table)
-    loads = list(told_loads(found).values())
+    loads = list(told_loads(found).items())
     if not loads:
         return None
     raw = [sql.Identifier(name) for name in held(table)]
@@ -69,7 +71,7 @@ def stored(table: StarTable) -> Stored | None:
         _show(connection, table, found)
         ordered = sql.SQL("{} ORDER BY {}").format(query, order)
         reader = connection.sql(ordered.as_string()).to_arrow_reader(BATCH_ROWS)
-    return Stored(loads[-1], iter(reader))
+    return Stored(*loads[-1], iter(reader))
 
 
 @contextmanager

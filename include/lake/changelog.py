@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Literal
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -43,6 +44,11 @@ class Said:
     load_id: str
     observed_at: datetime
     kind: Kind = "row"
+
+
+def new_load() -> str:
+    """An id that no other load has."""
+    return uuid4().hex
 
 
 def file_form(carried: pa.DataType) -> pa.DataType:
@@ -119,11 +125,12 @@ def _family(kind: pa.DataType) -> str:
     return next((family for family, fits in families.items() if fits(kind)), str(kind))
 
 
-def as_written(rows: pa.RecordBatch, said: Said, schema: pa.Schema) -> pa.RecordBatch:
-    """Rows as they travel, in a file's schema."""
+def as_written(rows: pa.RecordBatch, said: Said, schema: pa.Schema, instants: pa.Array | None) -> pa.RecordBatch:
+    """Rows as they travel, in a file's schema. instants: of each the one that it shows, in place of the file's."""
     count = rows.num_rows
-    constants = [_instants(said.observed_at, count), _constant(said.load_id, count), _constant(said.kind, count)]
-    return pa.record_batch([*map(in_file_form, rows.columns), *constants], schema=schema)
+    seen = instants if instants is not None else _instants(said.observed_at, count)
+    told = [seen, constant(said.load_id, count), constant(said.kind, count)]
+    return pa.record_batch([*map(in_file_form, rows.columns), *told], schema=schema)
 
 
 def _instants(instant: datetime, count: int) -> pa.Array:
@@ -131,7 +138,7 @@ def _instants(instant: datetime, count: int) -> pa.Array:
     return pa.Array.from_buffers(INSTANT, count, [None, pa.py_buffer(told)])
 
 
-def _constant(text: str, count: int) -> pa.Array:
+def constant(text: str, count: int) -> pa.DictionaryArray:
     """A text, again and again; made of buffers, as Arrow imports pandas for values of Python's."""
     content = text.encode()
     ends = np.array([0, len(content)], np.int32)

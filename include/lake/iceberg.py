@@ -44,6 +44,9 @@ ATTEMPTS = 5
 KEPT = timedelta(days=1)
 """How long a snapshot can be read as it was. Its data files stay as long as the bucket keeps them."""
 
+MOST = 100
+"""How many snapshots are kept of a table that changes more often: each commit reads and writes a part for each."""
+
 PROPERTIES = {
     "format-version": "2",
     "commit.manifest-merge.enabled": "true",
@@ -113,11 +116,14 @@ def told_loads_of(snapshot: Snapshot) -> dict[str, Inputs]:
 
 
 def expire(found: Table, now: datetime | None = None) -> None:
-    """Forget snapshots older than KEPT, once the oldest is twice as old. No file of data is deleted."""
+    """Forget snapshots older than KEPT, or all but the last MOST, once there is twice as much. No file of data goes."""
     limit = (now or datetime.now(UTC)) - KEPT
-    oldest = min((snapshot.timestamp_ms for snapshot in found.snapshots()), default=None)
-    if oldest is not None and oldest < (limit - KEPT).timestamp() * 1000:
-        found.maintenance.expire_snapshots().older_than(limit).commit()
+    taken = sorted(snapshot.timestamp_ms for snapshot in found.snapshots())
+    if len(taken) > 2 * MOST:
+        limit = max(limit, datetime.fromtimestamp(taken[-MOST] / 1000, UTC))
+    elif not taken or taken[0] >= (limit - KEPT).timestamp() * 1000:
+        return
+    found.maintenance.expire_snapshots().older_than(limit).commit()
 
 
 def lake_schema(table: StarTable) -> Schema:

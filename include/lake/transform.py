@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 from time import monotonic
-from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +16,7 @@ from include.common.manifests import FileEntry, SourceRead, StarFiles, instant_t
 from include.common.threads import side_by_side
 from include.lake.arrow import parsed_type
 from include.lake.blocks import read_blocks
-from include.lake.changelog import Said
+from include.lake.changelog import Said, new_load
 from include.lake.files import STREAMS
 from include.lake.parquet import ParquetFile, parquet_file
 from include.lake.rejected import RejectedFile, first_examples, rejected_file
@@ -72,11 +71,6 @@ def write_calendar(calendar: Calendar, differing: str = "") -> StarFiles:
         seconds=monotonic() - started,
         differing=differing,
     )
-
-
-def new_load() -> str:
-    """An id that no other load has."""
-    return uuid4().hex
 
 
 def calendar_days(calendar: Calendar) -> pa.Table:

@@ -16,7 +16,11 @@ BOOKKEEPING = sql.SQL("""
         inputs jsonb NOT NULL,
         loaded_at timestamptz NOT NULL DEFAULT now()
     );
+    ALTER TABLE pipeline.load ADD COLUMN IF NOT EXISTS load_id text,
+        ADD COLUMN IF NOT EXISTS refused boolean NOT NULL DEFAULT false;
     COMMENT ON TABLE pipeline.load IS 'From which readings of the source each table was last built.';
+    COMMENT ON COLUMN pipeline.load.load_id IS 'By which load. NULL: the lake does not have all that the table holds.';
+    COMMENT ON COLUMN pipeline.load.refused IS 'Whether rows of that load were refused.';
     CREATE TABLE IF NOT EXISTS pipeline.deleted (
         table_name text NOT NULL,
         key bigint NOT NULL,

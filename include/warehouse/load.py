@@ -16,6 +16,8 @@ from include.common.keys import KeySet
 from include.common.manifests import FileEntry, Inputs, LoadResult, SourceRead, StarFiles, instant_text
 from include.common.postgres import connect, key_set, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
+from include.lake.changelog import new_load
+from include.lake.parquet import brought_again
 from include.lake.rejected import first_examples
 from include.state.latest import read_keys
 from include.tables.belief import doubt
@@ -69,6 +71,15 @@ class _Outcome:
     told: list[FileEntry] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Earlier:
+    """The last load of a table, as `pipeline.load` tells it. load_id: None where the lake has not all of the table."""
+
+    inputs: Inputs = field(default_factory=dict)
+    load_id: str | None = None
+    refused: bool = False
+
+
 def load(declared: Declarations, table: StarTable, files: StarFiles) -> LoadResult:
     """Bring a warehouse table to the state that `files` describes, in one transaction.
 
@@ -82,32 +93,36 @@ def load(declared: Declarations, table: StarTable, files: StarFiles) -> LoadResu
     started = monotonic()
     with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors(table.name):
         earlier = _claim(connection, table)
+        own = files.model_copy(update={"load_id": new_load()}) if files.load_id == earlier.load_id else files
         empty = _is_empty(connection, table)
         filling = empty and sum(file.rows for file in files.files) >= FILL_ROWS
         table = with_columns(table, files.wider)
         narrow = too_narrow(connection, table) if files.wider else {}
         _take_turn(connection, alone=filling or bool(narrow))
-        superseded = _is_superseded(table, files.inputs, earlier)
+        superseded = _is_superseded(table, files.inputs, earlier.inputs)
         if narrow and not superseded:
             widen(connection, table, narrow)
-        fill_it = partial(_fill, connection, declared, table, files) if filling else None
-        bring = partial(_bring, connection, table, files, fill_it)
-        outcome = _Outcome() if superseded else bring(None if empty else earlier)
-        result = _describe(connection, files, outcome, superseded, started)
+        fill_it = partial(_fill, connection, declared, table, own) if filling else None
+        bring = partial(_bring, connection, table, own, fill_it)
+        outcome = _Outcome() if superseded else bring(None if empty else earlier.inputs)
+        if not superseded and not outcome.held:
+            _note(connection, files, outcome, known=empty or earlier.load_id is not None)
+            rows = files.files if own is files else _brought_again(table, own, earlier, outcome)
+            note(connection, own, [*rows, *outcome.told, *outcome.refused.told])
+        result = _describe(files, outcome, superseded, started)
         connection.commit()
     return result
 
 
-def _claim(connection: psycopg.Connection, table: StarTable) -> Inputs:
-    """Wait until no other load of this table runs, and say from which readings the last one was."""
+def _claim(connection: psycopg.Connection, table: StarTable) -> _Earlier:
+    """Wait until no other load of this table runs, and tell of the last one."""
     connection.execute(
         "INSERT INTO pipeline.load (table_name, inputs) VALUES (%s, '{}') ON CONFLICT DO NOTHING",
         [table.name],
     )
-    row = connection.execute(
-        "SELECT inputs FROM pipeline.load WHERE table_name = %s FOR UPDATE", [table.name]
-    ).fetchone()
-    return row[0] if row else {}
+    query = "SELECT inputs, load_id, refused FROM pipeline.load WHERE table_name = %s FOR UPDATE"
+    row = connection.execute(query, [table.name]).fetchone()
+    return _Earlier(*row) if row else _Earlier()
 
 
 def _is_empty(connection: psycopg.Connection, table: StarTable) -> bool:
@@ -250,14 +265,27 @@ def _remove_gone(
     return note_deleted(connection, table.name, gone), told
 
 
-def _describe(
-    connection: psycopg.Connection, files: StarFiles, outcome: _Outcome, superseded: bool, started: float
-) -> LoadResult:
-    """Note in the warehouse what was loaded, and say it to the tasks that follow."""
-    if not superseded and not outcome.held:
-        done = "UPDATE pipeline.load SET inputs = %s, loaded_at = clock_timestamp() WHERE table_name = %s"
-        connection.execute(done, [json.dumps(files.inputs), files.table])
-        note(connection, files, [*outcome.told, *outcome.refused.told])
+def _note(connection: psycopg.Connection, files: StarFiles, outcome: _Outcome, known: bool) -> None:
+    """Note in the warehouse what was loaded. known: whether the lake has all else that the table holds."""
+    done = """
+        UPDATE pipeline.load SET inputs = %s, loaded_at = clock_timestamp(), load_id = %s, refused = %s
+         WHERE table_name = %s"""
+    load_id = files.load_id if known else None
+    connection.execute(done, [json.dumps(files.inputs), load_id, bool(outcome.refused.keys), files.table])
+
+
+def _brought_again(table: StarTable, own: StarFiles, earlier: _Earlier, outcome: _Outcome) -> list[FileEntry]:
+    """The files that the lake takes of a load that is repeated, as one of its own: none where nothing was refused.
+
+    Other rows may be refused now than before, and the lake holds what was refused against the load that brought it.
+    """
+    if not earlier.refused and not outcome.refused.keys:
+        return []
+    return [brought_again(table, file, saying(own, "row")) for file in own.files]
+
+
+def _describe(files: StarFiles, outcome: _Outcome, superseded: bool, started: float) -> LoadResult:
+    """Say to the tasks that follow what was loaded."""
     return LoadResult(
         table=files.table,
         inputs=files.inputs,

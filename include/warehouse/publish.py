@@ -11,12 +11,17 @@ from include.common.settings import LAKE_DATABASE, WAREHOUSE_CONNECTION, optiona
 from include.tables.declarations import Declarations
 from include.tables.drift import with_columns
 from include.tables.star import StarTable
+from include.warehouse.export import export_unknown
 
 log = logging.getLogger(__name__)
 
 NOTED = """
     SELECT table_name, load_id, inputs, wider, array_agg(key ORDER BY key) FROM pipeline.file
      GROUP BY table_name, load_id, inputs, wider ORDER BY min(noted)"""
+
+LATER = """
+    WITH told AS (DELETE FROM pipeline.file RETURNING table_name)
+    UPDATE pipeline.load SET load_id = NULL WHERE table_name IN (SELECT table_name FROM told)"""
 
 
 @dataclass(frozen=True)
@@ -33,17 +38,20 @@ def publish_files(declared: Declarations) -> list[str]:
     """Have the lake's tables name the files of all loads that noted theirs; gives what went wrong, a sentence a table.
 
     Each table's become part of it in one snapshot. It may be repeated, and two may do it at once: what was lost on the
-    way is noted still, and no load is added twice. Nothing is done where no database of the catalogue is named.
+    way is noted still, and no load is added twice. Where no database of the catalogue is named, there is none.
 
     Raises: as `postgres_errors`.
     """
     database = optional_variable(LAKE_DATABASE)
-    tables = _find_noted() if database else {}
+    if not database:
+        _begin_later()
+        return []
+    export_unknown(declared)
     problems = []
-    for name, loads in tables.items():
+    for name, loads in _find_noted().items():
         try:
             with border(f"the lake's table {name}"):
-                _publish_table(database or "", declared.star.get(name), loads)
+                _publish_table(database, declared.star.get(name), loads)
         except (DeclarationError, DataError, ServiceError) as error:
             problems.append(f"the lake is behind: {error}")
     return problems
@@ -61,6 +69,14 @@ def _publish_table(database: str, table: StarTable | None, loads: list[Noted]) -
         table = with_columns(table, load.wider)
     iceberg.append(database, table, [iceberg.Loaded(load.load_id, load.inputs, load.keys) for load in loads])
     _forget([key for load in loads for key in load.keys])
+
+
+def _begin_later() -> None:
+    """Keep no notes without a lake: one that is made later begins with what the warehouse holds then."""
+    with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors("the loaded files"):
+        if connection.execute("SELECT 1 FROM pipeline.file LIMIT 1").fetchone():
+            connection.execute(LATER)
+            connection.commit()
 
 
 def _find_noted() -> dict[str, list[Noted]]:

@@ -9,7 +9,7 @@ from psycopg import sql
 from include.common.errors import DataError
 from include.common.postgres import connect, copy_in, identifiers, key_set, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
-from include.lake.ask import stored
+from include.lake.ask import Stored, stored
 from include.state.latest import State, read_keys, read_state
 from include.tables.declarations import Declarations
 from include.tables.numbering import number_of
@@ -53,18 +53,28 @@ def _fill(connection: psycopg.Connection, table: StarTable, state: State) -> int
     if found is None:
         log.warning("%s: the lake has nothing of it; the next run reads its source whole", table.name)
         return 0
+    copy_stored(connection, table, table.name, found)
+    if isinstance(table, Dimension) and not table.history:
+        _note_gone(connection, table, state)
+    loaded = "INSERT INTO pipeline.load (table_name, inputs, load_id) VALUES (%s, %s, %s)"
+    connection.execute(loaded, [table.name, json.dumps(found.inputs), found.load_id])
+    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table.name))).fetchone()
+    return row[0] if row else 0
+
+
+def stored_columns(table: StarTable) -> list[Column]:
+    """The columns of a warehouse table that the lake tells: all but the record id."""
     versions = [Column(name, "timestamptz", name) for name in VERSION_COLUMNS] if is_versioned(table) else []
-    columns = [*table.columns, *versions]
+    return [*table.columns, *versions]
+
+
+def copy_stored(connection: psycopg.Connection, table: StarTable, relation: str, found: Stored) -> None:
+    """Copy what the lake tells of a table into `relation`, which has its columns."""
+    columns = stored_columns(table)
     copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)")
     names = identifiers(column.name for column in columns)
     blocks = (wire.csv_block(wire.as_texts(columns, batch)) for batch in found.batches)
-    copy_in(connection, copy.format(sql.Identifier(table.name), names), blocks)
-    if isinstance(table, Dimension) and not table.history:
-        _note_gone(connection, table, state)
-    loaded = "INSERT INTO pipeline.load (table_name, inputs) VALUES (%s, %s)"
-    connection.execute(loaded, [table.name, json.dumps(found.inputs)])
-    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table.name))).fetchone()
-    return row[0] if row else 0
+    copy_in(connection, copy.format(sql.Identifier(relation), names), blocks)
 
 
 def _note_gone(connection: psycopg.Connection, table: Dimension, state: State) -> None:

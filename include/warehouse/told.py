@@ -11,8 +11,8 @@ from psycopg import sql
 from include.common.keys import STATEMENT_KEYS, KeySet
 from include.common.manifests import FileEntry, StarFiles
 from include.common.postgres import copy_out, identifiers
-from include.lake.arrow import parse_rows
-from include.lake.changelog import Kind, Said
+from include.lake.arrow import cast_each, parse_rows
+from include.lake.changelog import INSTANT, Kind, Said
 from include.lake.parquet import ParquetFile, parquet_file
 from include.lake.rows import convert_keys, key_schema
 from include.tables.numbering import among
@@ -38,16 +38,20 @@ def tell_gone(connection: psycopg.Connection, table: Dimension | Fact, said: Sai
 
 
 def found_keys(
-    connection: psycopg.Connection, table: Dimension | Fact, query: sql.Composable
+    connection: psycopg.Connection, table: Dimension | Fact, query: sql.Composable, *more: str
 ) -> Iterator[pa.RecordBatch]:
-    """The texts of the keys that a query gives, part by part of them as `table` has them."""
-    texts = dict.fromkeys(table.key_columns, pa.string())
+    """The texts of the keys that a query gives, part by part as `table` has them. more: what it gives beside."""
+    names = [*table.key_columns, *more]
     for block in copy_out(connection, sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(query)):
-        yield parse_rows(block, list(table.key_columns), texts)
+        yield parse_rows(block, names, dict.fromkeys(names, pa.string()))
 
 
-def tell_keys(table: Dimension | Fact, said: Said, batches: Iterable[pa.RecordBatch]) -> list[FileEntry]:
-    """Write keys as a Parquet file; none where there is no batch. batches: of their texts.
+def tell_keys(
+    table: Dimension | Fact, said: Said, batches: Iterable[pa.RecordBatch], seen: str = ""
+) -> list[FileEntry]:
+    """Write keys as a Parquet file; none where there is no batch.
+
+    batches: of their texts. seen: the column that has the instant of each, where that is not one for all.
 
     Raises: as `lake_errors`.
     """
@@ -55,19 +59,17 @@ def tell_keys(table: Dimension | Fact, said: Said, batches: Iterable[pa.RecordBa
     with ExitStack() as written:
         for batch in batches:
             file = file or written.enter_context(parquet_file(table, said, key_schema(table)))
-            file.write(convert_keys(table, batch))
+            instants = cast_each(batch.column(seen), INSTANT)[0] if seen else None
+            file.write(convert_keys(table, batch.select(list(table.key_columns))), instants)
     return [file.entry] if file else []
 
 
-def note(connection: psycopg.Connection, files: StarFiles, told: list[FileEntry]) -> None:
-    """Note in the load's own transaction which files it has brought: those that the lake is to have.
-
-    told: those that the load wrote itself.
-    """
+def note(connection: psycopg.Connection, files: StarFiles, entries: list[FileEntry]) -> None:
+    """Note in the load's own transaction which files the lake is to have of it. files: what they are part of."""
     statement = """
         INSERT INTO pipeline.file (key, table_name, load_id, inputs, wider, rows, size_bytes)
              VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"""
     load = (files.table, files.load_id, json.dumps(files.inputs), json.dumps(files.wider))
-    rows = [(file.key, *load, file.rows, file.size_bytes) for file in (*files.files, *told)]
+    rows = [(file.key, *load, file.rows, file.size_bytes) for file in entries]
     with connection.cursor() as cursor:
         cursor.executemany(statement, rows)

@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from include.lake import iceberg
@@ -34,3 +35,18 @@ def test_what_duckdb_does_not_understand_is_told(lake: Command) -> None:
     assert answer.status == 1
     assert "DuckDB" in answer.err
     assert "nothing" in answer.err
+
+
+def test_the_history_of_the_warehouse_is_held_against_it(
+    lake: Command, warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", warehouse_url)
+    assert lake("audit", "--history").status == 0
+    with psycopg.connect(warehouse_url) as warehouse:
+        warehouse.execute("UPDATE fact_sale SET unit_price = unit_price + 1 WHERE sale_id = 3")
+    found = lake("audit", "--history", "--tables", "fact_sale,dim_clerk")
+    assert found.status == 1
+    assert "Compared with the lake" in found.out
+    assert "fact_sale 3 from 20" in found.out
+    assert "in the lake" in found.out
+    assert "--history: not allowed with argument --heal" in lake("audit", "--heal", "--history").err

@@ -116,7 +116,10 @@ def test_a_row_that_the_warehouse_refuses_is_told_with_the_load_that_brought_it(
     assert [row["id"] for row in lines(system, "fact_item") if row["load_id"] == load_id] == [2, 3, 2]
 
 
-def test_a_load_notes_the_files_that_it_brought_and_one_that_does_nothing_none(system_of: MakeSystem) -> None:
+def test_a_load_notes_the_files_that_it_brought_and_one_that_does_nothing_none(
+    system_of: MakeSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.pipeline.publish_files", lambda _: [])
     system = system_of(declare(ITEM, FACT), MADE)
     done = system.run_cleanly()
     noted = "SELECT key, rows FROM pipeline.file WHERE table_name = 'fact_item' ORDER BY key"

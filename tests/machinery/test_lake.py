@@ -16,8 +16,11 @@ from pyiceberg.table import Table
 from include.common.errors import DataError, ServiceError
 from include.lake import iceberg
 from include.lake.ask import ask
+from include.pipeline import audit_versions
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Column, Dimension, Fact
+from include.tables.steps import Step
+from include.warehouse.load import load
 from include.warehouse.publish import publish_files
 from include.warehouse.rebuild import rebuild
 from tests.machinery.conftest import DAYS, MakeSystem, assert_equal, declare, mirror
@@ -55,7 +58,7 @@ def rows(found: Table) -> list[tuple[Any, ...]]:
     return sorted(read, key=repr)
 
 
-def files(found: Table) -> set[str]:
+def files_of(found: Table) -> set[str]:
     return {task.file.file_path for task in found.scan().plan_files()}
 
 
@@ -100,10 +103,10 @@ def test_a_load_whose_commit_was_not_noted_is_not_added_again(
     with monkeypatch.context() as failing:
         failing.setattr("include.warehouse.publish._forget", lambda _: (_ for _ in ()).throw(ServiceError("killed")))
         assert list(map(str, system.run().failures)) == ["record"]
-    named = [files(table(system, database, name)) for name in ("fact_item", "dim_item")]
+    named = [files_of(table(system, database, name)) for name in ("fact_item", "dim_item")]
     assert [len(of_table) for of_table in named] == [1, 1]
     assert publish_files(system.declared) == publish_files(system.declared) == []
-    assert [files(table(system, database, name)) for name in ("fact_item", "dim_item")] == named
+    assert [files_of(table(system, database, name)) for name in ("fact_item", "dim_item")] == named
     assert system.warehouse(NOTED) == [(0,)]
 
 
@@ -146,15 +149,74 @@ def test_snapshots_expire_and_no_file_of_data_does(system: System, database: str
     assert loads(table(system, database)) == [1]
     assert rows(table(system, database)) == before
     with pytest.raises(PermissionError, match="which the lake keeps"):
-        found.io.delete(next(iter(files(found))))
+        found.io.delete(next(iter(files_of(found))))
 
 
-def test_without_a_database_nothing_is_committed_and_all_is_noted(
-    system: System, monkeypatch: pytest.MonkeyPatch
+def test_a_lake_that_is_made_later_begins_with_all_versions_that_the_warehouse_holds(
+    system_of: MakeSystem, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("AIRFLOW_VAR_LAKE_DATABASE")
+    fact, dimension = mirror(Fact, CLOCKED, "fact_visit"), mirror(Dimension, CLOCKED, "dim_visit")
+    system = system_of(declare(CLOCKED, fact, dimension, DAYS), VISITS)
+    with monkeypatch.context() as without:
+        without.delenv("AIRFLOW_VAR_LAKE_DATABASE")
+        for change in ("SELECT", *CHANGES[:2], "INSERT INTO visit VALUES ('a', '0044-03-15 BC', '1:00', 1, 1)"):
+            system.write(change)  # type: ignore[arg-type]
+            system.run_cleanly(accept=("visit",))
+        assert system.warehouse(NOTED) == [(0,)]
+    system.write(CHANGES[2])
     system.run_cleanly()
-    assert system.warehouse(NOTED) == [(2,)]
+    questions = (VERSIONS, CURRENT, LATEST, "SELECT * FROM days ORDER BY 1")
+    before = [in_warehouse(system, question) for question in questions]
+    assert len(before[0]) == 7
+    assert not any(found.differing for found in audit_versions(system.declared, ()))
+    assert loads(table(system, database, "fact_visit")) == loads(table(system, database, "days")) == [1]
+    with monkeypatch.context() as without:
+        without.delenv("AIRFLOW_VAR_LAKE_DATABASE")
+        system.write(CHANGES[3])
+        system.run_cleanly()
+    system.run_cleanly()
+    assert loads(table(system, database, "fact_visit")) == [1, 1]
+    before = [in_warehouse(system, question) for question in questions]
+    system.edit_warehouse(EMPTY)
+    rebuild(system.declared)
+    assert [in_warehouse(system, question) for question in questions] == before
+
+
+def test_a_row_that_a_repeated_load_no_longer_refuses_is_in_the_lake(system: System, database: str) -> None:
+    system.run_cleanly()
+    system.edit_warehouse("ALTER TABLE fact_item ADD CHECK (name <> 'bad')")
+    system.write("UPDATE item SET name = CASE id WHEN 2 THEN 'bad' ELSE 'good' END WHERE id > 1")
+    done = system.run_cleanly()
+    files = done.results[Step("transform", "fact_item")]
+    question = "SELECT id, name FROM current_item ORDER BY 1"
+    load(system.declared, system.declared.star["fact_item"], files)
+    publish_files(system.declared)
+    assert answer(system, question) == in_warehouse(system, question) == [(1, "one"), (2, "two"), (3, "good")]
+    system.edit_warehouse("ALTER TABLE fact_item DROP CONSTRAINT fact_item_name_check")
+    load(system.declared, system.declared.star["fact_item"], files)
+    publish_files(system.declared)
+    assert answer(system, question) == in_warehouse(system, question) == [(1, "one"), (2, "bad"), (3, "good")]
+    kept = table(system, database)
+    load(system.declared, system.declared.star["fact_item"], files)
+    publish_files(system.declared)
+    assert files_of(table(system, database)) == files_of(kept)
+    assert not any(found.differing for found in audit_versions(system.declared, ()))
+
+
+def test_a_closed_version_that_was_edited_is_found_by_the_audit_of_history(system: System, database: str) -> None:
+    system.run_cleanly()
+    system.write("UPDATE item SET name = 'other' WHERE id = 1; DELETE FROM item WHERE id = 3")
+    system.run_cleanly()
+    system.edit_warehouse("UPDATE fact_item SET name = 'spoilt' WHERE id = 1 AND valid_to IS NOT NULL")
+    system.edit_warehouse("DELETE FROM fact_item WHERE id = 3; INSERT INTO dim_item VALUES (9, 'made up')")
+    dimension, fact = sorted(audit_versions(system.declared, ()), key=lambda found: found.table)
+    assert (dimension.rows, dimension.differing) == (4, 1)
+    assert (dimension.rows_shown[0].key, dimension.rows_shown[0].missing) == ("9", "lake")
+    assert (fact.rows, fact.differing) == (3, 2)
+    edited, gone = fact.rows_shown
+    assert str(edited.key).startswith("1 from 2")
+    assert edited.values == {"name": ("one", "spoilt")}
+    assert (str(gone.key)[:8], gone.missing) == ("3 from 2", "warehouse")
 
 
 CLOCKED = SourceTable(
