@@ -1,5 +1,6 @@
 """What is uploaded to the environment's bucket, as files: the same bytes for the same code, wherever it is built."""
 
+import json
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -43,8 +44,17 @@ def build(folder: Path = FOLDER, wheel_folder: Path = WHEELS) -> Package:
     write_archive(folder / "plugins.zip", REPOSITORY / "plugins", found)
     (folder / "requirements.txt").write_text(wheels.requirements_text())
     copy(STARTUP, folder / "startup.sh")
+    (folder / "views.json").write_text(views_text())
     sizes = [file.stat().st_size for file in folder.rglob("*") if file.is_file()]
     return Package(folder, len(sizes), sum(sizes))
+
+
+def views_text() -> str:
+    """The lake's views for Athena, which Terraform makes: as JSON."""
+    from include.declared import DECLARED  # which a step that builds nothing does without
+    from include.lake.athena import athena_views
+
+    return json.dumps(athena_views(DECLARED), indent=1)
 
 
 def dag_files() -> dict[str, Path]:
