@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import wheels
+from deploy.errors import DeployError
 from deploy.wheels import REPOSITORY
 
 FOLDER = REPOSITORY / "build" / "package"
@@ -34,7 +35,7 @@ class Package:
 def build(folder: Path = FOLDER, wheel_folder: Path = WHEELS) -> Package:
     """Make the package anew in a folder; returns what it holds.
 
-    Raises: DeployError when a wheel is not to be had.
+    Raises: DeployError when a wheel is not to be had, or a declaration is wrong.
     """
     found = wheels.gather(wheel_folder)
     shutil.rmtree(folder, ignore_errors=True)
@@ -50,10 +51,14 @@ def build(folder: Path = FOLDER, wheel_folder: Path = WHEELS) -> Package:
 
 
 def views_text() -> str:
-    """The lake's views for Athena, which Terraform makes: as JSON."""
-    from include.declared import DECLARED  # which a step that builds nothing does without
-    from include.lake.athena import athena_views
+    """The lake's views for Athena, which Terraform makes: as JSON. Raises: DeployError when declarations are wrong."""
+    from include.common.errors import DeclarationError  # which a step that builds nothing does without
 
+    try:
+        from include.declared import DECLARED
+        from include.lake.athena import athena_views
+    except DeclarationError as error:
+        raise DeployError(str(error)) from error
     return json.dumps(athena_views(DECLARED), indent=1)
 
 
