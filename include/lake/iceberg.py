@@ -13,6 +13,7 @@ from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import (
     CommitFailedException,
     NamespaceAlreadyExistsError,
+    NoSuchNamespaceError,
     NoSuchTableError,
     ResolveError,
     TableAlreadyExistsError,
@@ -157,11 +158,15 @@ def _create(database: str, table: StarTable) -> Table:
     place = f"{location}/metadata/00000-{made.table_uuid}.metadata.json"
     lake = catalogue()
     ToOutputFile.table_metadata(made, lake._load_file_io().new_output(place))
-    _ensure_database(lake, database)
-    return lake.register_table((database, table.name), place)
+    try:
+        return lake.register_table((database, table.name), place)
+    except NoSuchNamespaceError:
+        _make_database(lake, database)
+        return lake.register_table((database, table.name), place)
 
 
-def _ensure_database(lake: GlueCatalog, database: str) -> None:
+def _make_database(lake: GlueCatalog, database: str) -> None:
+    """Make a database of the catalogue where nobody has; on AWS Terraform does, and the tasks may not."""
     with suppress(NamespaceAlreadyExistsError):
         lake.create_namespace(database)
 
