@@ -1,5 +1,6 @@
 """What is uploaded to the environment's bucket, as files: the same bytes for the same code, wherever it is built."""
 
+import json
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import wheels
+from deploy.errors import DeployError
 from deploy.wheels import REPOSITORY
 
 FOLDER = REPOSITORY / "build" / "package"
@@ -33,7 +35,7 @@ class Package:
 def build(folder: Path = FOLDER, wheel_folder: Path = WHEELS) -> Package:
     """Make the package anew in a folder; returns what it holds.
 
-    Raises: DeployError when a wheel is not to be had.
+    Raises: DeployError when a wheel is not to be had, or a declaration is wrong.
     """
     found = wheels.gather(wheel_folder)
     shutil.rmtree(folder, ignore_errors=True)
@@ -43,8 +45,21 @@ def build(folder: Path = FOLDER, wheel_folder: Path = WHEELS) -> Package:
     write_archive(folder / "plugins.zip", REPOSITORY / "plugins", found)
     (folder / "requirements.txt").write_text(wheels.requirements_text())
     copy(STARTUP, folder / "startup.sh")
+    (folder / "views.json").write_text(views_text())
     sizes = [file.stat().st_size for file in folder.rglob("*") if file.is_file()]
     return Package(folder, len(sizes), sum(sizes))
+
+
+def views_text() -> str:
+    """The lake's views for Athena, which Terraform makes: as JSON. Raises: DeployError when declarations are wrong."""
+    from include.common.errors import DeclarationError  # which a step that builds nothing does without
+
+    try:
+        from include.declared import DECLARED
+        from include.lake.athena import athena_views
+    except DeclarationError as error:
+        raise DeployError(str(error)) from error
+    return json.dumps(athena_views(DECLARED), indent=1)
 
 
 def dag_files() -> dict[str, Path]:

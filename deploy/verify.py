@@ -12,6 +12,9 @@ from deploy.errors import DeployError
 ALARM = "run-failed"
 """The alarm that is raised to see its mail arrive; CloudWatch lets it go again at its next evaluation."""
 
+OPTIMIZERS = ("compaction", "retention", "orphan_file_deletion")
+"""What Glue can do to Iceberg tables by itself. The lake's are over files that the pipeline names elsewhere, too."""
+
 
 def verify(environment: Environment) -> None:
     """Say of each part of the environment whether it is as it should be.
@@ -87,6 +90,25 @@ def warehouse(environment: Environment) -> Iterator[str]:
         yield "it is public, or not encrypted"
 
 
+def lake(environment: Environment) -> Iterator[str]:
+    """The catalogue has the lake's database, and Glue deletes or replaces no file of its tables."""
+    glue, database = environment.client("glue"), f"{environment.name.replace('-', '_')}_lake"
+    for page in glue.get_paginator("get_tables").paginate(DatabaseName=database):
+        for table in page["TableList"]:
+            place = {"CatalogId": environment.account, "DatabaseName": database, "TableName": table["Name"]}
+            for kind in OPTIMIZERS:
+                if _is_on(glue, {**place, "Type": kind}):
+                    yield f"Glue's {kind} is on for {table['Name']}, which must keep its files: switch it off"
+
+
+def _is_on(glue: Any, optimizer: dict[str, str]) -> bool:
+    try:
+        found = glue.get_table_optimizer(**optimizer)["TableOptimizer"]
+    except glue.exceptions.EntityNotFoundException:
+        return False
+    return bool(found["configuration"]["enabled"])
+
+
 def mail(environment: Environment) -> Iterator[str]:
     """Somebody has confirmed the mail that SNS sent."""
     listed = environment.client("sns").list_subscriptions_by_topic(TopicArn=_topic(environment))["Subscriptions"]
@@ -101,6 +123,7 @@ CHECKS: dict[str, Callable[[Environment], Iterator[str]]] = {
     "endpoints": endpoints,
     "roles": policies,
     "warehouse": warehouse,
+    "lake": lake,
     "mail": mail,
 }
 

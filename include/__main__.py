@@ -67,10 +67,13 @@ def _parser(declared: Declarations) -> argparse.ArgumentParser:
     status.set_defaults(command=_status)
     audit = commands.add_parser("audit", help="compare every value of the warehouse with the source, now")
     _add_tables(audit, declared, "warehouse tables, or source tables for those that they feed")
-    audit.add_argument("--heal", action="store_true", help="read rows that differ again, and compare once more")
+    way = audit.add_mutually_exclusive_group()
+    way.add_argument("--heal", action="store_true", help="read rows that differ again, and compare once more")
+    way.add_argument("--history", action="store_true", help="compare every version with the lake instead")
     audit.add_argument("--json", action="store_true", help="print the result as JSON")
     audit.set_defaults(command=_audit)
     _add_declare(commands)
+    _add_lake(commands)
     describe = commands.add_parser("describe", help="print the data dictionary as Markdown")
     describe.set_defaults(command=_describe)
     return parser
@@ -88,6 +91,17 @@ def _add_declare(commands: Any) -> None:
     declare.add_argument("--into", default="include/own", help="the package's folder (default: %(default)s)")
     declare.add_argument("--overwrite", action="store_true", help="also replace files that were edited since")
     declare.set_defaults(command=_declare)
+
+
+def _add_lake(commands: Any) -> None:
+    rebuild = commands.add_parser("rebuild", help="fill an empty warehouse from the lake, without the source")
+    rebuild.set_defaults(command=_rebuild)
+    lake = commands.add_parser("lake", help="ask the files in S3, without the warehouse")
+    questions = lake.add_subparsers(required=True, metavar="what")
+    ask = questions.add_parser("sql", help="in SQL: the warehouse's tables and views, fact_…_at(instant), changelog.…")
+    ask.add_argument("question", help="a statement as DuckDB understands it")
+    ask.add_argument("--csv", action="store_true", help="print the whole answer as CSV")
+    ask.set_defaults(command=_ask)
 
 
 def _add_tables(command: argparse.ArgumentParser, declared: Declarations, meaning: str) -> None:
@@ -146,9 +160,10 @@ def _status(declared: Declarations, options: argparse.Namespace) -> int:
 def _audit(declared: Declarations, options: argparse.Namespace) -> int:
     """0 only where every value is equal; with `--heal`, in the end."""
     with redirect_stdout(sys.stderr):
-        from include.pipeline import audit_tables
+        from include.pipeline import audit_tables, audit_versions
 
-        found = audits = audit_tables(declared, options.tables)
+        compare = audit_versions if options.history else audit_tables
+        found = audits = compare(declared, options.tables)
         if options.heal and not all(audit.equal for audit in found):
             _heal(declared, options.tables)
             audits = audit_tables(declared, options.tables)
@@ -157,7 +172,7 @@ def _audit(declared: Declarations, options: argparse.Namespace) -> int:
         told = {"equal": equal, "tables": _audit_documents(audits)}
         _print_json(told | ({"found": _audit_documents(found)} if options.heal else {}))
     else:
-        _print_audits(found, audits)
+        _print_audits(found, audits, "lake" if options.history else "source")
     return 0 if equal else 1
 
 
@@ -175,10 +190,10 @@ def _audit_documents(audits: Sequence[Any]) -> list[dict[str, Any]]:
     return [{"equal": audit.equal, **audit.model_dump(mode="json")} for audit in audits]
 
 
-def _print_audits(found: Sequence[Any], audits: Sequence[Any]) -> None:
+def _print_audits(found: Sequence[Any], audits: Sequence[Any], other: str) -> None:
     from include.console import print_audits
 
-    print_audits(found, "Compared with the source")
+    print_audits(found, f"Compared with the {other}", other)
     if audits is not found:
         print_audits(audits, "Compared again, after rows that differed were read and loaded anew")
 
@@ -198,6 +213,30 @@ def _declare(declared: Declarations, options: argparse.Namespace) -> int:
     lines = show(drawn, folder) if options.dry_run else keep(drawn, folder, ".".join(folder.parts), options.overwrite)
     for line in lines:
         print(line)
+    return 0
+
+
+def _ask(declared: Declarations, options: argparse.Namespace) -> int:
+    with redirect_stdout(sys.stderr):
+        from pyarrow import csv
+
+        from include.lake.ask import ask
+
+        answer = ask(declared, options.question)
+    if options.csv:
+        csv.write_csv(answer.to_arrow_table(), sys.stdout.buffer)
+    else:
+        print(answer)
+    return 0
+
+
+def _rebuild(declared: Declarations, _: argparse.Namespace) -> int:
+    with redirect_stdout(sys.stderr):
+        from include.warehouse.rebuild import rebuild
+
+        filled = rebuild(declared)
+    for name, rows in filled.items():
+        print(f"{name}: {rows:,} rows")
     return 0
 
 

@@ -68,8 +68,8 @@ def print_failures(done: Run) -> None:
         print(f"error: {steps[0]}{more}: {message}", file=sys.stderr)
 
 
-def print_audits(audits: Sequence[TableAudit], title: str) -> None:
-    """Show how each table compares with its source, and the first rows that differ, with both values."""
+def print_audits(audits: Sequence[TableAudit], title: str, other: str = "source") -> None:
+    """Show how each table compares with the other side, and the first rows that differ, with both values."""
     table = Table("table", "rows", "left out", "differing", title=title, title_justify="left")
     for audit in audits:
         counts = (f"{number:,}" for number in (audit.rows, audit.left_out, audit.differing))
@@ -77,18 +77,18 @@ def print_audits(audits: Sequence[TableAudit], title: str) -> None:
     console = Console()
     console.print(table)
     for audit in audits:
-        for line in _differences(audit):
+        for line in _differences(audit, other):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _differences(audit: TableAudit) -> Iterator[str]:
+def _differences(audit: TableAudit, other: str) -> Iterator[str]:
     for day in audit.days:
         yield f"{audit.table} {day} is missing or other than it is"
     for row in audit.rows_shown:
         if row.missing:
             yield f"{audit.table} {row.key}: no such row in the {row.missing}"
         else:
-            pairs = (f"{name} {ours!r} in the source, {theirs!r} here" for name, (ours, theirs) in row.values.items())
+            pairs = (f"{name} {ours!r} in the {other}, {theirs!r} here" for name, (ours, theirs) in row.values.items())
             yield f"{audit.table} {row.key}: {'; '.join(pairs)}"
     hidden = audit.differing - len(audit.rows_shown) - len(audit.days)
     if hidden:

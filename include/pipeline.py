@@ -27,6 +27,7 @@ from include.tables.star import Calendar
 from include.warehouse import checks, roles
 from include.warehouse import tables as warehouse
 from include.warehouse.load import load
+from include.warehouse.publish import publish_files
 
 log = logging.getLogger(__name__)
 
@@ -178,9 +179,18 @@ def audit_tables(declared: Declarations, names: tuple[str, ...]) -> list[TableAu
     return [audit(declared, table, state) for table in tables]
 
 
+def audit_versions(declared: Declarations, names: tuple[str, ...]) -> list[TableAudit]:
+    """Compare every version of these tables (all, where none is named) with the lake. See `audit_history`."""
+    from include.warehouse.retold import audit_history  # which takes what only questions to the lake take
+
+    return audit_history(declared, named_tables(declared, names))
+
+
 @told("record", _describe_run)
 def record_run(run: RunIdentity, work: Work, tell: Callable[[RunReport], object] = lambda _: None) -> RunReport:
     """Move latest_update.json on for every source table whose changes are loaded, and tell what the run did.
+
+    After that the lake's tables name the files that this run, or an earlier one, has loaded.
 
     tell: called with the report, also of a run that then fails.
 
@@ -192,13 +202,23 @@ def record_run(run: RunIdentity, work: Work, tell: Callable[[RunReport], object]
     except (DeclarationError, DataError, ServiceError) as error:
         _remember(run, work, [str(error)])
         raise
-    problems = [*report.problems, *_announce(report, run.started_at, work.reads.keys() - report.held.keys())]
+    problems = [*report.problems, *_publish(work.declared)]
+    problems += _announce(report, run.started_at, work.reads.keys() - report.held.keys())
     problems += _remember(run, work, problems)
     report = report.model_copy(update={"problems": problems})
     tell(report)
     if problems:
         raise DataError("; ".join(problems))
     return report
+
+
+def _publish(declared: Declarations) -> list[str]:
+    """Bring the lake's tables up to date; what goes wrong with that is told, and the next run does it."""
+    try:
+        with border("the lake"):
+            return publish_files(declared)
+    except (DeclarationError, DataError, ServiceError) as error:
+        return [f"the lake is behind: {error}"]
 
 
 def _remember(run: RunIdentity, work: Work, problems: list[str]) -> list[str]:

@@ -53,6 +53,7 @@ To keep it: with AIRFLOW_CONN_TOTESYS set to the source, `python -m include decl
 include/own, where the DAG, the page and the checks find them. docs/adopting.md goes on from there."""
 
 WAREHOUSE_VERSION = 18
+LAKE = {"AIRFLOW_VAR_LAKE_DATABASE": "totesys"}
 
 console = Console()
 
@@ -76,7 +77,9 @@ def _run(options: argparse.Namespace, home: Path) -> int:
     from local import totesys  # it may have been deleted
 
     with LocalEnvironment(airflow_home=home) as environment:
-        os.environ.update(environment.variables() | airflow_settings(DAG_FILE.parent) | {"DECLARATIONS": TOTESYS})
+        os.environ.update(
+            environment.variables() | LAKE | airflow_settings(DAG_FILE.parent) | {"DECLARATIONS": TOTESYS}
+        )
         console.print("Started two PostgreSQL servers and an S3 API.")
         with timed("Filled ToteSys"), psycopg.connect(environment.source_url) as source:
             totesys.create_schema(source)
@@ -94,7 +97,7 @@ def run_on(source_url: str, home: Path) -> int:
     with PostgresServer(WAREHOUSE_VERSION) as warehouse, AwsServer() as aws:
         url, buckets = warehouse.create_database("warehouse"), Buckets().create(aws.endpoint_url)
         endpoints = Endpoints(source_url, url, aws.endpoint_url, buckets)
-        os.environ.update(endpoints.variables(home) | airflow_settings(DAG_FILE.parent))
+        os.environ.update(endpoints.variables(home) | LAKE | airflow_settings(DAG_FILE.parent))
         console.print("Started a PostgreSQL server and an S3 API.")
         if not _declare(home / "declarations") or not do_one_run(home):
             return 1

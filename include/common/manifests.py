@@ -159,6 +159,7 @@ class RejectedExample(Manifest):
 class StarFiles(Manifest):
     """What the transform made for one warehouse table.
 
+    load_id: what their load is known by, in the files as well.
     source: the reading of the table's own source; None for the calendar.
     rejected: keys of source rows that cannot be right; rejected_files hold them with the reasons, and examples are the
         first of them.
@@ -167,6 +168,7 @@ class StarFiles(Manifest):
     """
 
     table: str
+    load_id: str
     inputs: Inputs
     source: SourceRead | None
     files: list[FileEntry]

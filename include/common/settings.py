@@ -26,6 +26,9 @@ AWS_WAITS: dict[str, Any] = {
 }
 """How long an AWS service is waited for: four times half a minute without a byte."""
 
+LAKE_DATABASE = "lake_database"
+"""The database of the Glue catalogue that has the lake's tables; none where they are not wanted."""
+
 METRICS_NAMESPACE = "metrics_namespace"
 ALERTS_TOPIC = "alerts_topic_arn"
 WAREHOUSE_MASTER = "warehouse_master_secret"

@@ -15,6 +15,10 @@ STAMP_NAMES = ("last_updated", "last_update", "updated_at", "modified_at", "chan
                "modified_date", "updated", "updated_on", "modified_on", "last_changed", "date_modified")  # fmt: skip
 """What columns are called that tell when a row was last written, the likeliest first."""
 
+CREATED_NAMES = ("created_at", "created", "created_on", "create_date", "created_date", "date_created", "creation_date",
+                 "inserted_at")  # fmt: skip
+"""Likewise, that tell when it was made."""
+
 STORED = {"r", "p"}
 """What pg_class calls a table, and one that consists of partitions."""
 
@@ -180,16 +184,17 @@ def _declare(table: FoundTable, relations: Mapping[int, str]) -> Source:
         columns,
         schema=table.schema,
         relation="" if table.name == name else table.name,
-        stamp=_stamp(table),
+        stamp=_stamp(table, STAMP_NAMES),
+        created=_stamp(table, CREATED_NAMES),
         follow="xmin" if table.keys else "whole",
     )
     names = distinct(map(fold, declared.by_name), (*VERSION_COLUMNS, *SYSTEM_COLUMNS))
     return Source(table, declared, dict(zip(declared.by_name, names, strict=True)))
 
 
-def _stamp(table: FoundTable) -> str:
+def _stamp(table: FoundTable, likely: tuple[str, ...]) -> str:
     stamps = {_joined(fold(column.name)): column.name for column in table.columns if _is_instant(column.type)}
-    return next((stamps[name] for name in map(_joined, STAMP_NAMES) if name in stamps), "")
+    return next((stamps[name] for name in map(_joined, likely) if name in stamps), "")
 
 
 def _joined(name: str) -> str:

@@ -97,6 +97,8 @@ def _source_lines(table: SourceTable) -> Iterator[str]:
         yield f"follow={_text(table.follow)}"
     if table.stamp:
         yield f"stamp={_text(table.stamp)}"
+    if table.created:
+        yield f"created={_text(table.created)}"
     yield f"columns={_listed(_source_column(column) for column in table.columns)}"
 
 

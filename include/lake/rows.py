@@ -1,7 +1,7 @@
 """Rows as the source has them into rows as the warehouse declares them, and the reasons why some cannot be."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.lake.arrow import arrow_type, cast_each, printable, show, time_type
+from include.lake.changelog import free, stamps
 from include.tables.coherence import origin_of, origins_of
 from include.tables.source import SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, Join, Origin, StarTable
@@ -43,8 +44,8 @@ AS_TEXT = "_as_text"
 class Converted:
     """A batch after conversion.
 
-    rows: the rows that are right, with the warehouse table's columns. exact: those that are right too, with values that
-        only their text tells; None for no row.
+    rows: the rows that are right, with the warehouse table's columns and the stamps beside. exact: those that are right
+        too, with values that only their text tells; None for no row.
     rejected: the others as the text that was read, with a column `reason`; their keys as integers in the column
         KEY. None for no row.
     """
@@ -55,28 +56,52 @@ class Converted:
 
 
 def star_schema(table: StarTable) -> pa.Schema:
-    """The Arrow schema of a warehouse table's Parquet files: its declared columns, types and NOT NULLs."""
+    """The Arrow schema in which a warehouse table's rows travel: its declared columns, types and NOT NULLs."""
     return pa.schema([pa.field(column.name, _carried(table, column), column.nullable) for column in table.columns])
 
 
+def row_schema(table: StarTable) -> pa.Schema:
+    """As `star_schema`, with the stamps of the source that stand beside."""
+    beside = [pa.field(name, arrow_type(column.type)) for name, column in stamps(table).items()]
+    return pa.schema([*star_schema(table), *beside])
+
+
 def exact_schema(table: Dimension | Fact) -> pa.Schema:
-    """The schema of a file of rows with values that only their text tells: NULL, and the text in a column beside."""
-    beside = _beside(table)
-    native = [field.with_nullable(field.nullable or field.name in beside) for field in star_schema(table)]
+    """The schema of rows with values that only their text tells: NULL, and the text in a column at the end."""
+    beside = names_beside(table)
+    native = [field.with_nullable(field.nullable or field.name in beside) for field in row_schema(table)]
     return pa.schema([*native, *((name, pa.string()) for name in beside.values())])
 
 
-def name_beside(column: str, table: StarTable) -> str:
+def key_schema(table: Dimension | Fact) -> pa.Schema:
+    """The schema of keys alone, with the texts of those that have no other form."""
+    exact, beside = exact_schema(table), names_beside(table)
+    told = [beside[key] for key in table.key_columns if key in beside]
+    return pa.schema([exact.field(name) for name in (*table.key_columns, *told)])
+
+
+def convert_keys(table: Dimension | Fact, texts: pa.RecordBatch) -> pa.RecordBatch:
+    """Keys in `key_schema`. texts: the key columns, none of them NULL, as PostgreSQL writes their values."""
+    schema, beside, arrays = key_schema(table), names_beside(table), dict[str, pa.Array]()
+    for name in table.key_columns:
+        told = texts.column(name)
+        arrays[name] = cast_each(told, schema.field(name).type)[0]
+        if name in beside:
+            arrays[beside[name]] = pc.if_else(pc.is_null(arrays[name]), told, pa.nulls(len(told), pa.string()))
+    return pa.record_batch([arrays[name] for name in schema.names], schema=schema)
+
+
+def name_beside(column: str, columns: Sequence[Column]) -> str:
     """What the column is called that tells the texts of a column's values: as none of the table's own is."""
-    name, taken = f"{column}{AS_TEXT}", {own.name for own in table.columns}
-    while name in taken:
-        name += "_"
-    return name
+    return free(columns, f"{column}{AS_TEXT}")
 
 
-def _beside(table: Dimension | Fact) -> dict[str, str]:
+def names_beside(table: StarTable) -> dict[str, str]:
     """The columns that may have values without another form → those that tell their texts."""
-    return {column.name: name_beside(column.name, table) for column in table.columns if _may_be_beyond(table, column)}
+    if isinstance(table, Calendar):
+        return {}
+    beyond = (column.name for column in table.columns if _may_be_beyond(table, column))
+    return {name: name_beside(name, table.columns) for name in beyond}
 
 
 def _carried(table: StarTable, column: Column) -> pa.DataType:
@@ -103,6 +128,7 @@ def needed_columns(table: Dimension | Fact) -> dict[str, str]:
     for join in table.joins:
         (key,), (kind,) = join.table.key_columns, join.table.key_types
         needed[join.carried(key)] = kind
+    needed |= {column.name: column.type for column in stamps(table).values()}
     return needed | {label(origin): origin.column.type for origin in origins_of(table)}
 
 
@@ -121,7 +147,8 @@ def convert(table: Dimension | Fact, batch: pa.RecordBatch) -> Converted:
     problems, exact = defaultdict[int, list[str]](list), Exact()
     noted = _Noted(problems, exact, _find_unjoined(table, batch, problems))
     arrays = [_convert_column(table, column, batch, noted) for column in table.columns]
-    schema = star_schema(table)
+    arrays += [_read_stamp(batch.column(column.name), arrow_type(column.type)) for column in stamps(table).values()]
+    schema = row_schema(table)
     if not problems and not exact:
         return Converted(pa.record_batch(arrays, schema=schema))
     beyond = {position for texts in exact.values() for position in texts} - problems.keys()
@@ -142,7 +169,7 @@ def _exact_rows(table: Dimension | Fact, rows: pa.RecordBatch, exact: Exact, bey
     """The rows at these positions, with the texts of what has no other form."""
     schema, chosen = exact_schema(table), _mask(rows, lambda position: position in beyond)
     arrays = list(rows.columns)
-    for name in _beside(table):
+    for name in names_beside(table):
         texts = exact.get(name, {})
         arrays.append(pa.array([texts.get(position) for position in range(rows.num_rows)], pa.string()))
     return pa.record_batch(arrays, names=schema.names).filter(chosen).cast(schema)
@@ -222,6 +249,12 @@ def _convert_column(table: Dimension | Fact, column: Column, batch: pa.RecordBat
     if isinstance(column.references, Calendar):
         _check_calendar(name, column.references, values, problems)
     return values
+
+
+def _read_stamp(values: pa.Array, target: pa.DataType) -> pa.Array:
+    """A stamp that stands beside the columns; NULL where it is none, or one that Arrow has no form for."""
+    texts = cast_each(values, pa.string())[0] if pa.types.is_binary(values.type) else values
+    return cast_each(texts, target)[0]
 
 
 def _decode(name: str, values: pa.Array, problems: Problems) -> pa.Array:

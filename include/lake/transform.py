@@ -2,7 +2,7 @@
 
 from calendar import day_name, month_name
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
@@ -10,15 +10,15 @@ from time import monotonic
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from include.common.keys import KeySet
 from include.common.manifests import FileEntry, SourceRead, StarFiles, instant_text
-from include.common.settings import PROCESSED_BUCKET, required_variable
 from include.common.threads import side_by_side
 from include.lake.arrow import parsed_type
 from include.lake.blocks import read_blocks
-from include.lake.files import STREAMS, WriteOnceFile, new_key
+from include.lake.changelog import Said, new_load
+from include.lake.files import STREAMS
+from include.lake.parquet import ParquetFile, parquet_file
 from include.lake.rejected import RejectedFile, first_examples, rejected_file
 from include.lake.rows import Converted, convert, needed_columns, star_schema
 from include.tables.drift import fit, widened
@@ -34,10 +34,12 @@ def transform(table: Dimension | Fact, own: SourceRead) -> StarFiles:
     """
     started = monotonic()
     declared, table = table, fit(table, own.all_wider)
-    parts = side_by_side(STREAMS, partial(_convert_file, table, own.observed_at), own.files)
+    said = Said(new_load(), own.observed_at)
+    parts = side_by_side(STREAMS, partial(_convert_file, table, said), own.files)
     rejected = [part.rejected for part in parts if part.rejected]
     return StarFiles(
         table=table.name,
+        load_id=said.load_id,
         inputs={own.table: instant_text(own.read_at)},
         source=own,
         files=[file for part in parts for file in part.files],
@@ -54,12 +56,13 @@ def write_calendar(calendar: Calendar, differing: str = "") -> StarFiles:
 
     differing: what is wrong with the one that is loaded.
     """
-    started = monotonic()
-    with parquet_file(calendar.name, datetime.now(UTC), star_schema(calendar)) as parquet:
+    started, said = monotonic(), Said(new_load(), datetime.now(UTC))
+    with parquet_file(calendar, said, star_schema(calendar)) as parquet:
         for batch in calendar_days(calendar).to_batches():
             parquet.write(batch)
     return StarFiles(
         table=calendar.name,
+        load_id=said.load_id,
         inputs=calendar_inputs(calendar),
         source=None,
         files=[parquet.entry],
@@ -109,8 +112,8 @@ class _Part:
     rejected: RejectedFile | None
 
 
-def _convert_file(table: Dimension | Fact, observed_at: datetime, file: FileEntry) -> _Part:
-    return _write_part(table, observed_at, _convert_blocks(table, file))
+def _convert_file(table: Dimension | Fact, said: Said, file: FileEntry) -> _Part:
+    return _write_part(table, said, _convert_blocks(table, file))
 
 
 def _convert_blocks(table: Dimension | Fact, file: FileEntry) -> Iterator[Converted]:
@@ -130,7 +133,7 @@ def _convert_typed(table: Dimension | Fact, batch: pa.RecordBatch | None) -> Con
     return converted if converted and converted.rejected is None else None
 
 
-def _write_part(table: Dimension | Fact, observed_at: datetime, converted: Iterable[Converted]) -> _Part:
+def _write_part(table: Dimension | Fact, said: Said, converted: Iterable[Converted]) -> _Part:
     parquet: dict[bool, ParquetFile] = {}
     rejected: RejectedFile | None = None
     with ExitStack() as written:
@@ -138,41 +141,11 @@ def _write_part(table: Dimension | Fact, observed_at: datetime, converted: Itera
             for as_text, rows in ((False, part.rows), (True, part.exact)):
                 if rows is not None and rows.num_rows:
                     if as_text not in parquet:
-                        file = parquet_file(table.name, observed_at, rows.schema, as_text)
+                        file = parquet_file(table, said, rows.schema, as_text)
                         parquet[as_text] = written.enter_context(file)
                     parquet[as_text].write(rows)
             if part.rejected is not None:
-                opened = rejected_file(table.name, observed_at, part.rejected.schema)
+                opened = rejected_file(table.name, said.observed_at, part.rejected.schema)
                 rejected = rejected or written.enter_context(opened)
                 rejected.write(part.rejected)
     return _Part([file.entry for file in parquet.values()], rejected)
-
-
-class ParquetFile:
-    """A Parquet file that is being written, a group of rows at a time."""
-
-    def __init__(self, file: WriteOnceFile, writer: pq.ParquetWriter, as_text: bool) -> None:
-        self._file, self._writer, self._rows, self._as_text = file, writer, 0, as_text
-
-    def write(self, rows: pa.RecordBatch) -> None:
-        """Take rows of the table's schema."""
-        self._writer.write_table(pa.Table.from_batches([rows]))  # which holds nothing back, as write_batch does
-        self._rows += rows.num_rows
-
-    @property
-    def entry(self) -> FileEntry:
-        """The file, once it is whole."""
-        return FileEntry(key=self._file.key, rows=self._rows, size_bytes=self._file.size, as_text=self._as_text)
-
-
-@contextmanager
-def parquet_file(table: str, observed_at: datetime, schema: pa.Schema, as_text: bool = False) -> Iterator[ParquetFile]:
-    """A new Parquet file (zstd) of a warehouse table, which is whole at the end. as_text: as in `FileEntry`.
-
-    Raises: as `lake_errors`.
-    """
-    key = new_key(table, observed_at, "parquet")
-    with WriteOnceFile(required_variable(PROCESSED_BUCKET), key) as file:
-        sink = pa.PythonFile(file, mode="w")
-        with pq.ParquetWriter(sink, schema, compression="zstd", use_dictionary=False) as writer:
-            yield ParquetFile(file, writer, as_text)

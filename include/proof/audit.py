@@ -27,7 +27,7 @@ SHOWN_ROWS = 20
 class DifferingRow(Manifest):
     """A row that is not the same on both sides: column → (source's text, warehouse's), of the columns that differ.
 
-    missing: the side that has no such row, "source" or "warehouse"; empty where both have one.
+    missing: the side that has no such row, "source" (or "lake") or "warehouse"; empty where both have one.
     """
 
     key: int | str

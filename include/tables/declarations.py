@@ -209,7 +209,8 @@ def is_built(table: StarTable | None) -> TypeGuard[Dimension | Fact]:
 def with_only(table: SourceTable, columns: Iterable[str]) -> SourceTable:
     """A source table of these columns alone."""
     kept = set(columns)
-    return replace(table, columns=tuple(column for column in table.columns if column.name in kept))
+    created = table.created if table.created in kept else ""
+    return replace(table, columns=tuple(column for column in table.columns if column.name in kept), created=created)
 
 
 def referenced_by(table: StarTable) -> list[Dimension | Calendar]:

@@ -55,6 +55,7 @@ class SourceTable:
     schema: where the source has it; no search path is asked.
     stamp: the column that tells when a row was last written, as far as applications keep it; empty for none. Lag counts
         from it; without one from the reading before.
+    created: the column that tells when a row was made, likewise; empty for none.
     follow: how changes are found. "xmin" sees every insert and update at the cost of one scan; "stamp" reads an index
         where there is one, and sees only what bumps that column: for views, foreign tables and tables too large to
         scan. "whole" reads all rows in each run.
@@ -72,6 +73,7 @@ class SourceTable:
     believed_deletions: float = 0.5
     relation: str = ""
     stamp: str = ""
+    created: str = ""
 
     def __post_init__(self) -> None:
         require_names(self.name, ())
@@ -82,11 +84,11 @@ class SourceTable:
         require_key(self.name, self.key_columns, {name: column.type for name, column in self.by_name.items()})
         for name in self.key_columns:
             require(not self.by_name[name].nullable, f"{self.name}: the key {name!r} must not be NULL")
-        if self.stamp:
-            require(self.stamp in self.by_name, f"{self.name}: the stamp {self.stamp!r} is not among its columns")
-            kind = known_type(self.by_name[self.stamp].type)
+        for name in filter(None, (self.stamp, self.created)):
+            require(name in self.by_name, f"{self.name}: the stamp {name!r} is not among its columns")
+            kind = known_type(self.by_name[name].type)
             fits = kind.family in STAMPS and not kind.array
-            require(fits, f"{self.name}: the stamp {self.stamp!r} must be a timestamp or a timestamptz")
+            require(fits, f"{self.name}: the stamp {name!r} must be a timestamp or a timestamptz")
         require(self.follow in FOLLOWED, f"{self.name}: follow={self.follow!r} is none of {', '.join(FOLLOWED)}")
         require(self.follow != "stamp" or bool(self.stamp), f"{self.name}: follows its stamp, and declares none")
         require(self.overlap_seconds >= 0, f"{self.name}: overlap_seconds must not be negative")

@@ -1,9 +1,9 @@
-"""Values that travel as texts, as the bytes that their type has on the wire. Source: the types' own `…_recv`.
+"""Values as the bytes that their type has on the wire, where Parquet has another form. Source: the types' `…_recv`.
 
 Nothing here makes an array or a scalar of Python's values: Arrow imports pandas for that, 40 MB and a second.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from include.lake.arrow import arrow_type
-from include.tables.star import StarTable
+from include.tables.star import Column
 from include.tables.types import known_type
 
 
 @dataclass(frozen=True)
 class Form:
-    """What is sent of a type's values: Arrow's type of it, and what makes it of their texts."""
+    """What is sent of a type's values: Arrow's type of it, and what makes it of those in Parquet."""
 
     type: pa.DataType
     make: Callable[[pa.Array], pa.Array]
@@ -39,16 +39,15 @@ for _digits in (b"0123456789abcdef", b"0123456789ABCDEF"):
 JSONB_VERSION = 1
 
 
-def binary_forms(table: StarTable) -> Forms | None:
-    """The forms in which a table's values are sent as binary COPY; None where some have none but their text."""
+def binary_forms(columns: Sequence[Column]) -> Forms | None:
+    """The forms in which values are sent as binary COPY; None where some have none but their text."""
     forms = dict[str, Form]()
-    for column in table.columns:
+    for column in columns:
         kind = known_type(column.type)
-        if kind.is_text or arrow_type(column.type) != pa.string():
-            continue
-        if kind.array or kind.family not in FORMS:
+        if kind.family in FORMS and not kind.array:
+            forms[column.name] = FORMS[kind.family]
+        elif arrow_type(column.type) == pa.string() and not kind.is_text:
             return None
-        forms[column.name] = FORMS[kind.family]
     return forms
 
 
@@ -81,6 +80,8 @@ def _bits(buffer: pa.Buffer, count: int) -> npt.NDArray[np.bool_]:
 
 
 FORMS = {
+    "smallint": Form(pa.int16(), lambda values: values.cast(pa.int16())),
+    "time": Form(pa.time64("us"), lambda values: values.cast(pa.time64("us"))),
     "uuid": Form(pa.binary(16), uuid_bytes),
     "json": Form(pa.binary(), lambda texts: texts.cast(pa.binary())),
     "jsonb": Form(pa.binary(), jsonb_bytes),

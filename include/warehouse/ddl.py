@@ -16,13 +16,28 @@ BOOKKEEPING = sql.SQL("""
         inputs jsonb NOT NULL,
         loaded_at timestamptz NOT NULL DEFAULT now()
     );
+    ALTER TABLE pipeline.load ADD COLUMN IF NOT EXISTS load_id text,
+        ADD COLUMN IF NOT EXISTS refused boolean NOT NULL DEFAULT false;
     COMMENT ON TABLE pipeline.load IS 'From which readings of the source each table was last built.';
+    COMMENT ON COLUMN pipeline.load.load_id IS 'By which load. NULL: the lake does not have all that the table holds.';
+    COMMENT ON COLUMN pipeline.load.refused IS 'Whether rows of that load were refused.';
     CREATE TABLE IF NOT EXISTS pipeline.deleted (
         table_name text NOT NULL,
         key bigint NOT NULL,
         PRIMARY KEY (table_name, key)
     );
     COMMENT ON TABLE pipeline.deleted IS 'Rows of dimensions that the source no longer has.';
+    CREATE TABLE IF NOT EXISTS pipeline.file (
+        key text PRIMARY KEY,
+        table_name text NOT NULL,
+        load_id text NOT NULL,
+        inputs jsonb NOT NULL,
+        wider jsonb NOT NULL,
+        rows bigint NOT NULL,
+        size_bytes bigint NOT NULL,
+        noted bigint GENERATED ALWAYS AS IDENTITY
+    );
+    COMMENT ON TABLE pipeline.file IS 'Parquet files that are loaded, and that the lake is still to have.';
 """)
 
 
@@ -111,6 +126,6 @@ def grants(declared: Declarations) -> sql.Composed:
     views = [table.view for table in declared.versioned]
     statements = sql.SQL("""
         GRANT USAGE ON SCHEMA public, pipeline TO {reader};
-        GRANT SELECT ON {tables}, pipeline.load, pipeline.deleted TO {reader}""")
+        GRANT SELECT ON {tables}, pipeline.load, pipeline.deleted, pipeline.file TO {reader}""")
     tables = sql.SQL(", ").join(map(sql.Identifier, [*declared.star, *views]))
     return statements.format(reader=sql.Identifier(READER), tables=tables)

@@ -16,6 +16,7 @@ from include.warehouse import wire
 from include.warehouse.merge import note_deleted
 from include.warehouse.references import Refused, refuse_unreferenced
 from include.warehouse.tables import drop_constraints, restore_constraints
+from include.warehouse.told import saying
 from include.warehouse.widen import other_columns
 
 log = logging.getLogger(__name__)
@@ -139,13 +140,13 @@ def _constrain(connection: psycopg.Connection, declared: Declarations, table: St
 
     A reference that no foreign key keeps is looked after before.
     """
-    observed_at = files.source.observed_at if files.source else None
+    said = saying(files, "refused") if files.source else None
     unkept = any(column.references and not has_foreign_key(column) for column in table.columns)
-    refused = refuse_unreferenced(connection, table, table.name, observed_at) if unkept else Refused()
+    refused = refuse_unreferenced(connection, table, table.name, said) if unkept else Refused()
     try:
         with connection.transaction():
             restore_constraints(connection, declared, table)
     except errors.ForeignKeyViolation:
-        refused = refuse_unreferenced(connection, table, table.name, observed_at)
+        refused |= refuse_unreferenced(connection, table, table.name, said)
         restore_constraints(connection, declared, table)
     return refused

@@ -13,9 +13,11 @@ from psycopg import sql
 
 from include.common.errors import DataError
 from include.common.keys import KeySet
-from include.common.manifests import Inputs, LoadResult, SourceRead, StarFiles, instant_text
+from include.common.manifests import FileEntry, Inputs, LoadResult, SourceRead, StarFiles, instant_text
 from include.common.postgres import connect, key_set, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
+from include.lake.changelog import new_load
+from include.lake.parquet import brought_again
 from include.lake.rejected import first_examples
 from include.state.latest import read_keys
 from include.tables.belief import doubt
@@ -36,6 +38,7 @@ from include.warehouse.merge import (
 )
 from include.warehouse.references import Refused, refuse_unreferenced
 from include.warehouse.refusals import REFUSALS, merge_each, set_aside_raw, stage_each
+from include.warehouse.told import note, saying, tell_gone
 from include.warehouse.widen import too_narrow, widen
 
 log = logging.getLogger(__name__)
@@ -55,13 +58,26 @@ Fill = Callable[[], "_Outcome | None"]
 
 @dataclass(frozen=True)
 class _Outcome:
-    """Numbers of keys that a load added, changed and found gone; rows that it refused; why it did nothing."""
+    """Numbers of keys that a load added, changed and found gone; rows that it refused; why it did nothing.
+
+    told: the file that tells the lake which are gone.
+    """
 
     new: int = 0
     changed: int = 0
     deleted: int = 0
     refused: Refused = field(default_factory=Refused)
     held: str = ""
+    told: list[FileEntry] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """The last load of a table, as `pipeline.load` tells it. load_id: None where the lake has not all of the table."""
+
+    inputs: Inputs = field(default_factory=dict)
+    load_id: str | None = None
+    refused: bool = False
 
 
 def load(declared: Declarations, table: StarTable, files: StarFiles) -> LoadResult:
@@ -77,32 +93,36 @@ def load(declared: Declarations, table: StarTable, files: StarFiles) -> LoadResu
     started = monotonic()
     with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors(table.name):
         earlier = _claim(connection, table)
+        own = files.model_copy(update={"load_id": new_load()}) if files.load_id == earlier.load_id else files
         empty = _is_empty(connection, table)
         filling = empty and sum(file.rows for file in files.files) >= FILL_ROWS
         table = with_columns(table, files.wider)
         narrow = too_narrow(connection, table) if files.wider else {}
         _take_turn(connection, alone=filling or bool(narrow))
-        superseded = _is_superseded(table, files.inputs, earlier)
+        superseded = _is_superseded(table, files.inputs, earlier.inputs)
         if narrow and not superseded:
             widen(connection, table, narrow)
-        fill_it = partial(_fill, connection, declared, table, files) if filling else None
-        bring = partial(_bring, connection, table, files, fill_it)
-        outcome = _Outcome() if superseded else bring(None if empty else earlier)
-        result = _describe(connection, files, outcome, superseded, started)
+        fill_it = partial(_fill, connection, declared, table, own) if filling else None
+        bring = partial(_bring, connection, table, own, fill_it)
+        outcome = _Outcome() if superseded else bring(None if empty else earlier.inputs)
+        if not superseded and not outcome.held:
+            _note(connection, files, outcome, known=empty or earlier.load_id is not None)
+            rows = files.files if own is files else _brought_again(table, own, earlier, outcome)
+            note(connection, own, [*rows, *outcome.told, *outcome.refused.told])
+        result = _describe(files, outcome, superseded, started)
         connection.commit()
     return result
 
 
-def _claim(connection: psycopg.Connection, table: StarTable) -> Inputs:
-    """Wait until no other load of this table runs, and say from which readings the last one was."""
+def _claim(connection: psycopg.Connection, table: StarTable) -> _Earlier:
+    """Wait until no other load of this table runs, and tell of the last one."""
     connection.execute(
         "INSERT INTO pipeline.load (table_name, inputs) VALUES (%s, '{}') ON CONFLICT DO NOTHING",
         [table.name],
     )
-    row = connection.execute(
-        "SELECT inputs FROM pipeline.load WHERE table_name = %s FOR UPDATE", [table.name]
-    ).fetchone()
-    return row[0] if row else {}
+    query = "SELECT inputs, load_id, refused FROM pipeline.load WHERE table_name = %s FOR UPDATE"
+    row = connection.execute(query, [table.name]).fetchone()
+    return _Earlier(*row) if row else _Earlier()
 
 
 def _is_empty(connection: psycopg.Connection, table: StarTable) -> bool:
@@ -179,7 +199,8 @@ def _update(
         log.error("%s", why)
         return _Outcome(held=why)
     outcome = merge(connection, table, files)
-    return replace(outcome, deleted=_remove_gone(connection, table, gone, files.source.observed_at))
+    deleted, told = _remove_gone(connection, table, gone, files)
+    return replace(outcome, deleted=deleted, told=told)
 
 
 def _merge(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> _Outcome:
@@ -190,7 +211,7 @@ def _merge(connection: psycopg.Connection, table: StarTable, files: StarFiles) -
             note_present(connection, table, files.rejected)
         return _Outcome(new, changed)
     assert files.source is not None
-    refused = refuse_unreferenced(connection, table, STAGED, files.source.observed_at)
+    refused = refuse_unreferenced(connection, table, STAGED, saying(files, "refused"))
     new, changed = merge_versions(connection, table, files.source.observed_at)
     return _Outcome(new, changed, refused=refused)
 
@@ -199,15 +220,15 @@ def _merge_each(connection: psycopg.Connection, table: StarTable, files: StarFil
     """As `_merge`, but what the warehouse refuses is set aside."""
     assert not isinstance(table, Calendar)
     assert files.source is not None
-    observed_at = files.source.observed_at
+    observed_at, said = files.source.observed_at, saying(files, "refused")
     reasons = stage_each(connection, table, files.files)
     if is_versioned(table):
-        unreferenced = refuse_unreferenced(connection, table, STAGED, observed_at)
+        unreferenced = refuse_unreferenced(connection, table, STAGED, said)
         merge = partial(merge_versions, connection, table, observed_at)
     else:
         unreferenced, merge = Refused(), partial(merge_latest, connection, table)
     (new, changed), more = merge_each(connection, table, merge)
-    refused = set_aside_raw(connection, table, observed_at, reasons | more)
+    refused = set_aside_raw(connection, table, said, reasons | more)
     if isinstance(table, Dimension) and not table.history:
         note_present(connection, table, files.rejected | refused.keys)
     return _Outcome(new, changed, refused=unreferenced | refused)
@@ -233,20 +254,38 @@ def _find_gone(connection: psycopg.Connection, table: Dimension | Fact, read: So
     return gone, "" if read.accepted else doubt(table.source, len(shown), newly, read.rows)
 
 
-def _remove_gone(connection: psycopg.Connection, table: StarTable, gone: KeySet, observed_at: datetime) -> int:
-    """Close, or note, what the source no longer has; gives the number of keys."""
+def _remove_gone(
+    connection: psycopg.Connection, table: Dimension | Fact, gone: KeySet, files: StarFiles
+) -> tuple[int, list[FileEntry]]:
+    """Close, or note, what the source no longer has; gives the number of keys, and the file that tells the lake."""
+    said = saying(files, "gone")
+    told = tell_gone(connection, table, said, gone - noted_deleted(connection, table.name))
     if is_versioned(table):
-        return close_versions(connection, table, gone, observed_at)
-    return note_deleted(connection, table.name, gone)
+        return close_versions(connection, table, gone, said.observed_at), told
+    return note_deleted(connection, table.name, gone), told
 
 
-def _describe(
-    connection: psycopg.Connection, files: StarFiles, outcome: _Outcome, superseded: bool, started: float
-) -> LoadResult:
-    """Note in the warehouse what was loaded, and say it to the tasks that follow."""
-    if not superseded and not outcome.held:
-        done = "UPDATE pipeline.load SET inputs = %s, loaded_at = clock_timestamp() WHERE table_name = %s"
-        connection.execute(done, [json.dumps(files.inputs), files.table])
+def _note(connection: psycopg.Connection, files: StarFiles, outcome: _Outcome, known: bool) -> None:
+    """Note in the warehouse what was loaded. known: whether the lake has all else that the table holds."""
+    done = """
+        UPDATE pipeline.load SET inputs = %s, loaded_at = clock_timestamp(), load_id = %s, refused = %s
+         WHERE table_name = %s"""
+    load_id = files.load_id if known else None
+    connection.execute(done, [json.dumps(files.inputs), load_id, bool(outcome.refused.keys), files.table])
+
+
+def _brought_again(table: StarTable, own: StarFiles, earlier: _Earlier, outcome: _Outcome) -> list[FileEntry]:
+    """The files that the lake takes of a load that is repeated, as one of its own: none where nothing was refused.
+
+    Other rows may be refused now than before, and the lake holds what was refused against the load that brought it.
+    """
+    if not earlier.refused and not outcome.refused.keys:
+        return []
+    return [brought_again(table, file, saying(own, "row")) for file in own.files]
+
+
+def _describe(files: StarFiles, outcome: _Outcome, superseded: bool, started: float) -> LoadResult:
+    """Say to the tasks that follow what was loaded."""
     return LoadResult(
         table=files.table,
         inputs=files.inputs,

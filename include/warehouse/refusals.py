@@ -4,7 +4,6 @@ An encoding that lacks a character, a column made shorter, a constraint, an inde
 """
 
 from collections.abc import Callable
-from datetime import datetime
 
 import psycopg
 import pyarrow as pa
@@ -15,6 +14,7 @@ from include.common.keys import KeySet
 from include.common.manifests import FileEntry
 from include.common.postgres import copy_in, identifiers, key_set
 from include.lake.arrow import printable, show
+from include.lake.changelog import Said
 from include.lake.rejected import rejected_file
 from include.lake.rows import KEY, SHOWN
 from include.tables.numbering import BYTES, hash_of, is_integer, number, number_of
@@ -23,6 +23,7 @@ from include.tables.types import known_type
 from include.warehouse import ddl, wire
 from include.warehouse.merge import STAGED
 from include.warehouse.references import Refused
+from include.warehouse.told import tell_keys
 
 REFUSALS = (
     psycopg.DataError,
@@ -54,7 +55,7 @@ def stage_each(connection: psycopg.Connection, table: Dimension | Fact, files: l
     connection.execute(ddl.create_raw(table, RAW))
     connection.execute(ddl.create_staging(table, STAGED))
     copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(sql.Identifier(RAW), columns)
-    copy_in(connection, copy, wire.encoded_texts(table, files))
+    copy_in(connection, copy, wire.encoded_texts(table.columns, files))
     decoded = sql.SQL(", ").join(map(_decoded, table.columns))
     insert = sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} WHERE {} BETWEEN %s AND %s").format(
         sql.Identifier(STAGED), columns, decoded, sql.Identifier(RAW), _raw_key(table)
@@ -153,23 +154,23 @@ def _keys(connection: psycopg.Connection, key: sql.Composable, relation: str) ->
     return key_set(connection, sql.SQL("SELECT {}::bigint FROM {}").format(key, sql.Identifier(relation)))
 
 
-def set_aside_raw(
-    connection: psycopg.Connection, table: Dimension | Fact, observed_at: datetime, refused: Reasons
-) -> Refused:
-    """Write the refused rows, which `stage_each` left in `raw`, to a file of rejected rows."""
+def set_aside_raw(connection: psycopg.Connection, table: Dimension | Fact, said: Said, refused: Reasons) -> Refused:
+    """Write the refused rows, which `stage_each` left in `raw`, to a file of rejected rows, and tell the lake."""
     if not refused:
         return Refused()
     names = [column.name for column in table.columns]
     schema = pa.schema(
         [*((name, pa.string()) for name in names), (KEY, pa.int64()), (SHOWN, pa.string()), ("reason", pa.string())]
     )
-    with rejected_file(table.name, observed_at, schema) as file:
-        for key in sorted(refused):
-            row = dict(zip(names, _raw_row(connection, table, key), strict=True))
+    rows = {key: dict(zip(names, _raw_row(connection, table, key), strict=True)) for key in sorted(refused)}
+    with rejected_file(table.name, said.observed_at, schema) as file:
+        for key, row in rows.items():
             parts = [row[name] or "" for name in table.key_columns]
             told = {KEY: key, SHOWN: None if is_integer(table) else ", ".join(parts), "reason": refused[key]}
             file.write(pa.Table.from_pylist([row | told], schema))
-    return Refused(file.keys, [file.key], file.examples)
+    texts = pa.schema([(name, pa.string()) for name in table.key_columns])
+    lake = tell_keys(table, said, [pa.RecordBatch.from_pylist(list(rows.values()), texts)])
+    return Refused(file.keys, [file.key], file.examples, lake)
 
 
 def _raw_row(connection: psycopg.Connection, table: Dimension | Fact, key: int) -> list[str | None]:

@@ -88,10 +88,10 @@ def _define(connection: psycopg.Connection, declared: Declarations) -> None:
 
 def _ensure_bookkeeping(connection: psycopg.Connection) -> bool:
     """Make the pipeline's own tables where they are not there; gives whether they were."""
-    complete = connection.execute("SELECT to_regclass('pipeline.deleted')").fetchone() != (None,)
+    complete = connection.execute("SELECT to_regclass('pipeline.file')").fetchone() != (None,)
     if not complete:
         connection.execute(ddl.BOOKKEEPING)
-    elif connection.execute(SHORT_KEYS).fetchone():
+    if connection.execute(SHORT_KEYS).fetchone():
         connection.execute(ddl.LONG_KEYS)
     return complete
 

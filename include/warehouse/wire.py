@@ -1,7 +1,7 @@
 """Parquet files as PostgreSQL's COPY takes them, encoded ahead of the connection that sends them."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -22,8 +22,9 @@ from include.common.threads import Threads
 from include.lake.arrow import as_hex
 from include.lake.files import STREAMS, read_file
 from include.lake.rows import name_beside
-from include.tables.star import StarTable
-from include.warehouse.binary import Forms, binary_forms
+from include.tables.star import Column, StarTable
+from include.tables.types import known_type
+from include.warehouse.binary import FORMS, Forms, binary_forms
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + pack(">ii", 0, 0)
 TRAILER = pack(">h", -1)
@@ -58,31 +59,35 @@ def copies(table: StarTable, files: list[FileEntry], first_id: int | None = None
     """
     plain, told = [file for file in files if not file.as_text], [file for file in files if file.as_text]
     after = None if first_id is None else first_id + sum(file.rows for file in plain)
-    forms = binary_forms(table)
-    if forms is None:
-        yield Copy(CSV, _csv(table, plain, first_id))
+    if binary_forms(table.columns) is None:
+        yield Copy(CSV, _csv(table.columns, plain, first_id))
     else:
-        yield Copy(BINARY, encoded(plain, forms, first_id))
+        yield Copy(BINARY, encoded(table.columns, plain, first_id))
     if told:
-        yield Copy(CSV, _csv(table, told, after))
+        yield Copy(CSV, _csv(table.columns, told, after))
 
 
-def encoded(files: list[FileEntry], forms: Forms, first_id: int | None = None) -> Iterator[bytes]:
-    """The rows of Parquet files as one binary COPY; with `first_id`, each row begins with its number."""
+def encoded(columns: Sequence[Column], files: list[FileEntry], first_id: int | None = None) -> Iterator[bytes]:
+    """The rows of Parquet files as one binary COPY; with `first_id`, each row begins with its number.
+
+    columns: those that are sent, in the files' order, each of a type that has a binary form.
+    """
+    forms = binary_forms(columns)
+    assert forms is not None
     yield HEADER
-    yield from _in_order(partial(_encode, forms), files, first_id)
+    yield from _in_order(partial(_encode, columns, forms), files, first_id)
     yield TRAILER
 
 
-def encoded_texts(table: StarTable, files: list[FileEntry]) -> Iterator[bytes]:
-    """As `encoded`, with each value as the text that PostgreSQL writes."""
+def encoded_texts(columns: Sequence[Column], files: list[FileEntry]) -> Iterator[bytes]:
+    """As `encoded`, with each value as the text that PostgreSQL writes; of any types."""
     yield HEADER
-    yield from _in_order(partial(_encode_texts, table), files, None)
+    yield from _in_order(partial(_encode_texts, columns), files, None)
     yield TRAILER
 
 
-def _csv(table: StarTable, files: list[FileEntry], first_id: int | None) -> Iterator[bytes]:
-    return _in_order(partial(_write_csv, table), files, first_id)
+def _csv(columns: Sequence[Column], files: list[FileEntry], first_id: int | None) -> Iterator[bytes]:
+    return _in_order(partial(_write_csv, columns), files, first_id)
 
 
 Work = tuple[FileEntry, int | None]
@@ -96,8 +101,8 @@ def _in_order(encode: Callable[[Work], list[bytes]], files: list[FileEntry], fir
         yield from blocks
 
 
-def _encode(forms: Forms, work: Work) -> list[bytes]:
-    schema, batches = _read(work)
+def _encode(columns: Sequence[Column], forms: Forms, work: Work) -> list[bytes]:
+    schema, batches = _read(columns, work)
     if forms:
         schema = pa.schema(
             [field.with_type(forms[field.name].type) if field.name in forms else field for field in schema]
@@ -112,10 +117,10 @@ def _in_forms(forms: Forms, schema: pa.Schema, batch: pa.RecordBatch) -> pa.Reco
     return pa.record_batch(arrays, schema=schema)
 
 
-def _encode_texts(table: StarTable, work: Work) -> list[bytes]:
-    _, batches = _read(work)
-    schema = pa.schema([(column.name, pa.string()) for column in table.columns])
-    return _encode_batches(schema, map(partial(as_texts, table), batches))
+def _encode_texts(columns: Sequence[Column], work: Work) -> list[bytes]:
+    _, batches = _read(columns, work)
+    schema = pa.schema([(column.name, pa.string()) for column in columns])
+    return _encode_batches(schema, map(partial(as_texts, columns), batches))
 
 
 def _encode_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> list[bytes]:
@@ -124,38 +129,55 @@ def _encode_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> lis
     return [*map(encoder.write_batch, batches), encoder.finish().removesuffix(TRAILER)]
 
 
-def _write_csv(table: StarTable, work: Work) -> list[bytes]:
+def _write_csv(columns: Sequence[Column], work: Work) -> list[bytes]:
     """Quoted texts, and nothing for NULL, as COPY takes it."""
-    _, batches = _read(work)
-    return [_csv_block(as_texts(table, batch)) for batch in batches]
+    _, batches = _read(columns, work)
+    return [csv_block(as_texts(columns, batch)) for batch in batches]
 
 
-def _csv_block(batch: pa.RecordBatch) -> bytes:
+def csv_block(batch: pa.RecordBatch) -> bytes:
+    """A batch of texts as CSV: each in quotes, and nothing for NULL."""
     sink = pa.BufferOutputStream()
     csv.write_csv(batch, sink, csv.WriteOptions(include_header=False))
     return bytes(sink.getvalue())
 
 
-def as_texts(table: StarTable, batch: pa.RecordBatch) -> pa.RecordBatch:
-    """A batch with each value as a text that PostgreSQL reads; what a column beside tells is put in place."""
-    numbered = [RECORD_ID] if RECORD_ID in batch.schema.names else []
-    names = [*numbered, *(column.name for column in table.columns)]
-    return pa.record_batch([_texts_of(batch, name, name_beside(name, table)) for name in names], names=names)
+def as_texts(columns: Sequence[Column], batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A batch with each value as a text that PostgreSQL reads; what a column beside tells is put in place.
+
+    Before the columns may stand the rows' numbers.
+    """
+    numbers = [name for name in batch.schema.names if name == RECORD_ID]
+    texts = [batch.column(name).cast(pa.string()) for name in numbers]
+    texts += [_texts_of(column, batch, name_beside(column.name, columns)) for column in columns]
+    return pa.record_batch(texts, names=[*numbers, *_names(columns)])
 
 
-def _texts_of(batch: pa.RecordBatch, name: str, beside: str) -> pa.Array:
-    values = batch.column(name)
+def _names(columns: Sequence[Column]) -> list[str]:
+    return [column.name for column in columns]
+
+
+def _texts_of(column: Column, batch: pa.RecordBatch, beside: str) -> pa.Array:
+    values, kind = batch.column(column.name), known_type(column.type)
+    if kind.family == "time" and not kind.array:
+        values = FORMS["time"].make(values)
     texts = as_hex(values) if pa.types.is_binary(values.type) else values.cast(pa.string())
     return pc.coalesce(batch.column(beside), texts) if beside in batch.schema.names else texts
 
 
-def _read(work: Work) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    """A file's schema and batches, with the rows' numbers where there is a first one."""
+def _read(columns: Sequence[Column], work: Work) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """The schema and the batches of a file's rows, with their numbers where there is a first one.
+
+    What stands beside the columns is not read, but for their texts.
+    """
     file, first_id = work
     parquet = pq.ParquetFile(pa.BufferReader(read_file(required_variable(PROCESSED_BUCKET), file.key)))
+    names = {*_names(columns), *(name_beside(name, columns) for name in _names(columns) if file.as_text)}
+    found = [field for field in parquet.schema_arrow if field.name in names]
     numbered = [] if first_id is None else [pa.field(RECORD_ID, pa.int32())]
-    batches = parquet.iter_batches(_batch_rows(parquet.metadata), use_threads=False)
-    return pa.schema([*numbered, *parquet.schema_arrow]), _numbered(batches, first_id)
+    wanted = [field.name for field in found]
+    batches = parquet.iter_batches(_batch_rows(parquet.metadata), columns=wanted, use_threads=False)
+    return pa.schema([*numbered, *found]), _numbered(batches, first_id)
 
 
 def _batch_rows(metadata: pq.FileMetaData) -> int:

@@ -27,6 +27,7 @@ PREFIX = "totesys/airflow"
 """What the names of the secrets begin with; Airflow's Secrets Manager backend is configured with the same."""
 
 NAMESPACE = "ToteSys"
+LAKE_DATABASE = "totesys"
 TOPIC = QUEUE = "totesys-alerts"
 PARTIAL = ".partial"
 """How a file ends that is being written. No quoted key ends so: it is renamed."""
@@ -119,6 +120,7 @@ def create_account(url: str) -> None:
         "ingestion_bucket": buckets.ingestion,
         "processed_bucket": buckets.processed,
         "state_bucket": buckets.state,
+        "lake_database": LAKE_DATABASE,
         "metrics_namespace": NAMESPACE,
         "alerts_topic_arn": topic,
     }

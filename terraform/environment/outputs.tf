@@ -62,3 +62,8 @@ output "peering_connection_id" {
   description = "Id of the peering with the source's VPC, which its owner accepts when it is another account or region; null without peering."
   value       = module.network.peering_connection_id
 }
+
+output "analytics" {
+  description = "Where the lake is asked: Athena's workgroup, the database of views, and the role that analysts take, which is null where nobody is named; null without analytics."
+  value       = one([for made in module.analytics : { workgroup = made.workgroup, database = made.database, role_arn = made.role_arn }])
+}

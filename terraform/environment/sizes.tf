@@ -54,7 +54,7 @@ variable "cold_after_days" {
 }
 
 variable "expire_after_days" {
-  description = "Days after which data files are deleted, or null to keep them; see the module lake."
+  description = "Days after which CSV files, and those of rejected rows, are deleted, or null to keep them; see the module lake."
   type        = number
   default     = null
 }

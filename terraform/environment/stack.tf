@@ -113,6 +113,22 @@ module "secrets" {
     processed = module.lake.processed.bucket
     state     = module.lake.state.bucket
   }
+  lake_database = module.lake.database
+}
+
+module "analytics" {
+  source = "../modules/analytics"
+  count  = var.analytics == null ? 0 : 1
+
+  name                 = var.name
+  key_arn              = local.key_arn
+  boundary_arn         = local.boundary_arn
+  analysts             = var.analytics.analysts
+  scan_limit_gib       = var.analytics.scan_limit_gib
+  results_bucket       = module.lake.results
+  processed_bucket_arn = module.lake.processed.arn
+  lake_database        = module.lake.database
+  views_file           = "${var.package_folder}/views.json"
 }
 
 module "airflow" {
@@ -140,6 +156,7 @@ module "airflow" {
   variables_prefix     = module.secrets.variables_prefix
   ingestion_bucket_arn = module.lake.ingestion.arn
   processed_bucket_arn = module.lake.processed.arn
+  lake_database        = module.lake.database
   secret_arns          = module.secrets.secret_arns
   master_secret_arn    = module.warehouse.master_secret_arn
   topic_arn            = module.observability.topic_arn

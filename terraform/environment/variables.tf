@@ -117,6 +117,19 @@ variable "object_lock_days" {
   default     = null
 }
 
+variable "analytics" {
+  description = <<-EOT
+    Who asks the lake in Athena, or null for no workgroup and no views; nothing of it costs anything until somebody asks.
+    analysts:       ARNs of the users, roles or accounts that may take the role <name>-analysts; none for no role.
+    scan_limit_gib: how much one question may read before Athena ends it.
+  EOT
+  type = object({
+    analysts       = optional(set(string), [])
+    scan_limit_gib = optional(number, 20)
+  })
+  default = {}
+}
+
 variable "zones" {
   description = "The two availability zones to live in, such as [\"eu-west-2a\", \"eu-west-2c\"], or null for the first two of the region. It counts when the network is made, and moves nothing afterwards."
   type        = list(string)

@@ -16,6 +16,7 @@ from packaging.utils import parse_wheel_filename
 from deploy import package, wheels
 from deploy.errors import DeployError
 from deploy.wheels import REPOSITORY
+from include.declared import DECLARED
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -44,7 +45,12 @@ def test_it_holds_the_dag_and_every_module_of_the_pipeline(built: Path) -> None:
         f"dags/include/{file.relative_to(REPOSITORY / 'include')}" for file in REPOSITORY.glob("include/**/*.py")
     }
     expected = {"dags/totesys_warehouse.py", "dags/.airflowignore", *modules}
-    assert set(contents(built)) == expected | {"plugins.zip", "requirements.txt", "startup.sh"}
+    assert set(contents(built)) == expected | {"plugins.zip", "requirements.txt", "startup.sh", "views.json"}
+
+
+def test_it_holds_a_view_for_every_table_of_the_warehouse(built: Path) -> None:
+    views = json.loads((built / "views.json").read_text())
+    assert {view["table"] for view in views.values()} == DECLARED.star.keys()
 
 
 def test_a_file_that_is_gone_is_gone_from_the_next_build(tmp_path: Path) -> None:

@@ -261,6 +261,12 @@ def test_references_that_the_star_has_not_are_told(system_of: MakeSystem, declar
     assert [name for name, target in kept.items() if target] == ["paid"]
 
 
+def test_the_instant_of_creation_is_found_by_its_name(system_of: MakeSystem, declare_it: DeclareIt) -> None:
+    system_of(declare(), SAMPLES["tickets"])
+    declare_it()
+    assert "created_at" in {source.created for source in declared_in().sources.values()}
+
+
 def test_names_that_the_warehouse_has_already_are_not_given(system_of: MakeSystem, declare_it: DeclareIt) -> None:
     system = system_of(declare(), """
         CREATE TABLE box (id integer PRIMARY KEY, "XMIN" integer, "Xmax" integer, "CTID" text);

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from psycopg import sql
 
+from include.lake.changelog import KIND, LOAD, OBSERVED
 from include.lake.rows import AS_TEXT
 from include.pipeline import audit_tables
 from include.tables.source import SourceColumn, SourceTable
@@ -213,8 +214,8 @@ def test_what_parquet_cannot_hold_is_null_there_with_its_text_beside(system_of: 
     system.run_cleanly()
     tables = [pq.read_table(pa.BufferReader(content)) for content in parquet_files(system, "dim_thing")]
     plain_file, told = sorted(tables, key=lambda rows: rows.num_columns)
-    assert plain_file.column_names == ["id", "c1"]
-    assert told.column_names == ["id", "c1", f"c1{AS_TEXT}"]
+    assert plain_file.column_names == ["id", "c1", OBSERVED, LOAD, KIND]
+    assert told.column_names == ["id", "c1", f"c1{AS_TEXT}", OBSERVED, LOAD, KIND]
     assert set(told.column("c1").to_pylist()) == {None}
     beside: set[Any] = set(told.column(f"c1{AS_TEXT}").to_pylist())
     assert beside == {"4713-01-01 BC", "0044-03-15 BC", "5874897-12-31", "infinity", "-infinity", "10000-01-01"}

@@ -7,7 +7,8 @@ def _table(name: str, *columns: SourceColumn) -> SourceTable:
     """A table of the shop: its key, its own columns, and the two stamps that every one of them has."""
     key = f"{name}_id"
     stamps = (SourceColumn("created_at", "timestamp(3)"), SourceColumn("last_updated", "timestamp(3)"))
-    return SourceTable(name, key, (SourceColumn(key, "integer"), *stamps, *columns), stamp="last_updated")
+    own = (SourceColumn(key, "integer"), *stamps, *columns)
+    return SourceTable(name, key, own, stamp="last_updated", created="created_at")
 
 
 def _reference(table: str) -> SourceColumn:

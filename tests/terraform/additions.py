@@ -5,13 +5,15 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from operator import attrgetter
-from typing import Any
+from typing import Any, NoReturn
 from unittest import mock
 from uuid import uuid4
 
 import flask
 from moto.budgets.responses import BudgetsResponse
 from moto.ec2.models.security_groups import SecurityGroupRule
+from moto.glue.exceptions import EntityNotFoundException
+from moto.glue.responses import GlueResponse
 from moto.iam.access_control import PermissionResult
 from moto.rds.models import DBInstance, DBParameterGroup, RDSBackend
 from moto.s3.models import FakeBucket, FakeKey
@@ -118,6 +120,11 @@ def create_instance_of_its_own(backend: RDSBackend, asked: dict[str, Any]) -> DB
     return instance
 
 
+def get_no_table_optimizer(response: GlueResponse) -> NoReturn:
+    """Answer that nobody has given a table an optimizer, which moto does not know."""
+    raise EntityNotFoundException(f"{response.parameters['TableName']} has no optimizer")
+
+
 @contextmanager
 def added_to_moto(database_host: str) -> Iterator[None]:
     """Take the host at which every RDS instance is to be found; moto has all of this until the end of the `with`."""
@@ -125,6 +132,7 @@ def added_to_moto(database_host: str) -> Iterator[None]:
         (BudgetsResponse, "create_budget", create_budget_with_tags),
         (BudgetsResponse, "list_tags_for_resource", list_tags_of_budget),
         (BudgetsResponse, "describe_subscribers_for_notification", describe_subscribers),
+        (GlueResponse, "get_table_optimizer", get_no_table_optimizer),
         (FakeKey, "__deepcopy__", copy_for_a_listing),
         (FakeBucket, "get_permission", bucket_permission),
         (FakeBucket, "_log_permissions_enabled_policy", may_deliver_logs),

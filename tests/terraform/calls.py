@@ -139,10 +139,21 @@ def _topic_call(received: Received) -> Call:
     return Call(f"sns:{received.form['Action']}", received.form["TopicArn"])
 
 
+def _catalogue_call(received: Received) -> Call:
+    """A call about a table, or a database, of Glue's catalogue."""
+    operation, asked = received.headers["x-amz-target"].partition(".")[2], json.loads(received.body)
+    prefix = f"arn:aws:glue:{received.region}:{ACCOUNT}:"
+    if operation == "CreateDatabase":
+        return Call("glue:CreateDatabase", f"{prefix}database/{asked['DatabaseInput']['Name']}")
+    table = asked["TableInput"]["Name"] if "TableInput" in asked else asked["Name"]
+    return Call(f"glue:{operation}", f"{prefix}table/{asked['DatabaseName']}/{table}")
+
+
 READERS = {
     "s3": _s3_call,
     "secretsmanager": _secrets_call,
     "monitoring": _metrics_call,
     "sns": _topic_call,
+    "glue": _catalogue_call,
 }
 """What requests are signed for, and how their calls are read."""

@@ -1,7 +1,7 @@
 """All that IAM decides about a process's calls: each call, and what AWS's services ask for in its name.
 
 Source: the developer guides of KMS, "Permissions for AWS services in key policies"; S3, "GetObject"; SNS,
-"Key management".
+"Key management"; Glue, "Specifying AWS Glue resource ARNs".
 """
 
 from collections.abc import Iterator
@@ -40,6 +40,8 @@ class _Service:
         yield call
         if service == "s3":
             yield from self._of_object(call)
+        if service == "glue":
+            yield from _parents(call)
         if service == "sns":
             topic = self.cloud.client("sns").get_topic_attributes(TopicArn=call.resource)["Attributes"]
             for action in ("kms:Decrypt", "kms:GenerateDataKey"):
@@ -72,6 +74,15 @@ class _Service:
     def _key_use(self, action: str, key: str, service: str) -> Call:
         found = self.cloud.client("kms").describe_key(KeyId=key)["KeyMetadata"]["Arn"]
         return Call(action, found, {"kms:ViaService": f"{service}.{REGION}.amazonaws.com"})
+
+
+def _parents(call: Call) -> Iterator[Call]:
+    """The same of that which a table or a database of the catalogue is in: Glue asks for all of it."""
+    account, _, name = call.resource.rpartition(":")
+    kind, _, inside = name.partition("/")
+    if kind == "table":
+        yield replace(call, resource=f"{account}:database/{inside.partition('/')[0]}")
+    yield replace(call, resource=f"{account}:catalog")
 
 
 def role_statements(cloud: Cloud, role: str) -> list[Statement]:

@@ -22,6 +22,7 @@ SETTINGS = """
 name   = "{name}"
 region = "eu-west-2"
 emails = ["data@example.com"]
+analytics = {{ analysts = ["arn:aws:iam::{account}:root"] }}
 
 source_database = {{
   host      = "{databases.host}"
@@ -89,7 +90,7 @@ class Environment:
     def set_up(self, databases: Databases) -> None:
         """Every step that comes before the first deployment."""
         self.clone.succeed("setup-terraform", f"ENV={self.env}")
-        self.settings.write_text(SETTINGS.format(name=self.name, databases=databases))
+        self.settings.write_text(SETTINGS.format(name=self.name, account=ACCOUNT, databases=databases))
         with one_at_a_time():
             self.clone.succeed("bootstrap", f"ENV={self.env}")
             self.clone.succeed("setup-terraform", f"ENV={self.env}")

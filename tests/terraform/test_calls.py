@@ -2,16 +2,25 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import date
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from include.lake import iceberg
+from include.tables.star import Calendar, Column
+from tests.clients import own_clients  # noqa: F401 - a fixture
 from tests.terraform.calls import Call
 from tests.terraform.cloud import Cloud
+from tests.terraform.decisions import decisions
 
 SECRET = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:"
 PUT = {"Bucket": "lake", "Key": "a/b 1"}
+
+
+COMMIT = {"glue:GetTable", "glue:CreateTable", "glue:UpdateTable"}
+TYPES, YEAR = {"date_id": "date", "year": "integer"}, (date(2024, 1, 1), date(2024, 12, 31))
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +91,37 @@ def test_a_message_names_its_topic(calls: Callable[..., list[Call]]) -> None:
     topic = "arn:aws:sns:eu-west-2:123456789012:alerts"
     (call,) = calls("sns", "publish", TopicArn=topic, Message="m")
     assert (call.action, call.resource) == ("sns:Publish", topic)
+
+
+def test_what_is_done_to_a_table_is_done_to_its_database_and_the_catalogue_too(cloud: Cloud) -> None:
+    user, prefix = uuid4().hex, "arn:aws:glue:eu-west-2:123456789012:"
+    glue = cloud.client("glue", user)
+    glue.create_database(DatabaseInput={"Name": "lake"})
+    glue.create_table(DatabaseName="lake", TableInput={"Name": "sale"})
+    glue.get_table(DatabaseName="lake", Name="sale")
+    created = [f"{prefix}{name}" for name in ("catalog", "database/lake", "table/lake/sale")]
+    assert [(call.action, call.resource) for call in decisions(cloud, user)] == [
+        *(("glue:CreateDatabase", resource) for resource in created[:2]),
+        *(("glue:CreateTable", resource) for resource in created),
+        *(("glue:GetTable", resource) for resource in created),
+    ]
+
+
+def test_a_load_is_committed_without_a_right_to_make_databases(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = uuid4().hex
+    for name, value in (cloud.variables(user) | {"AIRFLOW_VAR_PROCESSED_BUCKET": "lake"}).items():
+        monkeypatch.setenv(name, value)
+    cloud.client("glue").create_database(DatabaseInput={"Name": "made"})
+    iceberg.catalogue.cache_clear()
+    for columns in (("date_id",), ("date_id", "year")):
+        days = Calendar("days", "date_id", tuple(Column(name, TYPES[name]) for name in columns), *YEAR)
+        iceberg.append("made", days, [])
+    iceberg.catalogue.cache_clear()
+    actions = {call.action for call in cloud.calls(user)}
+    assert {action for action in actions if action.startswith("glue:")} == COMMIT
+    assert actions - COMMIT == {"s3:GetObject", "s3:PutObject"}
+    (table,) = cloud.client("glue").get_tables(DatabaseName="made")["TableList"]
+    assert table["Parameters"]["metadata_location"].startswith("s3://lake/iceberg/days/metadata/")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from include.declared import DECLARED
 from tests.system import open_exactly
 from tests.terraform.calls import Call
 from tests.terraform.cloud import Cloud
@@ -41,6 +42,9 @@ OF_MWAA = {
 
 Source: Amazon MWAA User Guide, "Amazon MWAA execution role".
 """
+
+SELDOM = {"TasksDeleteOldMetadataOfTheLake": "a table's later commits delete what its first ones left"}
+"""Statements that no run here comes to use, as nothing here runs that often, and what does."""
 
 WITHOUT_ARN = {
     "MwaaChecksThatNothingIsPublic": "s3:GetAccountPublicAccessBlock is about the account",
@@ -137,8 +141,40 @@ def test_the_pipeline_made_its_own_role_with_the_master_users_secret(
         assert warehouse.execute(roles).fetchall() == [(False, False, False)]
 
 
+def catalogue(account: Cloud, database: str) -> dict[str, dict[str, Any]]:
+    """The tables of one of the catalogue's databases, by name."""
+    pages = account.client("glue").get_paginator("get_tables").paginate(DatabaseName=database)
+    return {table["Name"]: table for page in pages for table in page["TableList"]}
+
+
+def test_the_lake_names_what_the_run_loaded(account: Cloud, databases: Databases, pipeline_run: AirflowRun) -> None:
+    tables, views = catalogue(account, "totesys_dev_lake"), catalogue(account, "totesys_dev_warehouse")
+    assert tables.keys() == DECLARED.star.keys()
+    assert views.keys() > tables.keys()
+    assert {table["Parameters"]["table_type"] for table in tables.values()} == {"ICEBERG"}
+    with psycopg.connect(databases.warehouse_url) as warehouse:
+        assert warehouse.execute("SELECT count(*) FROM pipeline.file").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("key", "may"),
+    [
+        ("iceberg/dim_date/metadata/00000-a.metadata.json", True),
+        ("iceberg/dim_date/data/a.parquet", False),
+        ("dim_date/2024-08-22/a.parquet", False),
+        ("rejected/dim_date/2024-08-22/a.csv", False),
+    ],
+)
+def test_the_role_deletes_metadata_of_the_lake_and_no_data(
+    role: list[Statement], boundary: list[Statement], key: str, may: bool
+) -> None:
+    call = Call("s3:DeleteObject", f"arn:aws:s3:::totesys-dev-{ACCOUNT}-processed/{key}")
+    assert (is_allowed(role, call), is_allowed(boundary, call)) == (may, may)
+
+
 def test_every_call_of_the_pipeline_is_allowed(decided: list[Call], role: list[Statement]) -> None:
-    assert {call.action for call in decided} >= {"s3:PutObject", "sns:Publish", "cloudwatch:PutMetricData"}
+    expected = {"s3:PutObject", "sns:Publish", "cloudwatch:PutMetricData", "glue:CreateTable", "glue:UpdateTable"}
+    assert {call.action for call in decided} >= expected
     assert [call for call in decided if ":secret:rds!" in call.resource], "the master user's secret was not asked for"
     assert [call for call in decided if not is_allowed(role, call)] == []
 
@@ -150,7 +186,7 @@ def test_every_call_of_the_pipeline_is_within_the_boundary(decided: list[Call], 
 def test_no_statement_of_the_role_is_unused(decided: list[Call], role: list[Statement]) -> None:
     used = {sid(statement) for call in decided for statement in decides(role, call)[0]}
     named = {sid(statement) for statement in role}
-    assert named - used - OF_MWAA.keys() == set()
+    assert named - used - OF_MWAA.keys() == SELDOM.keys()
     assert OF_MWAA.keys() <= named
 
 
@@ -173,6 +209,7 @@ def test_the_role_reaches_nothing_of_the_other_environment(
     others = [secret["ARN"] for secret in secrets if applied["prod"].name in secret["Name"]]
     calls = [Call("secretsmanager:GetSecretValue", arn) for arn in others]
     calls.append(Call("s3:GetObject", f"arn:aws:s3:::{applied['prod'].outputs['state_bucket']}/latest_update.json"))
+    calls.append(Call("glue:UpdateTable", f"arn:aws:glue:eu-west-2:{ACCOUNT}:table/totesys_prod_lake/dim_date"))
     assert len(calls) > 5
     assert [call for call in calls if is_allowed(role, call)] == []
 
@@ -183,6 +220,49 @@ def test_only_mwaa_of_this_account_takes_the_role(account: Cloud, applied: Appli
     (statement,) = account.client("iam").get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
     assert sorted(statement["Principal"]["Service"]) == ["airflow-env.amazonaws.com", "airflow.amazonaws.com"]
     assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == ACCOUNT
+
+
+PROCESSED, RESULTS = f"arn:aws:s3:::totesys-dev-{ACCOUNT}-processed", f"arn:aws:s3:::totesys-dev-{ACCOUNT}-results"
+GLUE, ATHENA = f"arn:aws:glue:eu-west-2:{ACCOUNT}:", f"arn:aws:athena:eu-west-2:{ACCOUNT}:"
+QUESTION = [
+    Call("athena:ListWorkGroups", "*"),
+    Call("athena:StartQueryExecution", f"{ATHENA}workgroup/totesys-dev-analysts"),
+    Call("athena:GetQueryResults", f"{ATHENA}workgroup/totesys-dev-analysts"),
+    Call("athena:ListTableMetadata", f"{ATHENA}datacatalog/AwsDataCatalog"),
+    *(Call("glue:GetDatabase", f"{GLUE}{name}") for name in ("catalog", "database/default")),
+    *(
+        Call("glue:GetTable", f"{GLUE}{name}")
+        for name in ("table/totesys_dev_warehouse/current_sales_order", "table/totesys_dev_lake/fact_sales_order")
+    ),
+    Call("s3:GetObject", f"{PROCESSED}/iceberg/fact_sales_order/metadata/00001-a.metadata.json"),
+    Call("s3:GetObject", f"{PROCESSED}/fact_sales_order/2024-08-22/a.parquet"),
+    Call("s3:GetBucketLocation", RESULTS),
+    Call("s3:PutObject", f"{RESULTS}/athena/a.csv"),
+    Call("s3:GetObject", f"{RESULTS}/athena/a.csv"),
+]
+"""What Athena does in the name of whoever asks, by its user guide; nothing here runs it."""
+
+NO_QUESTION = [
+    Call("athena:StartQueryExecution", f"{ATHENA}workgroup/primary"),
+    Call("athena:UpdateWorkGroup", f"{ATHENA}workgroup/totesys-dev-analysts"),
+    Call("glue:GetTable", f"{GLUE}table/totesys_prod_lake/fact_sales_order"),
+    Call("glue:UpdateTable", f"{GLUE}table/totesys_dev_lake/fact_sales_order"),
+    Call("s3:GetObject", f"{PROCESSED}/rejected/fact_sales_order/2024-08-22/a.csv"),
+    Call("s3:GetObject", f"arn:aws:s3:::totesys-dev-{ACCOUNT}-ingestion/sales_order/2024-08-22/a.csv"),
+    Call("s3:PutObject", f"{PROCESSED}/fact_sales_order/2024-08-22/a.parquet"),
+    Call("s3:DeleteObject", f"{PROCESSED}/iceberg/fact_sales_order/metadata/00001-a.metadata.json"),
+]
+
+
+def test_analysts_ask_the_lake_and_do_nothing_else(account: Cloud, applied: Applied, boundary: list[Statement]) -> None:
+    role = role_statements(account, applied["dev"].outputs["analytics"]["role_arn"].rpartition("/")[2])
+    key = account.client("kms").describe_key(KeyId="alias/totesys-dev")["KeyMetadata"]["Arn"]
+    through_s3 = {"kms:ViaService": "s3.eu-west-2.amazonaws.com"}
+    question = [*QUESTION, *(Call(f"kms:{use}", key, through_s3) for use in ("Decrypt", "GenerateDataKey"))]
+    assert [call for call in question if not (is_allowed(role, call) and is_allowed(boundary, call))] == []
+    used = {sid(statement) for call in question for statement in decides(role, call)[0]}
+    assert {sid(statement) for statement in role} == used
+    assert [call for call in NO_QUESTION if is_allowed(role, call)] == []
 
 
 def remains(account: Cloud) -> dict[str, Any]:
@@ -205,6 +285,8 @@ def remains(account: Cloud) -> dict[str, Any]:
         "topics": of("sns").list_topics()["Topics"],
         "budgets": of("budgets").describe_budgets(AccountId=ACCOUNT)["Budgets"],
         "environments": list(account.mwaa.environments),
+        "catalogue": of("glue").get_databases()["DatabaseList"],
+        "workgroups": [g for g in of("athena").list_work_groups()["WorkGroups"] if g["Name"] != "primary"],
     }
 
 
@@ -304,7 +386,7 @@ def test_an_environment_takes_the_key_along_that_stood_in_its_own_state(applied:
 
 def test_verify_looks_at_every_part(account: Cloud, applied: Applied) -> None:
     said = applied["dev"].clone.succeed("verify", "ENV=dev")
-    for part in ("Airflow", "endpoints", "roles", "warehouse", "mail"):
+    for part in ("Airflow", "endpoints", "roles", "warehouse", "lake", "mail"):
         assert f"{part}: well\n" in said
     alarm = account.client("cloudwatch").describe_alarms(AlarmNames=["totesys-dev-run-failed"])["MetricAlarms"][0]
     assert (alarm["StateValue"], alarm["ActionsEnabled"]) == ("ALARM", True)
@@ -344,7 +426,7 @@ def test_destroying_leaves_what_the_bootstrap_made_once_prod_lets_go_of_its_data
     done, said = applied["prod"].destroy()
     assert done, said[-5000:]
     assert "deleted the log group airflow-totesys-prod-Task, which had come back" in said
-    assert "8 secrets can be restored for a while" in said
+    assert "9 secrets can be restored for a while" in said
     assert of_the_bootstrap(applied, remains(account)) == {}
     assert [json.loads(environment.state)["resources"] for environment in applied.values()] == [[], []]
     # Those that RDS makes itself expire by themselves. The last one is readable: its key is there.

@@ -59,6 +59,16 @@ MISTAKES = [
         "role", "An action is allowed on everything though AWS knows an ARN for it.",
     ),
     Mistake(
+        "tasks may delete data",
+        "airflow", "policy_tasks.tf", "/iceberg/*/metadata/*", "/*",
+        "role", "Data may be deleted, which no task does.",
+    ),
+    Mistake(
+        "views are of another database",
+        "analytics", "views.tf", "${var.lake_database}", "${aws_glue_catalog_database.warehouse.name}",
+        "analytics", "is of another database's tables",
+    ),
+    Mistake(
         "a role has no boundary",
         "airflow", "role.tf", "  permissions_boundary = var.boundary_arn\n", "",
         "role", "The role has no boundary",

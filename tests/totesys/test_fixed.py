@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from include.lake.rows import star_schema
+import pyarrow as pa
+
+from include.lake.changelog import FIELD_ID, file_schema
+from include.lake.rows import row_schema
 from include.tables.star import Fact
 from include.totesys import DECLARED
 from include.warehouse import ddl
@@ -24,8 +27,10 @@ def statements() -> Iterator[str]:
 def fields() -> Iterator[str]:
     for table in DECLARED.star.values():
         yield table.name
-        for field in star_schema(table):
-            yield f"  {field.name} {field.type}{'' if field.nullable else ' not null'}"
+        for field in file_schema(table, row_schema(table)):
+            kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+            number = field.metadata[FIELD_ID].decode()
+            yield f"  {number} {field.name} {kind}{'' if field.nullable else ' not null'}"
 
 
 def test_the_warehouse_is_defined_as_it_was() -> None:

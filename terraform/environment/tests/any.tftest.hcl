@@ -34,7 +34,7 @@ run "names" {
   }
 
   assert {
-    condition     = length(module.secrets.secret_arns) == 8 && startswith(module.secrets.connections_prefix, "totesys-test/")
+    condition     = length(module.secrets.secret_arns) == 9 && startswith(module.secrets.connections_prefix, "totesys-test/")
     error_message = "The secrets do not carry the prefix, or some are missing."
   }
 
@@ -46,6 +46,24 @@ run "names" {
   assert {
     condition     = output.warehouse_address == "totesys-test-warehouse.mock.eu-west-2.rds.amazonaws.com"
     error_message = "The warehouse's address is not told."
+  }
+}
+
+run "analytics" {
+  assert {
+    condition     = output.analytics.workgroup == "totesys-test-analysts" && output.analytics.database == "totesys_test_warehouse" && output.analytics.role_arn == null
+    error_message = "The lake cannot be asked, or a role was made for nobody."
+  }
+}
+
+run "without_analytics" {
+  variables {
+    analytics = null
+  }
+
+  assert {
+    condition     = output.analytics == null && length(module.analytics) == 0
+    error_message = "A workgroup is made though nobody wants one."
   }
 }
 

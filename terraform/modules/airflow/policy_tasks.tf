@@ -30,6 +30,20 @@ locals {
       Resource = [var.ingestion_bucket_arn, var.processed_bucket_arn, var.bucket.arn]
     },
     {
+      # Glue asks for the table, its database and the catalogue.
+      Sid      = "TasksCommitToTheLake"
+      Effect   = "Allow"
+      Action   = ["glue:GetTable", "glue:CreateTable", "glue:UpdateTable"]
+      Resource = [for name in ["catalog", "database/${var.lake_database}", "table/${var.lake_database}/*"] : "arn:${local.partition}:glue:${local.region}:${local.account}:${name}"]
+    },
+    {
+      # A commit makes the lake's metadata of many commits before superfluous. Files of data are none of it.
+      Sid      = "TasksDeleteOldMetadataOfTheLake"
+      Effect   = "Allow"
+      Action   = "s3:DeleteObject"
+      Resource = "${var.processed_bucket_arn}/iceberg/*/metadata/*"
+    },
+    {
       # Connections, variables, and the master user, as whom the pipeline's role in the warehouse is made.
       Sid      = "TasksReadTheirSecrets"
       Effect   = "Allow"

@@ -165,6 +165,16 @@ variable "processed_bucket_arn" {
   type        = string
 }
 
+variable "lake_database" {
+  description = "Name of the Glue catalogue's database to whose tables the pipeline commits what it loaded."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9_]+$", var.lake_database))
+    error_message = "lake_database must be lower-case letters, digits and underscores: a pattern would let the tasks write other databases."
+  }
+}
+
 variable "secret_arns" {
   description = "ARNs of the secrets that hold Airflow's connections and variables."
   type        = list(string)

@@ -10,7 +10,9 @@ locals {
   partition = data.aws_partition.current.partition
   region    = data.aws_region.current.id
   here      = "${local.region}:${local.account}"
-  buckets   = [for kind in ["ingestion", "processed", "state"] : "arn:${local.partition}:s3:::${var.name}-${local.account}-${kind}"]
+  lake      = "${replace(var.name, "-", "_")}_lake"
+  views     = "${replace(var.name, "-", "_")}_warehouse"
+  buckets   = [for kind in ["ingestion", "processed", "results", "state"] : "arn:${local.partition}:s3:::${var.name}-${local.account}-${kind}"]
 }
 
 resource "aws_iam_policy" "boundary" {
@@ -27,6 +29,31 @@ locals {
       Effect   = "Allow"
       Action   = ["s3:Get*", "s3:List*", "s3:PutObject", "s3:AbortMultipartUpload"]
       Resource = concat(local.buckets, [for arn in local.buckets : "${arn}/*"])
+    },
+    {
+      # What tells the lake's files, as it was many commits before; no data.
+      Sid      = "OldMetadataOfTheLake"
+      Effect   = "Allow"
+      Action   = "s3:DeleteObject"
+      Resource = "arn:${local.partition}:s3:::${var.name}-${local.account}-processed/iceberg/*/metadata/*"
+    },
+    {
+      Sid      = "CommitToLake"
+      Effect   = "Allow"
+      Action   = ["glue:GetTable", "glue:CreateTable", "glue:UpdateTable"]
+      Resource = [for name in ["catalog", "database/${local.lake}", "table/${local.lake}/*"] : "arn:${local.partition}:glue:${local.here}:${name}"]
+    },
+    {
+      Sid      = "ReadCatalogue"
+      Effect   = "Allow"
+      Action   = ["glue:GetDatabase*", "glue:GetTable", "glue:GetTables"]
+      Resource = [for name in ["catalog", "database/default", "database/${local.lake}", "table/${local.lake}/*", "database/${local.views}", "table/${local.views}/*"] : "arn:${local.partition}:glue:${local.here}:${name}"]
+    },
+    {
+      Sid      = "Analysts"
+      Effect   = "Allow"
+      Action   = ["athena:BatchGetQueryExecution", "athena:Get*", "athena:List*", "athena:StartQueryExecution", "athena:StopQueryExecution"]
+      Resource = [for name in ["workgroup/${var.name}-*", "datacatalog/AwsDataCatalog"] : "arn:${local.partition}:athena:${local.here}:${name}"]
     },
     {
       # Those that RDS makes are named by RDS; without the environment's key none of another's can be read.
@@ -67,7 +94,7 @@ locals {
     {
       Sid      = "WhatHasNoArn"
       Effect   = "Allow"
-      Action   = ["logs:DescribeLogGroups", "s3:GetAccountPublicAccessBlock", "airflow:ListEnvironments"]
+      Action   = ["logs:DescribeLogGroups", "s3:GetAccountPublicAccessBlock", "airflow:ListEnvironments", "athena:ListDataCatalogs", "athena:ListEngineVersions", "athena:ListWorkGroups"]
       Resource = "*"
     },
     {

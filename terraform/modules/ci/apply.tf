@@ -20,8 +20,15 @@ locals {
     {
       Sid      = "WhatBearsTheName"
       Effect   = "Allow"
-      Action   = ["airflow:*", "budgets:*", "cloudwatch:*", "logs:*", "rds:*", "s3:*", "secretsmanager:*", "sns:*"]
+      Action   = ["airflow:*", "athena:*", "budgets:*", "cloudwatch:*", "logs:*", "rds:*", "s3:*", "secretsmanager:*", "sns:*"]
       Resource = concat(local.buckets, [for arn in local.buckets : "${arn}/*"], local.budgets, local.dashboards, flatten(values(local.named)))
+    },
+    {
+      # All that is done to one of them is done in the catalogue, too. With a database its tables go.
+      Sid      = "DatabasesOfTheCatalogue"
+      Effect   = "Allow"
+      Action   = ["glue:*Database", "glue:*Table", "glue:GetPartitionIndexes", "glue:GetTables", "glue:GetTags", "glue:TagResource", "glue:UntagResource"]
+      Resource = local.catalogue
     },
     {
       Sid      = "MasterPasswordMadeByRds"

@@ -5,9 +5,10 @@ locals {
   account   = data.aws_caller_identity.current.account_id
   partition = data.aws_partition.current.partition
 
-  # Data files are written once, and expire; what the state bucket holds is replaced in place, and stays.
+  # Data files are written once, and expire; what the state bucket holds is replaced in place, and stays. Results of questions to
+  # the lake can be had again.
   data_buckets = toset(["ingestion", "processed"])
-  buckets      = setunion(local.data_buckets, ["state"])
+  buckets      = setunion(local.data_buckets, ["state", "results"])
 }
 
 resource "aws_s3_bucket" "this" {

@@ -1,7 +1,9 @@
 locals {
   # A data file is never overwritten, so an older version is something deleted: time to notice, then it goes. Every run
   # replaces latest_update.json and every deployment the code; their older versions are the way back.
-  older_versions_days = { ingestion = 30, processed = 30, state = 90 }
+  older_versions_days = { ingestion = 30, processed = 30, state = 90, results = 30 }
+
+  expire_after_days = { ingestion = var.expire_after_days, results = 30 }
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
@@ -23,7 +25,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
 
     dynamic "expiration" {
-      for_each = contains(local.data_buckets, each.key) && var.expire_after_days != null ? [var.expire_after_days] : []
+      for_each = [for days in [lookup(local.expire_after_days, each.key, null)] : days if days != null]
       content {
         days = expiration.value
       }
@@ -35,6 +37,22 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 
     abort_incomplete_multipart_upload {
       days_after_initiation = 7
+    }
+  }
+
+  # The other files of this bucket are the lake's tables, which no engine can read once one is gone.
+  dynamic "rule" {
+    for_each = each.key == "processed" && var.expire_after_days != null ? [var.expire_after_days] : []
+    content {
+      id     = "rejected"
+      status = "Enabled"
+      filter {
+        prefix = "rejected/"
+      }
+
+      expiration {
+        days = rule.value
+      }
     }
   }
 

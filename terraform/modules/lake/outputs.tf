@@ -21,7 +21,18 @@ output "state" {
   ]
 }
 
+output "results" {
+  description = "Name and ARN of the bucket of what questions to the lake were answered, for a month."
+  value       = { bucket = aws_s3_bucket.this["results"].bucket, arn = aws_s3_bucket.this["results"].arn }
+  depends_on  = [aws_s3_bucket_server_side_encryption_configuration.this, aws_s3_bucket_policy.this]
+}
+
 output "access_logs" {
   description = "Name of the bucket that records every access to the others."
   value       = aws_s3_bucket.access_logs.bucket
+}
+
+output "database" {
+  description = "Name of the Glue catalogue's database that has the lake's tables."
+  value       = aws_glue_catalog_database.lake.name
 }

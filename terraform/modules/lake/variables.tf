@@ -41,7 +41,7 @@ variable "cold_after_days" {
 }
 
 variable "expire_after_days" {
-  description = "Days after which data files are deleted, or null to keep them. A run that needs a file which has expired reads its table whole, and writes it anew."
+  description = "Days after which CSV files, and those of rejected rows, are deleted, or null to keep them. A run that needs a file which has expired reads its table whole, and writes it anew."
   type        = number
   default     = null
 

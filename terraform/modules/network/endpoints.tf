@@ -47,9 +47,9 @@ locals {
   }
 
   # MWAA calls ECR, SQS, logs and its own API with roles and on resources of accounts that AWS owns and does not name.
-  # Only the tasks call these two, so nobody but this account may.
+  # Only the tasks call these three, so nobody but this account may.
   narrow = {
-    for service in ["secretsmanager", "sns"] : service => {
+    for service in ["glue", "secretsmanager", "sns"] : service => {
       Sid       = "OnlyThisAccount"
       Effect    = "Allow"
       Principal = "*"

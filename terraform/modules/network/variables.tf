@@ -38,7 +38,7 @@ variable "reach" {
   description = <<-EOT
     How the private subnets reach the services of AWS. List prices of eu-west-2 in November 2025, in USD, for 730 hours:
     "endpoints": interface endpoints, nothing else can be reached; 0.011 an hour each per zone and 0.01 per GB:
-                 10 endpoints in 2 zones are about 161 a month.
+                 11 endpoints in 2 zones are about 177 a month.
     "nat":       a NAT gateway, which lets tasks reach any HTTPS address; about 0.05 an hour, 0.05 per GB and 0.005 an hour
                  for its address: about 40 a month. It stands in one zone; while that zone is down, so is the way out.
     Both have the gateway endpoint of S3, which costs nothing.
@@ -69,12 +69,12 @@ variable "endpoint_services" {
   type        = set(string)
   nullable    = false
   default = [
-    "airflow.api", "airflow.env", "ecr.api", "ecr.dkr", "kms", "logs", "monitoring", "secretsmanager", "sns", "sqs",
+    "airflow.api", "airflow.env", "ecr.api", "ecr.dkr", "glue", "kms", "logs", "monitoring", "secretsmanager", "sns", "sqs",
   ]
 
   validation {
-    condition     = length(setsubtract(["kms", "logs", "monitoring", "secretsmanager", "sns", "sqs"], var.endpoint_services)) == 0
-    error_message = "endpoint_services must hold kms, logs, monitoring, secretsmanager, sns and sqs: the pipeline does not run without them."
+    condition     = length(setsubtract(["glue", "kms", "logs", "monitoring", "secretsmanager", "sns", "sqs"], var.endpoint_services)) == 0
+    error_message = "endpoint_services must hold glue, kms, logs, monitoring, secretsmanager, sns and sqs: the pipeline does not run without them."
   }
 }
 

@@ -36,5 +36,6 @@ locals {
     alerts_topic_arn        = var.topic_arn
     metrics_namespace       = var.metrics_namespace
     warehouse_master_secret = var.warehouse_master_secret_arn
+    lake_database           = var.lake_database
   }
 }

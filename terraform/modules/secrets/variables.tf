@@ -151,6 +151,11 @@ variable "buckets" {
   type        = object({ ingestion = string, processed = string, state = string })
 }
 
+variable "lake_database" {
+  description = "Name of the Glue catalogue's database that has the lake's tables."
+  type        = string
+}
+
 variable "topic_arn" {
   description = "ARN of the topic to which the pipeline sends its alerts."
   type        = string

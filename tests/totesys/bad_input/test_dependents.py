@@ -152,7 +152,14 @@ def test_a_reader_who_comes_while_a_fill_wants_the_table_does_not_wait(
 def test_a_dimension_whose_facts_have_rows_is_never_filled(system: System) -> None:
     system.run_cleanly("sales_order")
     nothing = StarFiles(
-        table="dim_design", inputs={}, source=None, files=[], rejected=KeySet(), rejected_files=[], seconds=0
+        table="dim_design",
+        load_id="",
+        inputs={},
+        source=None,
+        files=[],
+        rejected=KeySet(),
+        rejected_files=[],
+        seconds=0,
     )
     with connect("warehouse") as connection:
         assert fill.fill(connection, DECLARED, DECLARED.star["dim_design"], nothing) is None

@@ -69,6 +69,10 @@ ALONE: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
         lambda: replace(source(KEY, SourceColumn("changed", "date")), stamp="changed"),
         ("shop", "'changed'", "timestamptz"),
     ),
+    "instant of creation that is no column": (
+        lambda: replace(source(KEY), created="made"),
+        ("shop", "'made'", "not among"),
+    ),
     "following a stamp that there is not": (lambda: replace(source(), follow="stamp"), ("shop", "declares none")),
     "negative overlap": (lambda: source(overlap_seconds=-1), ("shop", "overlap_seconds")),
     "unknown way to follow": (lambda: replace(source(), follow="triggers"), ("shop", "'triggers'")),  # type: ignore[arg-type]

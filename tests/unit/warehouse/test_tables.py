@@ -115,7 +115,9 @@ def test_rows_and_columns_that_are_not_declared_stay(system: System, warehouse_u
     assert system.warehouse("SELECT one FROM ours") == [(1,)]
 
 
-@pytest.mark.parametrize("relation", [*DECLARED.star, "current_sale", "pipeline.load", "pipeline.deleted"])
+@pytest.mark.parametrize(
+    "relation", [*DECLARED.star, "current_sale", "pipeline.load", "pipeline.deleted", "pipeline.file"]
+)
 def test_the_reader_can_select(system: System, warehouse_url: str, relation: str) -> None:
     warehouse.prepare(DECLARED)
     with psycopg.connect(warehouse_url) as connection:

@@ -1,6 +1,6 @@
 """Parquet files as binary COPY: PostgreSQL holds what they held."""
 
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,20 +12,25 @@ from psycopg import sql
 
 from include.common.manifests import FileEntry
 from include.lake.arrow import arrow_type
-from include.lake.transform import parquet_file
+from include.lake.changelog import Said
+from include.lake.parquet import parquet_file
+from include.tables.source import SourceColumn, SourceTable
+from include.tables.star import Column, Dimension
 from include.warehouse import wire
-from include.warehouse.binary import FORMS, NIL, jsonb_bytes, uuid_bytes
+from include.warehouse.binary import NIL, jsonb_bytes, uuid_bytes
 
-AT = datetime(2024, 8, 22)
+SAID = Said("1f0c9a3e", datetime(2024, 8, 22, tzinfo=UTC))
 
 VALUES: dict[str, list[Any]] = {
     "integer": [0, 1, -1, 2**31 - 1, -(2**31), None],
     "text": ["", "08841", "O'Neill", 'say "no"', "two\nlines", "tab\t", "Zoë 東京 🎒", "\\N", "x" * 100_000, None],
     "varchar": ["", "a b", None],
     "varchar(3)": ["GBP", "", None],
+    "smallint": [0, 1, -1, 2**15 - 1, -(2**15), None],
     "boolean": [True, False, None],
     "date": [date(1970, 1, 1), date(1969, 12, 31), date(1900, 2, 28), date(2100, 12, 31), date(1, 1, 1), None],
     "time": [time(0), time(23, 59, 59, 999000), time(7, 55, 11), None],
+    "time(3)": [time(0), time(23, 59, 59, 999000), None],
     "timestamp(3)": [datetime(1969, 12, 31, 23, 59, 59, 999000), datetime(9999, 12, 31, 1, 2, 3), None],
     "numeric(10,2)": [
         Decimal("0.00"), Decimal("0.01"), Decimal("-0.01"), Decimal("2.10"), Decimal("-12345678.90"),
@@ -50,17 +55,22 @@ def warehouse(pipeline_environment: dict[str, str], warehouse_url: str) -> Any:
 
 def written(declared: str, values: list[Any]) -> FileEntry:
     rows = pa.record_batch({"value": pa.array(values, arrow_type(declared))})
-    with parquet_file("sample", AT, rows.schema) as parquet:
+    with parquet_file(sample(declared), SAID, rows.schema) as parquet:
         parquet.write(rows)
     return parquet.entry
 
 
+def sample(declared: str) -> Dimension:
+    source = SourceTable("sample", "id", (SourceColumn("id", "integer"), SourceColumn("value", declared)))
+    return Dimension("sample", "id", source, (Column("id", "integer", "id"), Column("value", declared, "value")))
+
+
 def copy(
-    warehouse: psycopg.Connection[Any], files: list[FileEntry], first_id: int | None = None, declared: str = ""
+    warehouse: psycopg.Connection[Any], files: list[FileEntry], first_id: int | None = None, declared: str = "integer"
 ) -> None:
-    forms = {"value": FORMS[declared]} if declared in FORMS else {}
+    columns = [sample(declared).by_name["value"]]
     with warehouse.cursor() as cursor, cursor.copy("COPY sample FROM STDIN (FORMAT binary)") as sent:
-        for block in wire.encoded(files, forms, first_id):
+        for block in wire.encoded(columns, files, first_id):
             sent.write(block)
 
 
@@ -69,7 +79,7 @@ def test_every_value_of_a_type_arrives(warehouse: psycopg.Connection[Any], decla
     values = VALUES[declared]
     warehouse.execute(sql.SQL("CREATE TABLE sample (value {})").format(sql.SQL(declared)))  # type: ignore[arg-type]
     copy(warehouse, [written(declared, values)], declared=declared)
-    value = "value::text" if declared in FORMS else "value"
+    value = "value::text" if declared in {"uuid", "json", "jsonb"} else "value"
     found = warehouse.execute(sql.SQL("SELECT {} FROM sample ORDER BY ctid").format(sql.SQL(value)))  # type: ignore[arg-type]
     assert [value for (value,) in found] == values
 
@@ -98,7 +108,7 @@ def test_what_is_no_uuid_is_never_sent_as_one(text: str) -> None:
 
 def test_a_scale_is_kept(warehouse: psycopg.Connection[Any]) -> None:
     warehouse.execute("CREATE TABLE sample (value numeric(10,2))")
-    copy(warehouse, [written("numeric(10,2)", [Decimal("2.10"), Decimal("0.00")])])
+    copy(warehouse, [written("numeric(10,2)", [Decimal("2.10"), Decimal("0.00")])], declared="numeric(10,2)")
     assert warehouse.execute("SELECT value::text FROM sample").fetchall() == [("2.10",), ("0.00",)]
 
 

@@ -25,6 +25,7 @@ variables {
   variables_prefix     = "totesys-test/airflow/variables"
   ingestion_bucket_arn = "arn:aws:s3:::totesys-test-ingestion"
   processed_bucket_arn = "arn:aws:s3:::totesys-test-processed"
+  lake_database        = "totesys_test_lake"
   secret_arns          = ["arn:aws:secretsmanager:eu-west-2:111122223333:secret:totesys-test/airflow/connections/totesys-AbCdEf"]
   master_secret_arn    = "arn:aws:secretsmanager:eu-west-2:111122223333:secret:rds!db-1-AbCdEf"
   topic_arn            = "arn:aws:sns:eu-west-2:111122223333:totesys-test-alerts"
@@ -152,7 +153,7 @@ run "secrets_backend" {
     condition = alltrue([
       for name, wanted in {
         ingestion_bucket        = true, processed_bucket = true, state_bucket = true, alerts_topic_arn = true, metrics_namespace = true,
-        warehouse_master_secret = true, other = false, state_bucket_2 = false
+        warehouse_master_secret = true, lake_database = true, other = false, state_bucket_2 = false
       } : can(regex(jsondecode(aws_mwaa_environment.this.airflow_configuration_options["secrets.backend_kwargs"]).variables_lookup_pattern, name)) == wanted
     ])
     error_message = "The variables that are looked up are not the pipeline's."

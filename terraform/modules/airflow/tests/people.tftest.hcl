@@ -25,6 +25,7 @@ variables {
   variables_prefix     = "totesys-test/airflow/variables"
   ingestion_bucket_arn = "arn:aws:s3:::totesys-test-ingestion"
   processed_bucket_arn = "arn:aws:s3:::totesys-test-processed"
+  lake_database        = "totesys_test_lake"
   secret_arns          = ["arn:aws:secretsmanager:eu-west-2:111122223333:secret:totesys-test/airflow/connections/totesys-AbCdEf"]
   master_secret_arn    = "arn:aws:secretsmanager:eu-west-2:111122223333:secret:rds!db-1-AbCdEf"
   topic_arn            = "arn:aws:sns:eu-west-2:111122223333:totesys-test-alerts"

@@ -25,6 +25,7 @@ variables {
   variables_prefix     = "totesys-test/airflow/variables"
   ingestion_bucket_arn = "arn:aws:s3:::totesys-test-ingestion"
   processed_bucket_arn = "arn:aws:s3:::totesys-test-processed"
+  lake_database        = "totesys_test_lake"
   secret_arns          = ["arn:aws:secretsmanager:eu-west-2:111122223333:secret:totesys-test/airflow/connections/totesys-AbCdEf"]
   master_secret_arn    = "arn:aws:secretsmanager:eu-west-2:111122223333:secret:rds!db-1-AbCdEf"
   topic_arn            = "arn:aws:sns:eu-west-2:111122223333:totesys-test-alerts"
@@ -110,7 +111,7 @@ run "permissions" {
   assert {
     condition = toset(flatten([
       for statement in concat(local.tasks, local.mwaa_code, local.mwaa_logs, local.mwaa_queue) : statement.Resource
-      if anytrue([for action in flatten([statement.Action]) : can(regex("^s3:(Put|Delete|Replicate|Restore|Bypass)", action))])
+      if anytrue([for action in flatten([statement.Action]) : can(regex("^s3:(Put|Replicate|Restore|Bypass)", action))])
       ])) == toset([
       "arn:aws:s3:::totesys-test-ingestion/*", "arn:aws:s3:::totesys-test-processed/*",
       "arn:aws:s3:::totesys-test-state/latest_update.json", "arn:aws:s3:::totesys-test-state/keys/*",
@@ -121,10 +122,10 @@ run "permissions" {
   }
 
   assert {
-    condition = alltrue([
-      for statement in concat(local.tasks, local.mwaa_code, local.mwaa_logs, local.mwaa_queue) :
-      alltrue([for action in flatten([statement.Action]) : !can(regex("^s3:Delete", action))])
-    ])
+    condition = [
+      for statement in concat(local.tasks, local.mwaa_code, local.mwaa_logs, local.mwaa_queue) : [statement.Action, statement.Resource]
+      if anytrue([for action in flatten([statement.Action]) : can(regex("^s3:Delete", action))])
+    ] == [["s3:DeleteObject", "arn:aws:s3:::totesys-test-processed/iceberg/*/metadata/*"]]
     error_message = "Data may be deleted, which no task does."
   }
 
@@ -133,6 +134,20 @@ run "permissions" {
       for statement in local.tasks : statement.Resource if statement.Action == "secretsmanager:GetSecretValue"
     ])) == toset(concat(var.secret_arns, [var.master_secret_arn]))
     error_message = "The secrets that may be read are not the pipeline's."
+  }
+
+  assert {
+    condition = {
+      for statement in local.tasks : statement.Sid => [statement.Action, statement.Resource]
+      if anytrue([for action in flatten([statement.Action]) : startswith(action, "glue:")])
+      } == { TasksCommitToTheLake = [
+        ["glue:GetTable", "glue:CreateTable", "glue:UpdateTable"],
+        [
+          "arn:aws:glue:eu-west-2:111122223333:catalog", "arn:aws:glue:eu-west-2:111122223333:database/totesys_test_lake",
+          "arn:aws:glue:eu-west-2:111122223333:table/totesys_test_lake/*",
+        ],
+    ] }
+    error_message = "The tasks reach another database of the catalogue, or do more there than commit."
   }
 
   # S3 answers 403 for a missing object to those who may not list its bucket, and a first run could not be told.

@@ -34,9 +34,17 @@ run "boundary" {
 
   assert {
     condition = toset(flatten([for statement in local.statements : statement.Action if statement.Resource == "*"])) == toset([
-      "airflow:ListEnvironments", "cloudwatch:PutMetricData", "logs:DescribeLogGroups", "s3:GetAccountPublicAccessBlock",
+      "airflow:ListEnvironments", "athena:ListDataCatalogs", "athena:ListEngineVersions", "athena:ListWorkGroups", "cloudwatch:PutMetricData", "logs:DescribeLogGroups", "s3:GetAccountPublicAccessBlock",
     ])
     error_message = "Something is allowed on everything though AWS knows an ARN for it."
+  }
+
+  assert {
+    condition = [
+      for statement in local.statements : statement.Resource
+      if anytrue([for action in flatten([statement.Action]) : can(regex("^s3:(Delete|\\*)", action))])
+    ] == ["arn:aws:s3:::totesys-test-111122223333-processed/iceberg/*/metadata/*"]
+    error_message = "A role can be written that deletes data."
   }
 
   assert {

@@ -15,7 +15,7 @@ variables {
 run "buckets" {
   assert {
     condition = toset([for bucket in aws_s3_bucket.this : bucket.bucket]) == toset([
-      "totesys-test-111122223333-ingestion", "totesys-test-111122223333-processed", "totesys-test-111122223333-state",
+      for name in ["ingestion", "processed", "results", "state"] : "totesys-test-111122223333-${name}"
     ]) && aws_s3_bucket.access_logs.bucket == "totesys-test-111122223333-access-logs"
     error_message = "The buckets' names do not derive from the prefix and the account."
   }
@@ -160,11 +160,24 @@ run "policies" {
           ArnEquals = { "aws:SourceArn" = [
             "arn:aws:s3:::totesys-test-111122223333-ingestion",
             "arn:aws:s3:::totesys-test-111122223333-processed",
+            "arn:aws:s3:::totesys-test-111122223333-results",
             "arn:aws:s3:::totesys-test-111122223333-state",
           ] }
         }
     }]
-    error_message = "Others than S3's log delivery for these three buckets can write access logs."
+    error_message = "Others than S3's log delivery for these four buckets can write access logs."
+  }
+}
+
+run "catalogue" {
+  assert {
+    condition     = output.database == "totesys_test_lake" && aws_glue_catalog_database.lake.name == output.database
+    error_message = "The lake's database does not carry the prefix."
+  }
+
+  assert {
+    condition     = one(aws_glue_catalog_database.lake.create_table_default_permission).principal[0].data_lake_principal_identifier == "IAM_ALLOWED_PRINCIPALS"
+    error_message = "Lake Formation decides about the lake's tables, and nobody told it what."
   }
 }
 
@@ -218,10 +231,21 @@ run "locked_and_expiring" {
   assert {
     condition = alltrue([
       for name in ["ingestion", "processed"] : alltrue([
-        for rule in aws_s3_bucket_lifecycle_configuration.this[name].rule : rule.expiration[0].days == 400 && alltrue([for transition in rule.transition : transition.days == 60])
+        for rule in aws_s3_bucket_lifecycle_configuration.this[name].rule : alltrue([for transition in rule.transition : transition.days == 60])
       ])
     ])
-    error_message = "Data files do not move after 60 days and expire after 400."
+    error_message = "Data files do not move after 60 days."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for name, life in aws_s3_bucket_lifecycle_configuration.this : [
+        for rule in life.rule : "${name} ${rule.id} ${rule.expiration[0].days}" if length(rule.expiration) > 0
+      ]
+      ])) == toset(["ingestion age 400", "processed rejected 400", "results age 30"]) && alltrue([
+      for rule in aws_s3_bucket_lifecycle_configuration.this["processed"].rule : rule.filter[0].prefix == "rejected/" if rule.id == "rejected"
+    ])
+    error_message = "CSV files or rejected rows do not expire after 400 days, results after 30, or files of the lake do."
   }
 
   assert {
@@ -233,7 +257,7 @@ run "locked_and_expiring" {
 run "outputs" {
   assert {
     condition = alltrue([
-      for name, bucket in { ingestion = output.ingestion, processed = output.processed, state = output.state } :
+      for name, bucket in { ingestion = output.ingestion, processed = output.processed, results = output.results, state = output.state } :
       bucket.bucket == "totesys-test-111122223333-${name}" && bucket.arn == aws_s3_bucket.this[name].arn
     ]) && output.access_logs == "totesys-test-111122223333-access-logs"
     error_message = "An output is not its bucket's."

@@ -88,7 +88,7 @@ run "makes_endpoints_when_asked" {
   }
 
   assert {
-    condition = length(aws_vpc_endpoint.interface) == 10 && alltrue([
+    condition = length(aws_vpc_endpoint.interface) == 11 && alltrue([
       for endpoint in aws_vpc_endpoint.interface : endpoint.vpc_id == "vpc-1" && endpoint.subnet_ids == toset(["subnet-1", "subnet-2"])
     ]) && aws_vpc_endpoint.s3[0].route_table_ids == toset(["rtb-1"])
     error_message = "The endpoints are not made, or not in the existing subnets."

@@ -126,7 +126,7 @@ run "security_groups" {
 run "endpoints" {
   assert {
     condition = toset([for endpoint in aws_vpc_endpoint.interface : endpoint.service_name]) == toset([
-      for service in ["airflow.api", "airflow.env", "ecr.api", "ecr.dkr", "kms", "logs", "monitoring", "secretsmanager", "sns", "sqs"] :
+      for service in ["airflow.api", "airflow.env", "ecr.api", "ecr.dkr", "glue", "kms", "logs", "monitoring", "secretsmanager", "sns", "sqs"] :
       "com.amazonaws.eu-west-2.${service}"
     ])
     error_message = "Something that the environment or the tasks call has no endpoint."
@@ -167,13 +167,13 @@ run "endpoints" {
 
   assert {
     condition = alltrue([
-      for service in ["secretsmanager", "sns"] : alltrue([
+      for service in ["glue", "secretsmanager", "sns"] : alltrue([
         for statement in jsondecode(aws_vpc_endpoint.interface[service].policy).Statement :
         statement.Action == "${service}:*" && statement.Resource == "arn:aws:${service}:eu-west-2:111122223333:*"
         && statement.Condition == { StringEquals = { "aws:PrincipalAccount" = "111122223333" } }
       ])
     ])
-    error_message = "Secrets or topics of another account can be reached."
+    error_message = "Secrets, topics or a catalogue of another account can be reached."
   }
 
   assert {
@@ -185,11 +185,11 @@ run "endpoints" {
 run "endpoints_of_choice" {
   command = plan
   variables {
-    endpoint_services = ["kms", "logs", "monitoring", "secretsmanager", "sns", "sqs"]
+    endpoint_services = ["glue", "kms", "logs", "monitoring", "secretsmanager", "sns", "sqs"]
   }
 
   assert {
-    condition     = length(aws_vpc_endpoint.interface) == 6
+    condition     = length(aws_vpc_endpoint.interface) == 7
     error_message = "Endpoints that nobody may need cannot be left out."
   }
 }

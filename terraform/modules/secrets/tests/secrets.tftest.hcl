@@ -8,6 +8,7 @@ variables {
   warehouse_master_secret_arn = "arn:aws:secretsmanager:eu-west-2:111122223333:secret:rds!db-1"
   topic_arn                   = "arn:aws:sns:eu-west-2:111122223333:totesys-test-alerts"
   metrics_namespace           = "ToteSys/totesys-test"
+  lake_database               = "totesys_test_lake"
   buckets                     = { ingestion = "b-ingestion", processed = "b-processed", state = "b-state" }
   source_database             = { host = "totesys.internal", database = "totesys", user = "reader" }
   warehouse                   = { host = "warehouse.internal", port = 5432, database = "warehouse" }
@@ -18,8 +19,9 @@ run "secrets" {
     condition = toset([for secret in aws_secretsmanager_secret.this : secret.name]) == toset([
       "totesys-test/airflow/connections/totesys", "totesys-test/airflow/connections/warehouse",
       "totesys-test/airflow/variables/alerts_topic_arn", "totesys-test/airflow/variables/ingestion_bucket",
-      "totesys-test/airflow/variables/metrics_namespace", "totesys-test/airflow/variables/processed_bucket",
-      "totesys-test/airflow/variables/state_bucket", "totesys-test/airflow/variables/warehouse_master_secret",
+      "totesys-test/airflow/variables/lake_database", "totesys-test/airflow/variables/metrics_namespace",
+      "totesys-test/airflow/variables/processed_bucket", "totesys-test/airflow/variables/state_bucket",
+      "totesys-test/airflow/variables/warehouse_master_secret",
     ])
     error_message = "These are not the connections and variables that the pipeline resolves."
   }
@@ -63,7 +65,7 @@ run "secrets" {
   }
 
   assert {
-    condition     = length(output.secret_arns) == 8 && output.connections_prefix == "totesys-test/airflow/connections" && output.variables_prefix == "totesys-test/airflow/variables"
+    condition     = length(output.secret_arns) == 9 && output.connections_prefix == "totesys-test/airflow/connections" && output.variables_prefix == "totesys-test/airflow/variables"
     error_message = "The outputs are not those of the secrets."
   }
 }

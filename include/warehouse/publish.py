@@ -1,0 +1,94 @@
+"""What loads noted becomes part of the lake's tables: what the warehouse has committed, and nothing else."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from include.common.errors import DataError, DeclarationError, ServiceError, border
+from include.common.manifests import Inputs
+from include.common.postgres import connect, postgres_errors
+from include.common.settings import LAKE_DATABASE, WAREHOUSE_CONNECTION, optional_variable
+from include.tables.declarations import Declarations
+from include.tables.drift import with_columns
+from include.tables.star import StarTable
+from include.warehouse.export import export_unknown
+
+log = logging.getLogger(__name__)
+
+NOTED = """
+    SELECT table_name, load_id, inputs, wider, array_agg(key ORDER BY key) FROM pipeline.file
+     GROUP BY table_name, load_id, inputs, wider ORDER BY min(noted)"""
+
+LATER = """
+    WITH told AS (DELETE FROM pipeline.file RETURNING table_name)
+    UPDATE pipeline.load SET load_id = NULL WHERE table_name IN (SELECT table_name FROM told)"""
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A load that noted its files. wider: as in `StarFiles`. keys: of the files."""
+
+    load_id: str
+    inputs: Inputs
+    wider: Mapping[str, str]
+    keys: Sequence[str]
+
+
+def publish_files(declared: Declarations) -> list[str]:
+    """Have the lake's tables name the files of all loads that noted theirs; gives what went wrong, a sentence a table.
+
+    Each table's become part of it in one snapshot. It may be repeated, and two may do it at once: what was lost on the
+    way is noted still, and no load is added twice. Where no database of the catalogue is named, there is none.
+
+    Raises: as `postgres_errors`.
+    """
+    database = optional_variable(LAKE_DATABASE)
+    if not database:
+        _begin_later()
+        return []
+    export_unknown(declared)
+    problems = []
+    for name, loads in _find_noted().items():
+        try:
+            with border(f"the lake's table {name}"):
+                _publish_table(database, declared.star.get(name), loads)
+        except (DeclarationError, DataError, ServiceError) as error:
+            problems.append(f"the lake is behind: {error}")
+    return problems
+
+
+def _publish_table(database: str, table: StarTable | None, loads: list[Noted]) -> None:
+    if table is None:
+        log.warning(
+            "files that were loaded are no part of the lake, as their table is not declared any more: %s", loads
+        )
+        return
+    from include.lake import iceberg  # which takes 50 MB and half a second, and runs without a change do without
+
+    for load in loads:
+        table = with_columns(table, load.wider)
+    iceberg.append(database, table, [iceberg.Loaded(load.load_id, load.inputs, load.keys) for load in loads])
+    _forget([key for load in loads for key in load.keys])
+
+
+def _begin_later() -> None:
+    """Keep no notes without a lake: one that is made later begins with what the warehouse holds then."""
+    with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors("the loaded files"):
+        if connection.execute("SELECT 1 FROM pipeline.file LIMIT 1").fetchone():
+            connection.execute(LATER)
+            connection.commit()
+
+
+def _find_noted() -> dict[str, list[Noted]]:
+    """Warehouse table → the loads that noted files of it, in their order."""
+    found: dict[str, list[Noted]] = {}
+    with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors("the loaded files"):
+        for table, load_id, inputs, wider, keys in connection.execute(NOTED):
+            found.setdefault(table, []).append(Noted(load_id, inputs, wider, keys))
+    return found
+
+
+def _forget(keys: list[str]) -> None:
+    with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors("the loaded files"):
+        connection.execute("DELETE FROM pipeline.file WHERE key = ANY(%s)", [keys])
+        connection.commit()
