@@ -98,12 +98,14 @@ def connect(
     subject = f"connection {connection_id!r}"
     with postgres_errors(subject):
         connection = _open(connection_id, subject, credentials, at or {})
-    make_patient(connection, lambda: make_patient(_open(connection_id, subject, credentials, _same_server(connection))))
+    patient = make_patient(
+        connection, lambda: make_patient(_open(connection_id, subject, credentials, _same_server(connection)))
+    )
     try:
         prepare_session(connection, connection_id, SessionCursor)
         yield connection
     finally:
-        connection.close()
+        patient.leave()
 
 
 def _same_server(connection: psycopg.Connection) -> dict[str, str | int]:

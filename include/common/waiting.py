@@ -89,7 +89,8 @@ class PatientConnection(psycopg.Connection[Any]):
                 if strict or not (self._is_at_work() or _poll_once(poll, TICK_SECONDS)):
                     raise SilentServer(f"the server was silent for {self._silent_seconds():g} seconds")
         except BaseException as error:
-            self._give_up(error)
+            self.ended_by = error
+            self.leave(answering=not isinstance(error, SilentServer))
             raise
 
     def _silent_seconds(self) -> float:
@@ -118,13 +119,12 @@ class PatientConnection(psycopg.Connection[Any]):
             return "FATAL" in str(error)  # the driver has no code for what a server answers to who would connect
         return row is not None and row[0] is not False
 
-    def _give_up(self, error: BaseException) -> None:
-        """Close the connection; have the server cancel what it does, unless it does not answer."""
+    def leave(self, answering: bool = True) -> None:
+        """Close the connection; have the server cancel what it is still at, unless it does not answer."""
         working = self.pgconn.transaction_status == TransactionStatus.ACTIVE
-        if working and self.ask and not isinstance(error, SilentServer):
+        if working and self.ask and answering:
             with suppress(psycopg.Error):
                 self.cancel_safe(timeout=CANCEL_SECONDS)
-        self.ended_by = error
         self.close()
 
 

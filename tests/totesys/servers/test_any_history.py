@@ -25,7 +25,7 @@ from tests.totesys.acceptance.test_histories import SEED
 from tests.totesys.servers.conftest import VALIDITY, VALIDITY_SINCE, server_of
 from tests.totesys.servers.machine import ServerHistories
 
-EXAMPLES = {"ci": 4, "thorough": 60}
+EXAMPLES = {"ci": 2, "thorough": 60}
 CHECKS = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 
 
@@ -75,7 +75,7 @@ def test_the_warehouse_equals_the_server_that_is_left_after_any_history(
 ) -> None:
     places = {"version": version, "prepared": prepared, "make_system": staticmethod(make_system)}
     machine = seeded(SEED + version)(type("ServerHistories", (ServerHistories,), places))
-    examples = EXAMPLES.get(os.environ.get("HYPOTHESIS_PROFILE", "ci"), 4)
+    examples = EXAMPLES.get(os.environ.get("HYPOTHESIS_PROFILE", "ci"), 2)
     profile = settings(
         max_examples=examples,
         stateful_step_count=15,
