@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.terraform.providers import FIVE
-from tests.terraform.workspace import Workspace
+from tests.terraform.workspace import Workspace, share
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ MISTAKES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.what.replace(" ", "-"))
+@pytest.mark.parametrize("mistake", share(MISTAKES, 3), ids=lambda mistake: mistake.what.replace(" ", "-"))
 def test_a_mistake_turns_a_test_red(tmp_path: Path, mistake: Mistake) -> None:
     workspace = Workspace(tmp_path, FIVE)
     module = f"modules/{mistake.module}"
