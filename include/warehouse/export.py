@@ -9,7 +9,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from include.common.errors import DataError
-from include.common.keys import STATEMENT_KEYS, KeySet
+from include.common.keys import KeySet
 from include.common.manifests import FileEntry, Inputs, StarFiles
 from include.common.postgres import connect, copy_out, identifiers, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
@@ -18,37 +18,41 @@ from include.lake.changelog import Said, new_load
 from include.lake.parquet import ParquetFile, parquet_file
 from include.lake.rows import convert, exact_schema, star_schema
 from include.lake.transform import write_calendar
-from include.tables.declarations import Declarations
 from include.tables.drift import with_columns
-from include.tables.numbering import among, number_of
+from include.tables.numbering import number_of, same_key
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import VERSION_COLUMNS, Calendar, Column, Dimension, Fact, StarTable, is_versioned
-from include.tables.types import holds
 from include.warehouse.merge import noted_deleted
-from include.warehouse.told import found_keys, note, tell_keys
-from include.warehouse.widen import other_columns
+from include.warehouse.told import found_keys, note, tell_gone, tell_keys
+from include.warehouse.widen import wider_than
 
 FROM, TO = VERSION_COLUMNS
 
 UNKNOWN = "SELECT table_name FROM pipeline.load WHERE load_id IS NULL AND inputs <> '{}'"
+ENDED = sql.SQL("""
+    SELECT {keys}, v.valid_to FROM {table} v
+     WHERE v.valid_to IS NOT NULL AND NOT EXISTS (SELECT FROM {table} n WHERE {same} AND n.valid_from = v.valid_to)
+     ORDER BY v.valid_to""")
 CLAIM = f"{UNKNOWN.replace('table_name', 'inputs', 1)} AND table_name = %s FOR UPDATE"
 
 
-def export_unknown(declared: Declarations) -> None:
-    """Note files of all that the warehouse holds of tables which were loaded while there was no lake.
+def find_unknown(connection: psycopg.Connection) -> set[str]:
+    """The tables that were loaded while there was no lake."""
+    return {name for (name,) in connection.execute(UNKNOWN).fetchall()}
+
+
+def export(table: StarTable) -> None:
+    """Note files of all that the warehouse holds of a table which was loaded while there was no lake.
 
     It may be repeated, and two may do it at once.
 
     Raises: DataError that names a row which Parquet has no form for; others as `postgres_errors` and `lake_errors`.
     """
-    with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors("the loaded tables"):
-        found = {name for (name,) in connection.execute(UNKNOWN).fetchall()}
-    for name in [name for name in declared.star if name in found]:
-        with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors(name):
-            row = connection.execute(CLAIM, [name]).fetchone()  # from here on no load changes the table
-            if row:
-                _export(connection, declared.star[name], row[0])
-            connection.commit()
+    with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors(table.name):
+        row = connection.execute(CLAIM, [table.name]).fetchone()  # from here on no load changes the table
+        if row:
+            _export(connection, table, row[0])
+        connection.commit()
 
 
 def _export(connection: psycopg.Connection, table: StarTable, inputs: Inputs) -> None:
@@ -79,22 +83,12 @@ def _write(connection: psycopg.Connection, declared: Dimension | Fact, inputs: I
     )
 
 
-def wider_than(connection: psycopg.Connection, table: StarTable) -> dict[str, str]:
-    """The columns that hold more in the warehouse than is declared, each with its type."""
-    found = other_columns(connection, table)
-    return {
-        column.name: found[column.name]
-        for column in table.columns
-        if column.name in found and holds(found[column.name], column.type)
-    }
-
-
 def _write_rows(connection: psycopg.Connection, table: Dimension | Fact, said: Said) -> list[FileEntry]:
     """Every row as it was from its version's beginning on; of a table without versions as it is."""
     since = [Column(FROM, "timestamptz", FROM)] if is_versioned(table) else []
     own, seen = _from_itself(table), _from_itself(table, *since)
     names = [*seen.source.by_name, seen.source.carried]
-    select = sql.SQL("SELECT {}, {} FROM {} ORDER BY {}").format(
+    select = sql.SQL("COPY (SELECT {}, {} FROM {} ORDER BY {}) TO STDOUT (FORMAT csv)").format(
         identifiers(seen.source.by_name),
         number_of(table),
         sql.Identifier(table.name),
@@ -102,7 +96,7 @@ def _write_rows(connection: psycopg.Connection, table: Dimension | Fact, said: S
     )
     written = dict[bool, ParquetFile]()
     with ExitStack() as files:
-        for block in copy_out(connection, _copy(select)):
+        for block in copy_out(connection, select):
             batch = parse_rows(block, names, dict.fromkeys(names, pa.binary()))
             for as_text, rows in _converted(seen, batch):
                 told = exact_schema(own) if as_text else star_schema(own)
@@ -133,22 +127,11 @@ def _from_itself(table: Dimension | Fact, *more: Column) -> Dimension:
 
 def _write_ends(connection: psycopg.Connection, table: Dimension | Fact, said: Said) -> list[FileEntry]:
     """The keys of versions that ended without another one, each with the instant; or of rows noted as deleted."""
-    name, keys = sql.Identifier(table.name), identifiers(table.key_columns)
-    if is_versioned(table):
-        follows = sql.SQL(" AND ").join(
-            sql.SQL("n.{name} = v.{name}").format(name=sql.Identifier(key)) for key in table.key_columns
-        )
-        of_version = sql.SQL(", ").join(sql.Identifier("v", key) for key in table.key_columns)
-        select = sql.SQL(
-            "SELECT {}, v.valid_to FROM {} v WHERE v.valid_to IS NOT NULL "
-            "AND NOT EXISTS (SELECT FROM {} n WHERE {} AND n.valid_from = v.valid_to) ORDER BY v.valid_to"
-        )
-        texts = found_keys(connection, table, select.format(of_version, name, name, follows), TO)
-        return tell_keys(table, said, texts, TO)
-    gone = noted_deleted(connection, table.name).slices(STATEMENT_KEYS)
-    parts = (sql.SQL("SELECT {} FROM {} WHERE {}").format(keys, name, among(table, part)) for part in gone)
-    return tell_keys(table, said, (batch for part in parts for batch in found_keys(connection, table, part)))
-
-
-def _copy(select: sql.Composable) -> sql.Composed:
-    return sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(select)
+    if not is_versioned(table):
+        return tell_gone(connection, table, said, noted_deleted(connection, table.name))
+    ended = ENDED.format(
+        keys=sql.SQL(", ").join(sql.Identifier("v", key) for key in table.key_columns),
+        table=sql.Identifier(table.name),
+        same=same_key(table, "n", "v"),
+    )
+    return tell_keys(table, said, found_keys(connection, table, ended, TO), TO)

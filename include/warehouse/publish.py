@@ -1,7 +1,8 @@
 """What loads noted becomes part of the lake's tables: what the warehouse has committed, and nothing else."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from include.common.errors import DataError, DeclarationError, ServiceError, border
@@ -11,7 +12,7 @@ from include.common.settings import LAKE_DATABASE, WAREHOUSE_CONNECTION, optiona
 from include.tables.declarations import Declarations
 from include.tables.drift import with_columns
 from include.tables.star import StarTable
-from include.warehouse.export import export_unknown
+from include.warehouse.export import export, find_unknown
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +47,25 @@ def publish_files(declared: Declarations) -> list[str]:
     if not database:
         _begin_later()
         return []
-    export_unknown(declared)
-    problems = []
+    problems: dict[str, str] = {}
+    for name in _find_unknown() & declared.star.keys():
+        with _telling(problems, name):
+            export(declared.star[name])
     for name, loads in _find_noted().items():
-        try:
-            with border(f"the lake's table {name}"):
+        if name not in problems:
+            with _telling(problems, name):
                 _publish_table(database, declared.star.get(name), loads)
-        except (DeclarationError, DataError, ServiceError) as error:
-            problems.append(f"the lake is behind: {error}")
-    return problems
+    return list(problems.values())
+
+
+@contextmanager
+def _telling(problems: dict[str, str], name: str) -> Iterator[None]:
+    """What goes wrong with one table is told, and keeps no other from its own."""
+    try:
+        with border(f"the lake's table {name}"):
+            yield
+    except (DeclarationError, DataError, ServiceError) as error:
+        problems[name] = f"the lake is behind: {error}"
 
 
 def _publish_table(database: str, table: StarTable | None, loads: list[Noted]) -> None:
@@ -77,6 +88,11 @@ def _begin_later() -> None:
         if connection.execute("SELECT 1 FROM pipeline.file LIMIT 1").fetchone():
             connection.execute(LATER)
             connection.commit()
+
+
+def _find_unknown() -> set[str]:
+    with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors("the loaded tables"):
+        return find_unknown(connection)
 
 
 def _find_noted() -> dict[str, list[Noted]]:

@@ -12,9 +12,9 @@ from include.tables.declarations import Declarations
 from include.tables.drift import with_columns
 from include.tables.numbering import same_key, shown
 from include.tables.star import VERSION_COLUMNS, StarTable, is_versioned
-from include.warehouse.export import wider_than
 from include.warehouse.publish import publish_files
 from include.warehouse.rebuild import copy_stored, stored_columns
+from include.warehouse.widen import wider_than
 
 TOLD = "told"
 

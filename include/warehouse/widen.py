@@ -44,6 +44,16 @@ def too_narrow(connection: psycopg.Connection, table: StarTable) -> dict[str, st
     }
 
 
+def wider_than(connection: psycopg.Connection, table: StarTable) -> dict[str, str]:
+    """The columns that hold more in the warehouse than is declared, each with its type."""
+    found = other_columns(connection, table)
+    return {
+        column.name: found[column.name]
+        for column in table.columns
+        if column.name in found and holds(found[column.name], column.type)
+    }
+
+
 def widen(connection: psycopg.Connection, table: StarTable, columns: dict[str, str]) -> None:
     """Give these columns these types, all others what they have; the view of the current versions stays what it was.
 

@@ -179,6 +179,30 @@ def test_a_lake_that_is_made_later_begins_with_all_versions_that_the_warehouse_h
     assert [in_warehouse(system, question) for question in questions] == before
 
 
+def test_a_table_that_cannot_be_exported_keeps_no_other_from_its_own(
+    system: System, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as without:
+        without.delenv("AIRFLOW_VAR_LAKE_DATABASE")
+        system.run_cleanly()
+    with monkeypatch.context() as failing:
+        failing.setattr("include.warehouse.export._write_ends", failing_for("dim_item"))
+        (error,) = system.run().failures.values()
+    assert "the lake's table dim_item" in str(error)
+    assert len(rows(table(system, database))) == 3
+    system.run_cleanly()
+    assert len(rows(table(system, database, "dim_item"))) == 3
+
+
+def failing_for(name: str) -> Any:
+    def write(_: Any, table: Any, __: Any) -> list[Any]:
+        if table.name == name:
+            raise ServiceError(f"the lake's table {name} is out of reach")
+        return []
+
+    return write
+
+
 def test_a_row_that_a_repeated_load_no_longer_refuses_is_in_the_lake(system: System, database: str) -> None:
     system.run_cleanly()
     system.edit_warehouse("ALTER TABLE fact_item ADD CHECK (name <> 'bad')")
