@@ -22,7 +22,7 @@ from include.common.threads import side_by_side
 from include.lake.blocks import count_rows, header
 from include.lake.files import STREAMS, WriteOnceFile, new_key
 from include.source.beside import OWN, joined_rows
-from include.source.catalogue import find_kind
+from include.source.catalogue import find_sight
 from include.source.reading import lock
 from include.source.server import find_server
 from include.tables.numbering import among, is_integer, number_of
@@ -169,7 +169,8 @@ def _join(helpers: ExitStack, connection: psycopg.Connection, read: Extract) -> 
 
 def _share_snapshot(connection: psycopg.Connection, helper: psycopg.Connection, read: Extract) -> bool:
     """Let the helper see what the connection sees; False where it is on another server, which may know such a name."""
-    lock(helper, {table: find_kind(connection, table) or "" for table in (read.table, *read.others)})
+    tables = (read.table, *read.others)
+    lock(helper, {table: find_sight(connection, table.schema, table.found_name).kind or "" for table in tables})
     snapshot = connection.execute("SELECT pg_export_snapshot()").fetchone()
     assert snapshot is not None
     helper.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot[0])))

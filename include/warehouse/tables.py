@@ -76,8 +76,8 @@ def _define(connection: psycopg.Connection, declared: Declarations) -> None:
     for statement in statements:
         log.debug("%s", statement.as_string(connection))
         connection.execute(statement)
-    _forget(connection, [name for name in declared.star if name not in found])
     if statements:
+        _forget(connection, [name for name in declared.star if name not in found])
         found = _columns(connection, declared)
     for table in declared.versioned:
         if statements or (table.view, table.view) not in defined:
