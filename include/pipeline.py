@@ -8,8 +8,11 @@ from functools import partial
 from typing import Any
 
 from include.common.errors import DataError, DeclarationError, ServiceError, border
+from include.common.keys import KeySet
 from include.common.manifests import CheckResult, FileEntry, Inputs, LoadResult, SourceRead, StarFiles
-from include.lake.transform import calendar_inputs, transform, write_calendar
+from include.common.slices import Planned, Progress, SlicePlan, SliceRead
+from include.lake.sliced import read_slice_manifest, write_slice
+from include.lake.transform import calendar_inputs, transform, transform_slice, write_calendar
 from include.proof.audit import TableAudit, audit, named_tables
 from include.proof.calendar import differing_days, in_words
 from include.proof.prove import Prover
@@ -17,14 +20,15 @@ from include.reports import alerts, metrics
 from include.reports.events import told
 from include.source.ingest import ingest
 from include.source.known import Known
+from include.source.slices import PlanVoidError, Sliced, is_over, plan_slices, read_slice
 from include.state import status
 from include.state.history import RunIdentity, describe_run
-from include.state.latest import State, read_state
+from include.state.latest import State, read_keys, read_state, write_keys
 from include.state.record import COUNTS, RunReport, record
 from include.state.work import Work
 from include.tables.declarations import Declarations
 from include.tables.star import Calendar
-from include.warehouse import checks, roles
+from include.warehouse import checks, roles, slices
 from include.warehouse import tables as warehouse
 from include.warehouse.load import load
 from include.warehouse.publish import publish_files
@@ -43,12 +47,14 @@ class Options:
     full_refresh: read the named tables (all, where none is named) whole, whatever is known of them.
     accept_deletions: source or warehouse tables whose deletions are believed, however many they are.
     prove_all: compare every value of these tables with the source, whatever was proven before.
+    run_id: which run it is: what it began to read whole in slices, it goes on with.
     """
 
     tables: tuple[str, ...] = ()
     full_refresh: bool = False
     accept_deletions: tuple[str, ...] = ()
     prove_all: bool = False
+    run_id: str = ""
 
     def sources(self, declared: Declarations) -> set[str]:
         """The source tables to read. Raises: DeclarationError for a table that is not declared."""
@@ -84,7 +90,13 @@ def _size(files: list[FileEntry]) -> dict[str, int]:
     return {"rows": sum(file.rows for file in files), "bytes": sum(file.size_bytes for file in files)}
 
 
-def _describe_read(read: SourceRead) -> dict[str, Any]:
+def _describe_plan(planned: Planned) -> dict[str, Any]:
+    return {"slices": len(planned.numbers)} if planned.load_id else {"outcome": "unchanged"}
+
+
+def _describe_read(read: SourceRead | Progress) -> dict[str, Any]:
+    if isinstance(read, Progress):
+        return {"outcome": "in progress", "done": read.done, "slices": read.slices}
     size = _size(read.files if read.changed else [])
     outcome = "held" if read.held else "done" if read.changed else "unchanged"
     return {"outcome": outcome, **size, "source_rows": read.rows, "deletions": read.deletions}
@@ -121,12 +133,97 @@ def prepare(declared: Declarations) -> dict[str, Inputs]:
     return loaded
 
 
+@told("plan", _describe_plan)
+def plan_table(declared: Declarations, name: str, state: State, loaded: dict[str, Inputs], options: Options) -> Planned:
+    """How a source table is to be read in slices, if it is. See `plan_slices`."""
+    earlier = slices.find_plan(name)
+    known = _known(declared, name, state, loaded, options)
+    plan = plan_slices(declared.sources[name], known, options.run_id, earlier)
+    if plan is None:
+        if earlier:
+            slices.forget(declared, name)
+        return Planned()
+    if plan != earlier:
+        slices.begin(declared, plan)
+    done = slices.find_done(plan)
+    return Planned(load_id=plan.load_id, numbers=[number for number in plan.numbers if number not in done])
+
+
+@told("slice", lambda done: {"outcome": "done" if done else "void"})
+def slice_table(declared: Declarations, name: str, load_id: str, number: int) -> bool:
+    """Read, transform and keep a slice of a source table; False where it is of no use any more.
+
+    It may be repeated: a slice that is kept already is left as it is.
+    """
+    plan = slices.find_plan(name)
+    if plan is None or plan.load_id != load_id:
+        return False
+    if number in slices.find_done(plan):
+        return True
+    try:
+        read = read_slice(declared, plan, number)
+    except PlanVoidError as error:
+        log.warning("%s; the next run plans anew", error)
+        return False
+    made = SliceRead(
+        load_id=load_id,
+        number=number,
+        observed_at=read.observed_at,
+        cursor=read.cursor,
+        rows=len(read.keys),
+        keys_key=write_keys(name, read.observed_at, read.keys),
+        parts={
+            table.name: transform_slice(table, plan, read.observed_at, read.files) for table in declared.built_on(name)
+        },
+    )
+    return slices.keep(declared, plan, made, write_slice(name, made))
+
+
+def _sliced(plan: SlicePlan, manifests: list[str]) -> Sliced:
+    """All slices of a plan."""
+    reads, keys = [read_slice_manifest(key) for key in manifests], KeySet()
+    for read in reads:
+        keys.add(read_keys(plan.table, read.keys_key))
+    cursors = [plan.cursor, *(read.cursor for read in reads)]
+    latest = {
+        "position": max((cursor.position for cursor in cursors if cursor.position is not None), default=None),
+        "clock": max((cursor.clock for cursor in cursors if cursor.clock), default=None),
+    }
+    return Sliced(
+        plan=plan,
+        cursor=plan.cursor.model_copy(update=latest),
+        keys=keys,
+        observed_at=max(read.observed_at for read in reads),
+        rows=sum(read.rows for read in reads),
+        manifests=manifests,
+    )
+
+
 @told("ingest", _describe_read)
 def ingest_table(
     declared: Declarations, name: str, state: State, loaded: dict[str, Inputs], options: Options
-) -> SourceRead:
-    """Read a source table's changes into the ingestion bucket. See `ingest`."""
-    known = Known(
+) -> SourceRead | Progress:
+    """Read a source table's changes into the ingestion bucket. See `ingest`.
+
+    While not all slices are read of one that is read in slices, its progress is given.
+    """
+    known, table = _known(declared, name, state, loaded, options), declared.sources[name]
+    plan = slices.find_plan(name) if table.slice_rows else None
+    if plan is None or is_over(plan, known):
+        return ingest(table, known)
+    done = slices.find_done(plan)
+    progress = Progress(done=len(done), slices=len(plan.numbers), began_at=plan.began_at)
+    if progress.done < progress.slices:
+        return progress
+    try:
+        return ingest(table, known, _sliced(plan, list(done.values())))
+    except PlanVoidError as error:
+        log.warning("%s; the next run plans anew", error)
+        return progress.model_copy(update={"done": 0})
+
+
+def _known(declared: Declarations, name: str, state: State, loaded: dict[str, Inputs], options: Options) -> Known:
+    return Known(
         declared,
         state.tables.get(name),
         loaded,
@@ -134,7 +231,6 @@ def ingest_table(
         accepted=name in options.accepted(declared),
         prove=Prover(declared, state, options.prove_all),
     )
-    return ingest(declared.sources[name], known)
 
 
 @told("transform", _describe_files)
@@ -149,7 +245,9 @@ def transform_table(
     if isinstance(table, Calendar):
         known = loaded.get(name, {})
         return None if known == calendar_inputs(table) else write_calendar(table, known.get(DIFFERING, ""))
-    return transform(table, read) if read and read.changed else None
+    if not read or not read.changed:
+        return None
+    return transform(table, read, read_keys(read.table, read.slices.replaced_key) if read.slices else None)
 
 
 @told("load", _describe_load)

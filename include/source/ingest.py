@@ -3,12 +3,13 @@
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from time import monotonic
 
 import psycopg
 
 from include.common.errors import DataError, ServiceError
-from include.common.manifests import Cursor, FileEntry, SourceRead
+from include.common.manifests import Cursor, FileEntry, Slices, SourceRead
 from include.common.postgres import connect, postgres_errors
 from include.common.settings import SOURCE_CONNECTION
 from include.source.beside import Beside, look_beside
@@ -20,6 +21,7 @@ from include.source.observe import FoundColumns, Observation, check_columns
 from include.source.open import open_since, tell_long
 from include.source.reading import begin_reading, end_reading, is_moved
 from include.source.server import remembered_starts
+from include.source.slices import Sliced, sliced_base
 from include.source.yielding import giving_way
 from include.state.latest import TableState, write_keys
 from include.tables.drift import with_types
@@ -31,14 +33,16 @@ ATTEMPTS = 5
 """How often a table is read that is changed under its reading, before that is left for later."""
 
 
-def ingest(table: SourceTable, known: Known) -> SourceRead:
+def ingest(table: SourceTable, known: Known, sliced: Sliced | None = None) -> SourceRead:
     """Read what changed in a source table since it was recorded, and write it to the ingestion bucket.
+
+    sliced: what was read of it in slices before: what changed since those began is read, which makes them whole.
 
     It may be repeated: each time it reads anew and writes new files. A table without a change writes none.
 
     Raises: DataError where the table is not as declared, or a replica was restored; ServiceError where the table is
-        changed under every reading, or a replica has still to replay what was read before; DeclarationError and
-        others as `postgres_errors` and `lake_errors`.
+        changed under every reading, or a replica has still to replay what was read before; PlanVoidError where slices
+        cannot be made whole; DeclarationError and others as `postgres_errors` and `lake_errors`.
     """
     with (
         connect(SOURCE_CONNECTION) as connection,
@@ -46,19 +50,20 @@ def ingest(table: SourceTable, known: Known) -> SourceRead:
         postgres_errors(table.name),
     ):
         for _ in range(ATTEMPTS):
-            read = _read(connection, table, known)
+            read = _read(connection, table, known, sliced)
             if read:
                 return read.model_copy(update={"accepted": known.accepted})
     raise ServiceError(f"{table.name}: it was changed under each of {ATTEMPTS} readings: truncated, rebuilt or altered")
 
 
-def _read(connection: psycopg.Connection, table: SourceTable, known: Known) -> SourceRead | None:
+def _read(connection: psycopg.Connection, table: SourceTable, known: Known, sliced: Sliced | None) -> SourceRead | None:
     """One reading; None where the table was changed under it, whatever came of that."""
     started = monotonic()
     read = Extract(table, known.declared.joined_to(table.name))
     observation = begin_reading(connection, table, *read.others)
     try:
-        reading, files = _find_changes(connection, read, known, observation)
+        find = partial(_complete, sliced=sliced) if sliced else _find_changes
+        reading, files = find(connection, read, known, observation)
     except (DataError, psycopg.Error):
         connection.rollback()
         if is_moved(connection, observation, table, *read.others):
@@ -100,6 +105,30 @@ def _find_changes(
     return reading, _copy(connection, replace(read, table=table), reading) if changed else []
 
 
+def _complete(
+    connection: psycopg.Connection, read: Extract, known: Known, observation: Observation, sliced: Sliced
+) -> tuple["_Reading", list[FileEntry]]:
+    """As `_find_changes`, of what has changed since slices of the table were begun to be read."""
+    table = read.table
+    observation = after_seen(table, known, observation, sliced.observed_at)
+    base = sliced_base(sliced, known.declared, observation)
+    columns = check_columns(connection, table, observation.cursor.relation)
+    _tell_columns(table, columns, known.state)
+    table = with_types(table, columns.wider)
+    beside = look_beside(connection, table, read.joins, observation, base.state.joined)
+    keys = compare_keys(connection, table, base, observation.next_xid, beside.changes)
+    held_since = open_since(connection, table, observation, known.state)
+    replaced = keys.selected.keys | (keys.known - keys.current)
+    slices = Slices(
+        load_id=sliced.plan.load_id,
+        manifests=sliced.manifests,
+        rows=sliced.rows,
+        replaced_key=write_keys(table.name, observation.observed_at, replaced),
+    )
+    reading = _Reading(table, columns, None, observation, keys, True, "", held_since, beside, slices)
+    return reading, _copy(connection, replace(read, table=table), reading)
+
+
 def _held(table: SourceTable, known: Known, base: Base | None, keys: Keys) -> str:
     """Why what the source holds now is not believed; empty where it is.
 
@@ -139,7 +168,7 @@ class _Reading:
 
     changed: whether there is anything to load. held: why what it shows is not believed.
     held_since: since when a transaction has been open at the source from which on each run reads.
-    beside: what it sees of the tables that are joined.
+    beside: what it sees of the tables that are joined. slices: those that it makes whole.
     """
 
     table: SourceTable
@@ -151,6 +180,7 @@ class _Reading:
     held: str
     held_since: datetime | None
     beside: Beside
+    slices: Slices | None = None
 
 
 def _copy(connection: psycopg.Connection, read: Extract, reading: _Reading) -> list[FileEntry]:
@@ -176,13 +206,14 @@ def _describe(reading: _Reading, files: list[FileEntry], fingerprint: str, secon
         key_sum=keys.key_sum,
         keys_key=keys.known_key or write_keys(table.name, observation.observed_at, keys.current),
         files=files,
-        read_rows=sum(file.rows for file in files),
+        read_rows=sum(file.rows for file in files) + (reading.slices.rows if reading.slices else 0),
         ignored_columns=reading.columns.ignored,
         wider=reading.columns.wider,
         seconds=seconds,
         proofs=keys.findings.proofs,
         held_since=reading.held_since,
         joined=reading.beside.reads,
+        slices=reading.slices,
     )
 
 
