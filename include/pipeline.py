@@ -8,27 +8,23 @@ from functools import partial
 from typing import Any
 
 from include.common.errors import DataError, DeclarationError, ServiceError, border
-from include.common.keys import KeySet
 from include.common.manifests import CheckResult, FileEntry, Inputs, LoadResult, SourceRead, StarFiles
-from include.common.slices import Planned, Progress, SlicePlan, SliceRead
-from include.lake.sliced import read_slice_manifest, write_slice
-from include.lake.transform import calendar_inputs, transform, transform_slice, write_calendar
+from include.common.slices import Planned, Progress
+from include.lake.transform import calendar_inputs, transform, write_calendar
 from include.proof.audit import TableAudit, audit, named_tables
 from include.proof.calendar import differing_days, in_words
 from include.proof.prove import Prover
 from include.reports import alerts, metrics
 from include.reports.events import told
-from include.source.ingest import ingest
 from include.source.known import Known
-from include.source.slices import PlanVoidError, Sliced, is_over, plan_slices, read_slice
 from include.state import status
 from include.state.history import RunIdentity, describe_run
-from include.state.latest import State, read_keys, read_state, write_keys
+from include.state.latest import State, read_keys, read_state
 from include.state.record import COUNTS, RunReport, record
 from include.state.work import Work
 from include.tables.declarations import Declarations
 from include.tables.star import Calendar
-from include.warehouse import checks, roles, slices
+from include.warehouse import checks, roles, slicing
 from include.warehouse import tables as warehouse
 from include.warehouse.load import load
 from include.warehouse.publish import publish_files
@@ -135,91 +131,22 @@ def prepare(declared: Declarations) -> dict[str, Inputs]:
 
 @told("plan", _describe_plan)
 def plan_table(declared: Declarations, name: str, state: State, loaded: dict[str, Inputs], options: Options) -> Planned:
-    """How a source table is to be read in slices, if it is. See `plan_slices`."""
-    earlier = slices.find_plan(name)
-    known = _known(declared, name, state, loaded, options)
-    plan = plan_slices(declared.sources[name], known, options.run_id, earlier)
-    if plan is None:
-        if earlier:
-            slices.forget(declared, name)
-        return Planned()
-    if plan != earlier:
-        slices.begin(declared, plan)
-    done = slices.find_done(plan)
-    return Planned(load_id=plan.load_id, numbers=[number for number in plan.numbers if number not in done])
+    """How a source table is to be read in slices, if it is. See `slicing.plan`."""
+    return slicing.plan(declared.sources[name], _known(declared, name, state, loaded, options), options.run_id)
 
 
 @told("slice", lambda done: {"outcome": "done" if done else "void"})
 def slice_table(declared: Declarations, name: str, load_id: str, number: int) -> bool:
-    """Read, transform and keep a slice of a source table; False where it is of no use any more.
-
-    It may be repeated: a slice that is kept already is left as it is.
-    """
-    plan = slices.find_plan(name)
-    if plan is None or plan.load_id != load_id:
-        return False
-    if number in slices.find_done(plan):
-        return True
-    try:
-        read = read_slice(declared, plan, number)
-    except PlanVoidError as error:
-        log.warning("%s; the next run plans anew", error)
-        return False
-    made = SliceRead(
-        load_id=load_id,
-        number=number,
-        observed_at=read.observed_at,
-        cursor=read.cursor,
-        rows=len(read.keys),
-        keys_key=write_keys(name, read.observed_at, read.keys),
-        parts={
-            table.name: transform_slice(table, plan, read.observed_at, read.files) for table in declared.built_on(name)
-        },
-    )
-    return slices.keep(declared, plan, made, write_slice(name, made))
-
-
-def _sliced(plan: SlicePlan, manifests: list[str]) -> Sliced:
-    """All slices of a plan."""
-    reads, keys = [read_slice_manifest(key) for key in manifests], KeySet()
-    for read in reads:
-        keys.add(read_keys(plan.table, read.keys_key))
-    cursors = [plan.cursor, *(read.cursor for read in reads)]
-    latest = {
-        "position": max((cursor.position for cursor in cursors if cursor.position is not None), default=None),
-        "clock": max((cursor.clock for cursor in cursors if cursor.clock), default=None),
-    }
-    return Sliced(
-        plan=plan,
-        cursor=plan.cursor.model_copy(update=latest),
-        keys=keys,
-        observed_at=max(read.observed_at for read in reads),
-        rows=sum(read.rows for read in reads),
-        manifests=manifests,
-    )
+    """Read, transform and keep a slice of a source table. See `slicing.read`."""
+    return slicing.read(declared, name, load_id, number)
 
 
 @told("ingest", _describe_read)
 def ingest_table(
     declared: Declarations, name: str, state: State, loaded: dict[str, Inputs], options: Options
 ) -> SourceRead | Progress:
-    """Read a source table's changes into the ingestion bucket. See `ingest`.
-
-    While not all slices are read of one that is read in slices, its progress is given.
-    """
-    known, table = _known(declared, name, state, loaded, options), declared.sources[name]
-    plan = slices.find_plan(name) if table.slice_rows else None
-    if plan is None or is_over(plan, known):
-        return ingest(table, known)
-    done = slices.find_done(plan)
-    progress = Progress(done=len(done), slices=len(plan.numbers), began_at=plan.began_at)
-    if progress.done < progress.slices:
-        return progress
-    try:
-        return ingest(table, known, _sliced(plan, list(done.values())))
-    except PlanVoidError as error:
-        log.warning("%s; the next run plans anew", error)
-        return progress.model_copy(update={"done": 0})
+    """Read a source table's changes into the ingestion bucket. See `ingest` and `slicing.complete`."""
+    return slicing.complete(declared.sources[name], _known(declared, name, state, loaded, options))
 
 
 def _known(declared: Declarations, name: str, state: State, loaded: dict[str, Inputs], options: Options) -> Known:

@@ -11,6 +11,14 @@ MOST_SLICES = 512
 """Airflow maps 1,024 tasks at most where nobody sets it otherwise, and suffers beyond some thousands."""
 
 
+class Since(Manifest):
+    """The recorded reading since which slices have what changed: its instant, and how far it had read each table."""
+
+    read_at: AwareDatetime
+    cursor: Cursor
+    joined: dict[str, JoinedRead]
+
+
 class SlicePlan(Manifest):
     """How a source table is read in slices of its keys.
 
@@ -20,6 +28,7 @@ class SlicePlan(Manifest):
     by_number: whether slices are cut by the number of the key, or by its columns' own values.
     cuts: where the second slice begins and each that follows, as texts; before the first and after the last nothing
         is left out. rows: about how many there are.
+    since: None where all rows are read.
     """
 
     load_id: str
@@ -34,6 +43,7 @@ class SlicePlan(Manifest):
     by_number: bool
     cuts: list[list[str]]
     rows: int
+    since: Since | None = None
 
     @property
     def numbers(self) -> range:

@@ -3,6 +3,7 @@
 import psycopg
 from psycopg import sql
 
+from include.common.keys import KeySet
 from include.common.postgres import identifiers
 from include.common.slices import MOST_SLICES, SlicePlan
 from include.source.observe import place
@@ -59,6 +60,12 @@ def cut(connection: psycopg.Connection, table: SourceTable, relation: int) -> tu
         places=sql.Literal(places),
     )
     return rows, [list(found) for found in connection.execute(statement)]
+
+
+def cut_keys(keys: KeySet, slice_rows: int) -> list[list[str]]:
+    """Where rows with these keys are cut, by their numbers, into slices of about so many; into two at least."""
+    count = max(2, min(-(-len(keys) // slice_rows), MOST_SLICES))
+    return [[str(keys.at(number * len(keys) // count))] for number in range(1, count)]
 
 
 def within(plan: SlicePlan, table: SourceTable, number: int, alias: str = "") -> sql.Composable:

@@ -8,10 +8,11 @@ from time import monotonic
 
 import psycopg
 
-from include.common.errors import DataError, ServiceError
+from include.common.errors import DataError
 from include.common.manifests import Cursor, FileEntry, Slices, SourceRead
 from include.common.postgres import connect, postgres_errors
 from include.common.settings import SOURCE_CONNECTION
+from include.common.slices import SlicePlan
 from include.source.beside import Beside, look_beside
 from include.source.changes import Keys, compare_keys
 from include.source.held import doubted, hold_back
@@ -19,7 +20,8 @@ from include.source.known import Base, Known, Subject, after_seen, find_base
 from include.source.landing import Extract, copy_files
 from include.source.observe import FoundColumns, Observation, check_columns
 from include.source.open import open_since, tell_long
-from include.source.reading import begin_reading, end_reading, is_moved
+from include.source.plans import Looked, plan_changes, restless
+from include.source.reading import ATTEMPTS, begin_reading, end_reading, is_moved
 from include.source.server import remembered_starts
 from include.source.slices import Sliced, sliced_base
 from include.source.yielding import giving_way
@@ -29,12 +31,11 @@ from include.tables.source import SourceTable
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 5
-"""How often a table is read that is changed under its reading, before that is left for later."""
 
-
-def ingest(table: SourceTable, known: Known, sliced: Sliced | None = None) -> SourceRead:
+def ingest(table: SourceTable, known: Known, sliced: Sliced | None = None) -> SourceRead | SlicePlan:
     """Read what changed in a source table since it was recorded, and write it to the ingestion bucket.
+
+    Where that is more than a slice has, of a table that is read in slices, gives how to read it so, and writes nothing.
 
     sliced: what was read of it in slices before: what changed since those began is read, which makes them whole.
 
@@ -51,12 +52,16 @@ def ingest(table: SourceTable, known: Known, sliced: Sliced | None = None) -> So
     ):
         for _ in range(ATTEMPTS):
             read = _read(connection, table, known, sliced)
-            if read:
+            if isinstance(read, SourceRead):
                 return read.model_copy(update={"accepted": known.accepted})
-    raise ServiceError(f"{table.name}: it was changed under each of {ATTEMPTS} readings: truncated, rebuilt or altered")
+            if read:
+                return read
+    raise restless(table)
 
 
-def _read(connection: psycopg.Connection, table: SourceTable, known: Known, sliced: Sliced | None) -> SourceRead | None:
+def _read(
+    connection: psycopg.Connection, table: SourceTable, known: Known, sliced: Sliced | None
+) -> SourceRead | SlicePlan | None:
     """One reading; None where the table was changed under it, whatever came of that."""
     started = monotonic()
     read = Extract(table, known.declared.joined_to(table.name))
@@ -72,6 +77,8 @@ def _read(connection: psycopg.Connection, table: SourceTable, known: Known, slic
     ended = end_reading(connection, reading.observation, table, *read.others)
     if ended is None:
         return None
+    if reading.plan:
+        return reading.plan.model_copy(update={"cursor": ended.cursor})
     if known.state and reading.held:
         return hold_back(table, known.state, reading.held, monotonic() - started)
     tell_long(table, reading.held_since, reading.observation.observed_at)
@@ -94,6 +101,10 @@ def _find_changes(
     beside = look_beside(connection, table, read.joins, observation, base.state.joined if base else {})
     keys = compare_keys(connection, table, base, observation.next_xid, beside.changes)
     held = _held(table, known, base, keys)
+    if base and not (held or base.doubts) and 0 < read.table.slice_rows < len(keys.selected.keys):
+        looked = Looked(observation, beside.reads, columns.wider)
+        plan = plan_changes(read.table, known, base, keys.selected.keys, looked)
+        return _Reading(table, columns, base.state, observation, keys, True, "", None, beside, plan=plan), []
     if base and not held:
         base, keys = _compare_values(
             connection, known, base, Subject(table, base.keys, keys.current, base.doubts), keys
@@ -111,22 +122,24 @@ def _complete(
     """As `_find_changes`, of what has changed since slices of the table were begun to be read."""
     table = read.table
     observation = after_seen(table, known, observation, sliced.observed_at)
-    base = sliced_base(sliced, known.declared, observation)
+    base, recorded = sliced_base(sliced, known, observation)
     columns = check_columns(connection, table, observation.cursor.relation)
     _tell_columns(table, columns, known.state)
     table = with_types(table, columns.wider)
     beside = look_beside(connection, table, read.joins, observation, base.state.joined)
     keys = compare_keys(connection, table, base, observation.next_xid, beside.changes)
+    held = _held(table, known, recorded, keys) if recorded else ""
     held_since = open_since(connection, table, observation, known.state)
-    replaced = keys.selected.keys | (keys.known - keys.current)
+    replaced = keys.selected.keys | keys.again | (keys.known - keys.current)
     slices = Slices(
         load_id=sliced.plan.load_id,
         manifests=sliced.manifests,
         rows=sliced.rows,
         replaced_key=write_keys(table.name, observation.observed_at, replaced),
     )
-    reading = _Reading(table, columns, None, observation, keys, True, "", held_since, beside, slices)
-    return reading, _copy(connection, replace(read, table=table), reading)
+    state = recorded.state if recorded else None
+    reading = _Reading(table, columns, state, observation, keys, not held, held, held_since, beside, slices)
+    return reading, [] if held else _copy(connection, replace(read, table=table), reading)
 
 
 def _held(table: SourceTable, known: Known, base: Base | None, keys: Keys) -> str:
@@ -169,6 +182,7 @@ class _Reading:
     changed: whether there is anything to load. held: why what it shows is not believed.
     held_since: since when a transaction has been open at the source from which on each run reads.
     beside: what it sees of the tables that are joined. slices: those that it makes whole.
+    plan: how the changes are to be read in slices, as they are too many.
     """
 
     table: SourceTable
@@ -181,6 +195,7 @@ class _Reading:
     held_since: datetime | None
     beside: Beside
     slices: Slices | None = None
+    plan: SlicePlan | None = None
 
 
 def _copy(connection: psycopg.Connection, read: Extract, reading: _Reading) -> list[FileEntry]:
@@ -225,6 +240,8 @@ def _changed_at(reading: _Reading) -> datetime | None:
     base, observed_at, keys = reading.base, reading.observation.observed_at, reading.keys
     if base is None:
         return observed_at
+    if reading.slices:
+        return base.observed_at
     if not keys.deletions and not keys.selected.keys:
         return None
     stamps = [stamp for stamp in (keys.selected.oldest, reading.beside.oldest) if stamp]

@@ -6,35 +6,32 @@ reading after the last: so all of them together are what that reading shows.
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 
 import psycopg
+from psycopg import sql
 
-from include.common.errors import DataError, ServiceError
+from include.common.errors import DataError
 from include.common.keys import KeySet
 from include.common.manifests import Cursor, FileEntry
 from include.common.postgres import connect, postgres_errors
 from include.common.settings import SOURCE_CONNECTION
-from include.common.slices import SlicePlan
-from include.lake.changelog import new_load
-from include.source.beside import OWN, doubts, look_beside
-from include.source.cuts import cut, is_ordered, within
-from include.source.known import Base, Known, after_seen, find_base
-from include.source.landing import Extract, copy_where
-from include.source.observe import Observation, check_columns, follows, select_keys, suspicions
-from include.source.reading import begin_reading, end_reading, is_moved
-from include.source.server import Recorded, remembered_starts, require_not_behind
+from include.common.slices import Since, SlicePlan
+from include.source.beside import OWN, rows_of_changed
+from include.source.cuts import within
+from include.source.known import Base, Known
+from include.source.landing import Extract, copy_files, copy_where
+from include.source.observe import Observation, changed_since, select_keys
+from include.source.plans import NO_BASE, recorded_base, restless, void
+from include.source.reading import ATTEMPTS, begin_reading, end_reading, is_moved
+from include.source.server import Recorded, require_not_behind
 from include.source.yielding import giving_way
 from include.state.latest import TableState
 from include.tables.declarations import Declarations
 from include.tables.drift import with_types
-from include.tables.source import SourceTable
 
 log = logging.getLogger(__name__)
-
-ATTEMPTS = 5
-"""How often a slice is read that is changed under its reading, as in `ingest`."""
 
 
 class PlanVoidError(DataError):
@@ -67,90 +64,6 @@ class Slice:
     files: list[FileEntry]
 
 
-def plan_slices(table: SourceTable, known: Known, run_id: str, earlier: SlicePlan | None) -> SlicePlan | None:
-    """How a table is to be read in slices; None where it is not to be.
-
-    It is where it has to be read whole, and has more rows than its declaration says. A plan that an earlier run has
-    left is gone on with as long as it holds.
-
-    Raises: as `ingest`.
-    """
-    with connect(SOURCE_CONNECTION) as connection, giving_way(connection, table.name), postgres_errors(table.name):
-        for _ in range(ATTEMPTS):
-            read = Extract(table, known.declared.joined_to(table.name))
-            observation = begin_reading(connection, table, *read.others)
-            if earlier and not (why := _unwanted(earlier, known, run_id) or void(earlier, known.declared, observation)):
-                return earlier
-            if earlier:
-                log.info("%s: the earlier plan of its slices is not gone on with: %s", table.name, why)
-            plan = _draw_up(connection, read, known, after_seen(table, known, observation), run_id)
-            ended = end_reading(connection, observation, table, *read.others)
-            if ended and plan:
-                starts = remembered_starts(earlier.cursor if earlier else None, ended.server)
-                return plan.model_copy(update={"cursor": ended.cursor.model_copy(update={"starts": starts})})
-            if ended:
-                return None
-    raise _restless(table)
-
-
-def _restless(table: SourceTable) -> ServiceError:
-    return ServiceError(
-        f"{table.name}: it was changed under each of {ATTEMPTS} readings: truncated, rebuilt or altered"
-    )
-
-
-def is_over(plan: SlicePlan, known: Known) -> bool:
-    """Whether what a plan was for is recorded."""
-    return known.state is not None and known.state.observed_at >= plan.observed_at
-
-
-def _unwanted(plan: SlicePlan, known: Known, run_id: str) -> str:
-    """Why a plan is no longer wanted; empty where it is."""
-    if is_over(plan, known):
-        return "what it was for is recorded"
-    return "all is to be read anew" if known.full_refresh and plan.run_id != run_id else ""
-
-
-def void(plan: SlicePlan, declared: Declarations, observation: Observation) -> str:
-    """Why what was read by a plan cannot be completed by what changed since; empty where it can."""
-    cursors = {name: read.cursor for name, read in plan.joined.items()}
-    joined = all(name in cursors and follows(cursors[name], seen) for name, seen in observation.joined.items())
-    reasons = {
-        "its declaration changed": plan.fingerprint != declared.fingerprint(plan.table),
-        "the source cannot tell what changed since": not (joined and follows(plan.cursor, observation)),
-    }
-    found = [reason for reason, holds in reasons.items() if holds]
-    return "; ".join(found or [*suspicions(plan.cursor, observation), *doubts(plan.joined, observation)])
-
-
-def _draw_up(
-    connection: psycopg.Connection, read: Extract, known: Known, observation: Observation, run_id: str
-) -> SlicePlan | None:
-    table = read.table
-    if find_base(table, known, observation) or not known.declared.built_on(table.name):
-        return None
-    columns = check_columns(connection, table, observation.cursor.relation)
-    wide = with_types(table, columns.wider)
-    rows, cuts = cut(connection, wide, observation.cursor.relation)
-    if not cuts:
-        return None
-    beside = look_beside(connection, wide, read.joins, observation, {})
-    return SlicePlan(
-        load_id=new_load(),
-        run_id=run_id,
-        began_at=datetime.now(UTC),
-        table=table.name,
-        fingerprint=known.declared.fingerprint(table.name),
-        observed_at=observation.observed_at,
-        cursor=observation.cursor,
-        joined=beside.reads,
-        wider=columns.wider,
-        by_number=not is_ordered(wide),
-        cuts=cuts,
-        rows=rows,
-    )
-
-
 def read_slice(declared: Declarations, plan: SlicePlan, number: int) -> Slice:
     """Read the rows of a slice, as they are now, into CSV files of the ingestion bucket.
 
@@ -175,7 +88,7 @@ def read_slice(declared: Declarations, plan: SlicePlan, number: int) -> Slice:
             if ended:
                 log.info("%s: slice %d is read in %.1f s", table.name, number, monotonic() - started)
                 return replace(found, cursor=ended.cursor)
-    raise _restless(table)
+    raise restless(table)
 
 
 def _read_slice(
@@ -185,13 +98,24 @@ def _read_slice(
     table = with_types(declared.sources[plan.table], plan.wider)
     read = Extract(table, declared.joined_to(table.name))
     observed_at = max(observation.observed_at, plan.observed_at + timedelta(microseconds=1))
-    files = copy_where(connection, read, within(plan, table, number, OWN), observed_at)
-    keys = select_keys(connection, table, within(plan, table, number)).keys
+    mine = within(plan, table, number)
+    if plan.since:
+        keys = select_keys(connection, table, sql.SQL("{} AND ({})").format(mine, _changed(read, plan.since))).keys
+        files = copy_files(connection, read, keys, False, observed_at)
+    else:
+        keys = select_keys(connection, table, mine).keys
+        files = copy_where(connection, read, within(plan, table, number, OWN), observed_at)
     rows = sum(file.rows for file in files)
     if rows != len(keys):
         told = f"{rows} rows of a slice have {len(keys)} different values of {', '.join(table.key_columns)}"
         raise DataError(f"{table.name}: {told}; declare a key that is unique and never NULL")
     return Slice(observed_at, observation.cursor, keys, files)
+
+
+def _changed(read: Extract, since: Since) -> sql.Composable:
+    """The condition that holds for rows that changed since, or join a row that did."""
+    joined = (rows_of_changed(read.table, join, since.joined[join.table.name].cursor) for join in read.joins)
+    return sql.SQL(" OR ").join([changed_since(read.table, since.cursor), *joined])
 
 
 def require_whole(plan: SlicePlan, declared: Declarations, observation: Observation) -> None:
@@ -207,12 +131,19 @@ def require_whole(plan: SlicePlan, declared: Declarations, observation: Observat
         raise PlanVoidError(f"{plan.table}: what was read of it in slices is of no use any more: {why}")
 
 
-def sliced_base(sliced: Sliced, declared: Declarations, observation: Observation) -> Base:
-    """What the reading goes on from that completes all slices. Raises: as `require_whole`."""
-    plan, keys = sliced.plan.model_copy(update={"cursor": sliced.cursor}), sliced.keys
-    require_whole(plan, declared, observation)
-    if len(keys) != sliced.rows:
+def sliced_base(sliced: Sliced, known: Known, observation: Observation) -> tuple[Base, Base | None]:
+    """What the reading goes on from that completes all slices, and what is recorded where they are what changed since.
+
+    Raises: as `require_whole`.
+    """
+    plan = sliced.plan.model_copy(update={"cursor": sliced.cursor})
+    require_whole(plan, known.declared, observation)
+    if len(sliced.keys) != sliced.rows:
         raise PlanVoidError(f"{plan.table}: slices of it have keys in common")
+    recorded = recorded_base(plan, known, observation) if plan.since else None
+    if plan.since and recorded is None:
+        raise PlanVoidError(f"{plan.table}: what changed in it was read in slices for nothing: {NO_BASE}")
+    keys = recorded.keys | sliced.keys if recorded else sliced.keys
     state = TableState(
         observed_at=sliced.observed_at,
         read_at=sliced.observed_at,
@@ -221,10 +152,10 @@ def sliced_base(sliced: Sliced, declared: Declarations, observation: Observation
         rows=len(keys),
         key_sum=keys.sum(),
         keys_key="",
-        rejected={},
+        rejected=recorded.state.rejected if recorded else {},
         reread=False,
         ignored_columns=[],
         last_load=None,
         joined=plan.joined,
     )
-    return Base(state, keys, [])
+    return Base(state, keys, []), recorded

@@ -13,10 +13,10 @@ from include import pipeline
 from include.common.errors import ServiceError
 from include.source.cuts import within
 from include.source.known import Known
-from include.source.slices import plan_slices
+from include.source.plans import plan_slices
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Column, Dimension, Fact, Join
-from include.warehouse import load
+from include.warehouse import load, slicing
 from tests.machinery.conftest import MakeSystem, declare, mirror
 from tests.machinery.test_lake import database  # noqa: F401 - a fixture
 from tests.system import System
@@ -100,7 +100,7 @@ def after_each_slice(monkeypatch: pytest.MonkeyPatch, do: Between) -> list[int]:
 
 def failing_for(number: int) -> Callable[..., Any]:
     """`read_slice` that cannot read one of them."""
-    real = pipeline.read_slice
+    real = slicing.read_slice
 
     def read_slice(declared: Any, plan: Any, asked: int) -> Any:
         if asked == number:
@@ -206,7 +206,7 @@ def test_slices_that_are_read_are_not_read_again_by_the_next_run(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as failing:
-        failing.setattr(pipeline, "read_slice", failing_for(3))
+        failing.setattr(slicing, "read_slice", failing_for(3))
         assert {str(step) for step in system.run().failures} == {"slice part", "slice kept", "record"}
     read = after_each_slice(monkeypatch, lambda number: system.write(CHANGES.format(number)))
     system.run_cleanly()
@@ -224,7 +224,7 @@ def test_slices_of_what_is_another_table_by_now_are_of_no_use(
     system: System, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     with monkeypatch.context() as failing:
-        failing.setattr(pipeline, "read_slice", failing_for(3))
+        failing.setattr(slicing, "read_slice", failing_for(3))
         system.run()
     system.write(change.encode())
     if "RENAME label" in change:
@@ -248,6 +248,27 @@ def test_slices_that_are_void_in_the_middle_are_planned_anew_by_the_next_run(
     assert done.waiting.keys() == {"part", "kept"}
     assert not system.run_cleanly().waiting
     assert_as_the_source(system)
+
+
+def test_what_changed_is_read_in_slices_too_where_it_is_much(
+    system: System, lake: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.run_cleanly()
+    system.write("UPDATE part SET label = 'second' WHERE id <= 350; DELETE FROM part WHERE id > 950")
+    system.write("UPDATE part SET day = 'never' WHERE id IN (3, 300)")
+    system.write("UPDATE shelf SET room = 'hall' WHERE id <= 3; UPDATE kept SET shelf_id = 7 WHERE number = 77")
+    assert system.run_cleanly().waiting.keys() == {"part", "kept"}
+    read = after_each_slice(monkeypatch, lambda number: system.write(CHANGES.format(number)))
+    done = system.run_cleanly()
+    assert not done.waiting
+    assert len(read) == 4 + 4
+    reads = done.of_kind("ingest")
+    assert reads["part"].base is not None
+    assert reads["part"].read_rows < 700
+    system.write("UPDATE part SET day = '2024-01-05' WHERE day = 'never'")
+    system.run_cleanly()
+    assert_as_the_source(system)
+    lake()
 
 
 def test_rows_that_the_warehouse_refuses_are_set_aside_whether_they_came_with_a_slice_or_after_it(
