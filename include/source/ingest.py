@@ -15,6 +15,7 @@ from include.common.settings import SOURCE_CONNECTION
 from include.common.slices import SlicePlan
 from include.source.beside import Beside, look_beside
 from include.source.changes import Keys, compare_keys
+from include.source.columns import tell_columns
 from include.source.held import doubted, hold_back
 from include.source.known import Base, Known, Subject, after_seen, find_base
 from include.source.landing import Extract, copy_files
@@ -96,7 +97,7 @@ def _find_changes(
     observation = after_seen(table, known, observation)
     base = find_base(table, known, observation)
     columns = check_columns(connection, table, observation.cursor.relation)
-    _tell_columns(table, columns, known.state)
+    tell_columns(table.name, columns.ignored, columns.wider, known.state)
     table = with_types(table, columns.wider)
     beside = look_beside(connection, table, read.joins, observation, base.state.joined if base else {})
     keys = compare_keys(connection, table, base, observation.next_xid, beside.changes)
@@ -124,7 +125,7 @@ def _complete(
     observation = after_seen(table, known, observation, sliced.observed_at)
     base, recorded = sliced_base(sliced, known, observation)
     columns = check_columns(connection, table, observation.cursor.relation)
-    _tell_columns(table, columns, known.state)
+    tell_columns(table.name, columns.ignored, columns.wider, known.state)
     table = with_types(table, columns.wider)
     beside = look_beside(connection, table, read.joins, observation, base.state.joined)
     keys = compare_keys(connection, table, base, observation.next_xid, beside.changes)
@@ -162,17 +163,6 @@ def _compare_values(
         return base, keys.disproven(findings)
     log.warning("%s is read whole, as it cannot be compared now: %s", subject.table.name, "; ".join(base.doubts))
     return None, compare_keys(connection, subject.table, None)
-
-
-def _tell_columns(table: SourceTable, columns: FoundColumns, state: TableState | None) -> None:
-    """Say once which columns are not declared, and which have become wider."""
-    new = sorted(set(columns.ignored) - set(state.ignored_columns if state else ()))
-    if new:
-        log.warning("%s: columns that are not declared are ignored: %s", table.name, ", ".join(new))
-    wider = columns.wider.items() - (state.wider if state else {}).items()
-    if wider:
-        told = ", ".join(f"{name} is {kind}" for name, kind in sorted(wider))
-        log.warning("%s: columns are wider than declared, and so is what they feed: %s", table.name, told)
 
 
 @dataclass(frozen=True)
