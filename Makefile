@@ -90,7 +90,7 @@ test: make-build ## Run the tests on real servers: TEST_OPTIONS='-k name' select
 .PHONY: test-proofs
 test-proofs: make-build ## Try every planted defect, every kill, long histories, many runs and databases; `make test` tries some, chosen by PROOF_SEED
 	MUTANTS=1000 HYPOTHESIS_PROFILE=thorough $(IN_VENV) pytest -n 2 --dist worksteal tests/machinery/test_random_databases.py \
-	    tests/machinery/test_lake_histories.py \
+	    tests/machinery/test_lake_histories.py tests/machinery/test_slices_killed.py \
 	    $(wildcard $(addprefix tests/totesys/acceptance/,test_mutants.py test_crashes.py test_concurrency.py \
         test_histories.py)) $(TEST_OPTIONS)
 

@@ -97,6 +97,13 @@ def copy_files(
     return _copy_side_by_side(connection, read, copy, slices)
 
 
+def copy_where(
+    connection: psycopg.Connection, read: Extract, condition: sql.Composable, observed_at: datetime
+) -> list[FileEntry]:
+    """Write the rows that fulfil a condition as CSV files."""
+    return list(_copy_slice(connection, read, condition, observed_at))
+
+
 def _conditions(read: Extract, keys: KeySet, dense: bool) -> Iterator[sql.Composable]:
     """The conditions of slices that hold all these keys together; what they hold is cut into files as it is copied.
 

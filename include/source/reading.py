@@ -15,6 +15,9 @@ from include.tables.source import SourceTable
 
 log = logging.getLogger(__name__)
 
+ATTEMPTS = 5
+"""How often a table is read that is changed under its reading, before that is left for later."""
+
 WITHOUT_XMIN = {"v", "f"}
 """Views and foreign tables. Source: pg_class.relkind in PostgreSQL's manual."""
 

@@ -12,6 +12,7 @@ from include.common.errors import DataError, ServiceError
 from include.common.keys import JsonKeys, KeySet, LaterKeySet
 from include.common.manifests import Cursor, JoinedRead, Manifest, Mark
 from include.common.settings import STATE_BUCKET, required_variable
+from include.common.slices import Progress
 from include.lake.files import (
     PART_BYTES,
     MissingFileError,
@@ -88,12 +89,17 @@ def held_seconds(held_since: datetime | None, observed_at: datetime) -> float | 
 
 
 class State(Manifest):
-    """The whole of latest_update.json. proofs: warehouse table → when which of its rows were last proven."""
+    """The whole of latest_update.json.
+
+    proofs: warehouse table → when which of its rows were last proven. slicing: source tables that are read in slices,
+    with how far that is.
+    """
 
     format: str = FORMAT
     recorded_at: AwareDatetime | None = None
     tables: dict[str, TableState] = Field(default_factory=dict)
     proofs: dict[str, list[Mark]] = Field(default_factory=dict)
+    slicing: dict[str, Progress] = Field(default_factory=dict)
 
 
 def read_state() -> State:

@@ -99,6 +99,8 @@ def _check_join(table: Dimension | Fact, join: Join) -> None:
     assert on is not None
     (key,) = join.table.key_types
     require(joinable(on.type, key), f"{told}, which is {on.type}, and its key is {key}")
+    seen = not table.source.slice_rows or join.table.follow == "xmin"
+    require(seen, f"{told}, which must be followed by xmin too, as {table.source.name} is read in slices")
 
 
 def joinable(on: str, key: str) -> bool:

@@ -15,7 +15,7 @@ from include.tables.coherence import by_name, check_star, origins_of
 from include.tables.source import SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, Join, StarTable, is_versioned
 
-UNTOLD = {"description", "believed_deletions"}
+UNTOLD = {"description", "believed_deletions", "slice_rows"}
 """What a declaration may say that no value depends on."""
 
 
@@ -63,6 +63,11 @@ class Declarations:
     def versioned(self) -> list[Dimension | Fact]:
         """The tables that hold every version of each row."""
         return [table for table in self.star.values() if is_versioned(table)]
+
+    @cached_property
+    def sliced(self) -> list[str]:
+        """The source tables that may be read in slices."""
+        return [name for name, table in self.sources.items() if table.slice_rows]
 
     def fed_by(self, source: str) -> list[Dimension | Fact]:
         """The warehouse tables that a source table is needed for."""

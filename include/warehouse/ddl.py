@@ -3,6 +3,7 @@
 from psycopg import sql
 
 from include.common.postgres import identifiers
+from include.tables.checking import fitting
 from include.tables.declarations import Declarations, foreign_key, has_foreign_key
 from include.tables.star import Column, Dimension, Fact, StarTable, current_index, is_versioned, primary_key
 
@@ -38,6 +39,20 @@ BOOKKEEPING = sql.SQL("""
         noted bigint GENERATED ALWAYS AS IDENTITY
     );
     COMMENT ON TABLE pipeline.file IS 'Parquet files that are loaded, and that the lake is still to have.';
+    CREATE TABLE IF NOT EXISTS pipeline.plan (
+        source_name text PRIMARY KEY,
+        load_id text NOT NULL,
+        plan jsonb NOT NULL
+    );
+    COMMENT ON TABLE pipeline.plan IS 'How source tables are read in slices, those that are and were last.';
+    CREATE TABLE IF NOT EXISTS pipeline.slice (
+        load_id text NOT NULL,
+        number integer NOT NULL,
+        manifest text NOT NULL,
+        copied boolean NOT NULL,
+        PRIMARY KEY (load_id, number)
+    );
+    COMMENT ON TABLE pipeline.slice IS 'Slices that were read, and copied beside the tables that they are for.';
 """)
 
 
@@ -63,6 +78,17 @@ def create_staging(table: StarTable, name: str) -> sql.Composed:
     """A temporary table for rows of a warehouse table that are about to be merged."""
     columns = sql.SQL(", ").join(map(_column, table.columns))
     return sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DROP").format(sql.Identifier(name), columns)
+
+
+def create_beside(table: StarTable) -> sql.Composed:
+    """The table, without constraints, that takes slices of a warehouse table until all are there."""
+    columns = sql.SQL(", ").join(map(_column, table.columns))
+    return sql.SQL("CREATE TABLE {} ({})").format(beside(table), columns)
+
+
+def beside(table: StarTable) -> sql.Identifier:
+    """Its name."""
+    return sql.Identifier("pipeline", fitting(f"sliced_{table.name}"))
 
 
 def create_raw(table: StarTable, name: str) -> sql.Composed:
@@ -126,6 +152,7 @@ def grants(declared: Declarations) -> sql.Composed:
     views = [table.view for table in declared.versioned]
     statements = sql.SQL("""
         GRANT USAGE ON SCHEMA public, pipeline TO {reader};
-        GRANT SELECT ON {tables}, pipeline.load, pipeline.deleted, pipeline.file TO {reader}""")
+        GRANT SELECT ON {tables}, pipeline.load, pipeline.deleted, pipeline.file, pipeline.plan, pipeline.slice
+           TO {reader}""")
     tables = sql.SQL(", ").join(map(sql.Identifier, [*declared.star, *views]))
     return statements.format(reader=sql.Identifier(READER), tables=tables)

@@ -88,7 +88,7 @@ def _define(connection: psycopg.Connection, declared: Declarations) -> None:
 
 def _ensure_bookkeeping(connection: psycopg.Connection) -> bool:
     """Make the pipeline's own tables where they are not there; gives whether they were."""
-    complete = connection.execute("SELECT to_regclass('pipeline.file')").fetchone() != (None,)
+    complete = connection.execute("SELECT to_regclass('pipeline.slice')").fetchone() != (None,)
     if not complete:
         connection.execute(ddl.BOOKKEEPING)
     if connection.execute(SHORT_KEYS).fetchone():
