@@ -63,7 +63,7 @@ locals {
       description = "More than ${var.rejected_keys} requests to the API within 5 minutes had no key that may. Its log names them."
       namespace   = var.metrics_namespace
       metric      = "rejected_keys"
-      dimensions  = { Environment = var.environment_name }
+      dimensions  = { environment = var.environment_name }
       statistic   = "Sum"
       comparison  = "GreaterThanThreshold"
       threshold   = var.rejected_keys

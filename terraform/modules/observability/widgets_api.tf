@@ -12,7 +12,7 @@ locals {
         yAxis  = { left = { min = 0, showUnits = false } }
         metrics = [
           for metric, label in { requests = "requests", errors_5xx = "errors", rejected_keys = "rejected keys" } :
-          [var.metrics_namespace, metric, "Environment", var.environment_name, { label = label }]
+          [var.metrics_namespace, metric, "environment", var.environment_name, { label = label }]
         ]
       }
     },
@@ -26,7 +26,7 @@ locals {
         yAxis  = { left = { min = 0, showUnits = false } }
         metrics = [
           for statistic in ["p50", "p99"] :
-          [var.metrics_namespace, "latency_ms", "Environment", var.environment_name, { label = statistic, stat = statistic }]
+          [var.metrics_namespace, "latency_ms", "environment", var.environment_name, { label = statistic, stat = statistic }]
         ]
       }
     },

@@ -227,7 +227,7 @@ run "api" {
   assert {
     condition = (
       aws_cloudwatch_metric_alarm.this["api-rejected-keys"].metric_name == "rejected_keys" && aws_cloudwatch_metric_alarm.this["api-rejected-keys"].namespace == var.metrics_namespace
-      && aws_cloudwatch_metric_alarm.this["api-rejected-keys"].dimensions == tomap({ Environment = "totesys-test" })
+      && aws_cloudwatch_metric_alarm.this["api-rejected-keys"].dimensions == tomap({ environment = "totesys-test" })
     )
     error_message = "Wrong keys are not heard of."
   }
