@@ -12,7 +12,8 @@ INTRODUCTION = """\
 Made from the declarations in `include/` by `python -m include describe`.
 
 Facts hold every version of a source row: the current one has `valid_to` NULL, and the views `current_…` show those
-alone. Dimensions hold the latest state, also of rows that the source has deleted. Times are UTC."""
+alone. Dimensions hold the latest state, also of rows that the source has deleted. Times are UTC. What tells of a
+person is marked as personal."""
 
 
 def data_dictionary(declared: Declarations) -> str:
@@ -33,7 +34,7 @@ def _rows(table: StarTable) -> Iterator[str]:
     for column in table.columns:
         name = f"**{column.name}**" if column.name in table.identity else column.name
         null = "yes" if column.nullable else ""
-        cells = [name, column.type, null, origin(table, column), _refers_to(column), column.description]
+        cells = [name, column.type, null, origin(table, column), _refers_to(column), _about(column)]
         yield f"| {' | '.join(cells)} |"
     if is_versioned(table):
         yield "| valid_from | timestamptz | | | | The source's instant at which the pipeline saw this version. |"
@@ -50,6 +51,10 @@ def origin(table: StarTable, column: Column) -> str:
 
 def _refers_to(column: Column) -> str:
     return column.references.name if column.references else ""
+
+
+def _about(column: Column) -> str:
+    return f"{column.description} Personal.".lstrip() if column.personal else column.description
 
 
 def _table(table: StarTable) -> str:

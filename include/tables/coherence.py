@@ -65,6 +65,7 @@ def check_star(star: Star, sources: Sources) -> None:
             for column in table.columns:
                 _check_column(table, column)
                 _check_reference(table, column, star)
+    _check_personal(star)
 
 
 def _check_sources(table: Dimension | Fact, sources: Sources) -> None:
@@ -88,6 +89,7 @@ def _check_key(table: Dimension | Fact) -> None:
     same = tuple(column.source for column in columns) == own.key_columns
     plain = not any(column.derive or column.nullable for column in columns)
     require(same and plain, f"{told} must be that of {own.name} itself, {', '.join(own.key_columns)}")
+    require(not any(column.personal for column in columns), f"{told} cannot be personal, as rows are named by it")
     for column, kind in zip(columns, own.key_types, strict=True):
         require(holds(column.type, kind), f"{table.name}.{column.name}: {kind} cannot become {column.type}")
 
@@ -105,6 +107,17 @@ def joinable(on: str, key: str) -> bool:
     """Whether a row can be joined on a column of one type to a key of another."""
     kinds = {known_type(on).family, known_type(key).family}
     return len(kinds) == 1 or kinds <= set(INTEGERS)
+
+
+def _check_personal(star: Star) -> None:
+    """What is personal is so wherever it is shown, but where a function has made something else of it."""
+    marked: dict[str, tuple[str, bool]] = {}
+    for table in star.values():
+        if not isinstance(table, Calendar):
+            for column in [column for column in table.columns if not column.derive]:
+                origin, place = str(origin_of(table, column)), f"{table.name}.{column.name}"
+                other, personal = marked.setdefault(origin, (place, column.personal))
+                require(column.personal == personal, f"{origin} is personal in one of {other} and {place}: mark both")
 
 
 def _check_column(table: Dimension | Fact, column: Column) -> None:

@@ -15,7 +15,7 @@ from include.tables.coherence import by_name, check_star, origins_of
 from include.tables.source import SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, Join, StarTable, is_versioned
 
-UNTOLD = {"description", "believed_deletions"}
+UNTOLD = {"description", "personal", "believed_deletions"}
 """What a declaration may say that no value depends on."""
 
 
