@@ -17,10 +17,16 @@ BOOKKEEPING = sql.SQL("""
         loaded_at timestamptz NOT NULL DEFAULT now()
     );
     ALTER TABLE pipeline.load ADD COLUMN IF NOT EXISTS load_id text,
-        ADD COLUMN IF NOT EXISTS refused boolean NOT NULL DEFAULT false;
+        ADD COLUMN IF NOT EXISTS refused boolean NOT NULL DEFAULT false,
+        ADD COLUMN IF NOT EXISTS changed_at timestamptz,
+        ADD COLUMN IF NOT EXISTS restated_at timestamptz;
+    UPDATE pipeline.load SET changed_at = loaded_at, restated_at = loaded_at WHERE changed_at IS NULL;
     COMMENT ON TABLE pipeline.load IS 'From which readings of the source each table was last built.';
     COMMENT ON COLUMN pipeline.load.load_id IS 'By which load. NULL: the lake does not have all that the table holds.';
     COMMENT ON COLUMN pipeline.load.refused IS 'Whether rows of that load were refused.';
+    COMMENT ON COLUMN pipeline.load.changed_at IS 'When a load last added, changed or ended a row; later at each such.';
+    COMMENT ON COLUMN pipeline.load.restated_at
+        IS 'When what the table shows as of an instant that was loaded before was last made anew.';
     CREATE TABLE IF NOT EXISTS pipeline.deleted (
         table_name text NOT NULL,
         key bigint NOT NULL,

@@ -26,6 +26,11 @@ NEEDED = "CREATE on the database and on its schema public, and CREATEROLE (or cr
 
 RELATIONS = "SELECT relname, oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%s)"
 
+COMPLETE = """
+    SELECT FROM pg_attribute WHERE attrelid = to_regclass('pipeline.load') AND attname = 'restated_at'
+       AND to_regclass('pipeline.metric') IS NOT NULL"""
+"""Whether the pipeline's own tables are what this version makes them."""
+
 SHORT_KEYS = """
     SELECT FROM pg_attribute
      WHERE attrelid = 'pipeline.deleted'::regclass AND attname = 'key' AND atttypid = 'integer'::regtype"""
@@ -91,8 +96,8 @@ def _define(connection: psycopg.Connection, declared: Declarations) -> None:
 
 
 def _ensure_bookkeeping(connection: psycopg.Connection) -> bool:
-    """Make the pipeline's own tables where they are not there; gives whether they were."""
-    complete = connection.execute("SELECT to_regclass('pipeline.metric')").fetchone() != (None,)
+    """Make the pipeline's own tables where they are not there, or lack a column; gives whether they were complete."""
+    complete = connection.execute(COMPLETE).fetchone() is not None
     if not complete:
         connection.execute(ddl.BOOKKEEPING)
     if connection.execute(SHORT_KEYS).fetchone():
