@@ -43,7 +43,7 @@ class Marks:
     def etag(self, served: Served, shape: Shape, about: Iterable[object]) -> str:
         """The ETag of an answer of this shape. about: what else makes it what it is."""
         marks = [(name, mark.changed_at, mark.restated_at) for name, mark in self._sorted(feeds(served, shape))]
-        day = self.today if shape.relation.kind == "metric" else ""
+        day = self.today if shape.relation.by_day else ""
         return f'"{blake2b(repr((marks, day, *about)).encode(), digest_size=16).hexdigest()}"'
 
     def last_modified(self, served: Served, shape: Shape) -> str | None:
@@ -63,11 +63,11 @@ def matches(header: bytes, etag: str) -> bool:
     return etag in named or named == ["*"]
 
 
-def pinned(served: Served, shape: Shape) -> list[Relation]:
-    """The relations of an answer that show an instant: it says of all others that they show their latest state."""
+def dated(served: Served, shape: Shape) -> list[Relation]:
+    """The relations of an answer that show an instant."""
     found = {shape.relation.route: shape.relation}
     found |= {name: served[name] for name in map(shape.relation.references.__getitem__, shape.expand)}
-    return [relation for relation in found.values() if relation.versioned]
+    return [relation for relation in found.values() if relation.dated]
 
 
 class SharedRead:

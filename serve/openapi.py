@@ -227,7 +227,7 @@ def _shaping(relation: Relation) -> list[Document]:
     made = [_listed("select", relation.shown, "The columns to show.")]
     if relation.references:
         made.append(_listed("expand", tuple(relation.references), "References whose rows are shown inside."))
-    if relation.versioned:
+    if relation.dated:
         told = "The instant to show, such as 2024-08-22T14:20:49.962Z."
         made.append(_once("as_of", told) | {"schema": {"type": "string", "pattern": f"^{VALUES['timestamptz']}$"}})
     return made

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from serve.cursors import Cursor, Pins, Signer, require_pins
-from serve.marks import Marks, pinned
+from serve.marks import Marks, dated
 from serve.query import ROWS, Asked, Shape
 from serve.statements import Served, at_of, feeds
 
@@ -21,7 +21,7 @@ class Page:
 
     def __init__(self, served: Served, signer: Signer, asked: Asked, name: Callable[[], str]) -> None:
         self._served, self._signer, self._asked, self._name = served, signer, asked, name
-        self._pinned = pinned(served, asked.shape)
+        self._dated = dated(served, asked.shape)
         self._cursor = signer.read(asked.cursor, name()) if asked.cursor else None
         self.limit = asked.limit or ROWS
 
@@ -31,15 +31,16 @@ class Page:
         shape = self._asked.shape
         if self._cursor is None:
             return shape
-        state = "pinned" if shape.state == "current" else shape.state
+        state = "pinned" if shape.state == "current" or shape.relation.shows in self._cursor.pins else shape.state
+        state = shape.state if shape.state == "history" else state
         return replace(shape, state=state, after=tuple(end is None for end in self._cursor.ends))
 
     def values(self) -> dict[str, Any]:
         """The statement's parameters."""
         values: dict[str, Any] = {**self._asked.values, "rows": self.limit}
         pins, ends = (self._cursor.pins, self._cursor.ends) if self._cursor else ({}, [])
-        for relation in self._pinned:
-            name = relation.place
+        for relation in self._dated:
+            name = relation.shows
             values[at_of(relation)] = pins[name][0] if name in pins else self._asked.as_of
         return values | {f"k{number}": end for number, end in enumerate(ends)}
 
@@ -53,24 +54,25 @@ class Page:
             require_pins(self._cursor.pins, self._pins(marks))
 
     def _pins(self, marks: Marks) -> Pins:
-        found = {relation.place: marks.of_table(relation.place) for relation in self._pinned}
+        found = {relation.shows: marks.of_table(relation.shows) for relation in self._dated if relation.pinned}
         return {name: (mark.shown_at, mark.restated_at) for name, mark in found.items()}
 
     def headers(self, marks: Marks) -> dict[str, str]:
         """Which instant is shown, and of which tables the latest state is: they keep no other."""
         shape, headers = self._asked.shape, dict[str, str]()
-        if shape.relation.versioned:
+        if shape.relation.dated:
             shown = self._shown(marks)
             headers = {"As-Of": _written(shown)} if shown else {}
             if self._asked.as_of and shown and self._asked.as_of > shown:
                 headers["As-Of-Set-Back-From"] = _written(self._asked.as_of)
-        versioned = {relation.place for relation in self._pinned}
-        latest = [name for name in feeds(self._served, shape) if name not in versioned]
+        names = feeds(self._served, shape)
+        latest = [name for name in names if not (shape.relation.dated and self._served[name].versioned)]
         return headers | ({"Latest-State-Of": ", ".join(latest)} if latest else {})
 
     def _shown(self, marks: Marks) -> datetime | None:
-        loaded = marks.of_table(self._asked.shape.relation.place).shown_at
-        pin = self._cursor.pins[self._asked.shape.relation.place][0] if self._cursor else None
+        name = self._asked.shape.relation.shows
+        loaded = marks.of_table(name).shown_at
+        pin = self._cursor.pins[name][0] if self._cursor and name in self._cursor.pins else None
         instants = [datetime.fromisoformat(text) for text in (loaded, pin) if text]
         return min([*instants, *([self._asked.as_of] if self._asked.as_of else [])]) if instants else None
 

@@ -135,16 +135,16 @@ class Reader:
         return said
 
     def _state(self, as_of: datetime | None) -> State:
-        if not self._relation.versioned:
-            return "latest"
         if self._history:
             return "history"
-        return "pinned" if as_of else "current"
+        if as_of:
+            return "pinned"
+        return "current" if self._relation.versioned else "latest"
 
     def _as_of(self, said: Mapping[str, str]) -> datetime | None:
         if "as_of" not in said:
             return None
-        if not self._relation.versioned:
+        if not self._relation.dated:
             raise invalid(f"as_of: {self._relation.route} shows its latest state alone, and keeps no versions")
         return instant("as_of", said["as_of"])
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any
 
 from include.tables.declarations import Declarations
-from include.tables.star import VERSION_COLUMNS, Calendar, Fact, StarTable, is_versioned
+from include.tables.metrics import Metric
+from include.tables.star import VERSION_COLUMNS, Calendar, Column, Fact, StarTable, is_versioned
 from include.tables.types import known_type
 
 FROM, TO = VERSION_COLUMNS
@@ -37,7 +37,9 @@ class Relation:
     """A table or a view that is served.
 
     route: its path below /v1. place: its name in the warehouse. key: the fields that a row is known by; none of a
-    metric. versioned: it holds every version of each row. feeds: the warehouse tables that it shows.
+    metric. feeds: the warehouse tables that it shows, the first of which tells up to which reading that is.
+    versioned: it holds every version of each row. as_of: the function that shows a metric as of an instant.
+    by_day: it changes at midnight, though nothing was loaded.
     """
 
     route: str
@@ -46,8 +48,25 @@ class Relation:
     description: str
     fields: Mapping[str, Field]
     key: tuple[str, ...]
-    versioned: bool
     feeds: tuple[str, ...]
+    versioned: bool = False
+    as_of: str = ""
+    by_day: bool = False
+
+    @property
+    def dated(self) -> bool:
+        """Whether it can be asked for as of an instant."""
+        return self.versioned or bool(self.as_of)
+
+    @property
+    def pinned(self) -> bool:
+        """Whether all pages of a walk show one state of it."""
+        return self.dated and not self.by_day
+
+    @property
+    def shows(self) -> str:
+        """The table whose reading it shows."""
+        return self.feeds[0]
 
     @cached_property
     def references(self) -> dict[str, str]:
@@ -68,7 +87,7 @@ class Relation:
 def relations(declared: Declarations) -> dict[str, Relation]:
     """Route → what is served there: every warehouse table, and every metric."""
     tables = {table.name: _of_table(table) for table in declared.star.values()}
-    metrics = (_of_metric(metric, tuple(sorted(declared.star))) for metric in _metrics(declared))
+    metrics = map(_of_metric, declared.metrics.values())
     return tables | {metric.route: metric for metric in metrics}
 
 
@@ -89,12 +108,12 @@ def _of_table(table: StarTable) -> Relation:
         description=table.description,
         fields=_by_name(_with_versions(table, own)),
         key=table.key_columns,
-        versioned=is_versioned(table),
         feeds=(table.name,),
+        versioned=is_versioned(table),
     )
 
 
-def _field(column: Any) -> Field:
+def _field(column: Column) -> Field:
     target = column.references
     known = target.name if target and len(target.key_columns) == 1 else ""
     return Field(column.name, column.type, column.nullable, column.description, column.personal, known)
@@ -109,13 +128,18 @@ def _with_versions(table: StarTable, own: list[Field]) -> list[Field]:
     return [first, *own, since, until]
 
 
-def _of_metric(metric: Any, feeds: tuple[str, ...]) -> Relation:
-    fields = _by_name(Field(name, kind, nullable=True) for name, kind in metric.columns.items())
-    return Relation(f"{METRICS}/{metric.name}", metric.view, "metric", metric.title, fields, (), False, feeds)
-
-
-def _metrics(declared: Declarations) -> Iterable[Any]:
-    return getattr(declared, "metrics", ())
+def _of_metric(metric: Metric) -> Relation:
+    return Relation(
+        route=f"{METRICS}/{metric.name}",
+        place=metric.view,
+        kind="metric",
+        description=" ".join(filter(None, (f"{metric.title}.", metric.description))),
+        fields=_by_name(Field(name, kind, nullable=True) for name, kind in metric.columns.items()),
+        key=(),
+        feeds=metric.tables,
+        as_of=metric.view_as_of,
+        by_day=metric.by_day,
+    )
 
 
 def _by_name(fields: Iterable[Field]) -> dict[str, Field]:

@@ -73,7 +73,7 @@ class Statements:
 
 def at_of(relation: Relation) -> str:
     """The parameter that holds the instant which is shown of a relation."""
-    return f"at_{relation.place}"
+    return f"at_{relation.shows}"
 
 
 def feeds(served: Served, shape: Shape) -> list[str]:
@@ -169,12 +169,17 @@ class _Made:
     def _body(self, state: list[sql.Composable]) -> sql.Composed:
         conditions = [*state, *self._conditions()]
         where = sql.SQL(" WHERE {}").format(sql.SQL(" AND ").join(conditions)) if conditions else sql.SQL("")
-        own = sql.SQL("FROM {} AS t").format(sql.Identifier("public", self._relation.place))
-        return own + sql.SQL("").join(map(self._join, self._shape.expand)) + where
+        return self._from() + sql.SQL("").join(map(self._join, self._shape.expand)) + where
+
+    def _from(self) -> sql.Composed:
+        relation = self._relation
+        if relation.as_of and self._shape.state == "pinned":
+            return sql.SQL("FROM {}({}) AS t").format(sql.Identifier("public", relation.as_of), self._at(relation))
+        return sql.SQL("FROM {} AS t").format(sql.Identifier("public", relation.place))
 
     def _states(self) -> list[list[sql.Composable]]:
         """The conditions on versions, for each of the indexes that answer them."""
-        if self._shape.state != "pinned":
+        if self._shape.state != "pinned" or not self._relation.versioned:
             return [self._state()]
         since, until, at = sql.Identifier("t", FROM), sql.Identifier("t", TO), self._at(self._relation)
         begun = sql.SQL("{} <= {}").format(since, at)
@@ -191,7 +196,7 @@ class _Made:
     def _at(self, relation: Relation) -> sql.Composed:
         """The instant that is shown of a table: the one that is asked for, and none that it was not loaded from."""
         form = sql.SQL("least({}::timestamptz, (SELECT {}::timestamptz FROM pipeline.load WHERE table_name = {}))")
-        return form.format(sql.Placeholder(at_of(relation)), SHOWN_AT, sql.Literal(relation.place))
+        return form.format(sql.Placeholder(at_of(relation)), SHOWN_AT, sql.Literal(relation.shows))
 
     def _join(self, at: str) -> sql.Composed:
         target, alias = self._target(at), self._alias(at)

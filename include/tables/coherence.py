@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from include.tables.checking import require
+from include.tables.metrics import Metric
 from include.tables.source import SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, Join, Origin, StarTable, is_versioned, relations
 from include.tables.types import INTEGERS, STAMPS, holds, known_type
 
 Sources = Mapping[str, SourceTable]
 Star = Mapping[str, StarTable]
-Table = TypeVar("Table", SourceTable, StarTable)
+Table = TypeVar("Table", SourceTable, StarTable, Metric)
 
 
 def by_name(tables: Iterable[Table]) -> dict[str, Table]:
@@ -68,6 +69,19 @@ def check_star(star: Star, sources: Sources) -> None:
     _check_personal(star)
 
 
+def check_metrics(metrics: Iterable[Metric], star: Star) -> None:
+    """Refuse metrics of facts that are not these, or that would be called as something else in the warehouse.
+
+    Raises: DeclarationError that names the metric.
+    """
+    made = {name: table.name for table in star.values() for name in relations(table)}
+    for metric in metrics:
+        known = star.get(metric.fact.name) == metric.fact
+        require(known, f"{metric.name}: its fact {metric.fact.name!r} is not among the star's tables")
+        other = made.setdefault(metric.view, metric.name)
+        require(other == metric.name, f"{other} and {metric.name} would share the name {metric.view}")
+
+
 def _check_sources(table: Dimension | Fact, sources: Sources) -> None:
     for source in table.source_tables:
         known = sources.get(source.name) == source
@@ -122,6 +136,10 @@ def _check_personal(star: Star) -> None:
 
 def _check_column(table: Dimension | Fact, column: Column) -> None:
     origin, where = origin_of(table, column).column, f"{table.name}.{column.name}"
+    require(
+        not column.currency or column.currency in table.by_name,
+        f"{where}: no column {column.currency} tells its currency",
+    )
     if column.derive:
         texts = known_type(origin.type).is_text and known_type(column.type).is_text
         require(texts, f"{where}: only text is derived from text")

@@ -39,6 +39,7 @@ class Column:
         column's value; a LookupError rejects the row with its message.
     references: the dimension that it points to.
     personal: it tells of a person: whoever serves the warehouse gives it only to those who may have that.
+    currency: the table's column that tells which currency it is in; for amounts of money, prices included.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Column:
     derive: Callable[[str], str] | None = None
     description: str = ""
     personal: bool = False
+    currency: str = ""
 
     def __post_init__(self) -> None:
         known = require_type(self.type, self.name)

@@ -44,6 +44,14 @@ BOOKKEEPING = sql.SQL("""
         noted bigint GENERATED ALWAYS AS IDENTITY
     );
     COMMENT ON TABLE pipeline.file IS 'Parquet files that are loaded, and that the lake is still to have.';
+    CREATE TABLE IF NOT EXISTS pipeline.metric (
+        view text PRIMARY KEY,
+        view_as_of text NOT NULL,
+        reads text[] NOT NULL,
+        definition text NOT NULL,
+        definition_as_of text NOT NULL
+    );
+    COMMENT ON TABLE pipeline.metric IS 'Which views and functions show the declared metrics, and how they were made.';
 """)
 
 
@@ -132,6 +140,6 @@ def grants(declared: Declarations) -> sql.Composed:
     views = [table.view for table in declared.versioned]
     statements = sql.SQL("""
         GRANT USAGE ON SCHEMA public, pipeline TO {reader};
-        GRANT SELECT ON {tables}, pipeline.load, pipeline.deleted, pipeline.file TO {reader}""")
+        GRANT SELECT ON {tables}, pipeline.load, pipeline.deleted, pipeline.file, pipeline.metric TO {reader}""")
     tables = sql.SQL(", ").join(map(sql.Identifier, [*declared.star, *views]))
     return statements.format(reader=sql.Identifier(READER), tables=tables)

@@ -144,3 +144,19 @@ def test_an_instant_beyond_what_is_loaded_is_set_back_and_the_answer_says_so(cli
     assert answer.json() == client.get("/v1/fact_sale?limit=1000").json()
     assert client.get("/v1/fact_sale?expand=clerk_id").headers["latest-state-of"] == "dim_clerk"
     assert client.get("/v1/dim_clerk").headers["latest-state-of"] == "dim_clerk"
+
+
+def test_metrics_are_served_as_their_views_show_them_and_as_of_an_instant(client: httpx.Client, loaded: System) -> None:
+    for name, metric in DECLARED.metrics.items():
+        (count,) = loaded.warehouse(f"SELECT count(*) FROM {metric.view}")[0]  # type: ignore[arg-type]  # noqa: S608
+        answer = client.get(f"/v1/metrics/{name}?limit=10000")
+        assert len(rows(answer)) == count
+        assert list(answer.json()[0]) == list(metric.columns)
+        paged, path = [], f"/v1/metrics/{name}?limit=7"
+        while path:
+            page = client.get(path)
+            paged += rows(page)
+            path = page.links.get("next", {}).get("url", "")
+        assert sorted(map(repr, paged)) == sorted(map(repr, answer.json()))
+        past = client.get(f"/v1/metrics/{name}?as_of=2000-01-01")
+        assert past.status_code == 200 if metric.as_of else 422
