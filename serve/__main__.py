@@ -10,6 +10,7 @@ import uvicorn
 from include.common.errors import DataError, DeclarationError
 from serve.keys import KeyStore, make
 from serve.settings import read_settings
+from serve.watch import tell_in_lines
 
 GRACE_SECONDS = 30
 """How long requests that are under way may still take when the server is to stop."""
@@ -54,8 +55,8 @@ def _day(text: str) -> str:
 
 
 def _run(options: argparse.Namespace) -> int:
-    settings = read_settings()
-    KeyStore(settings)  # so that what is missing is said here, and not by each worker again and again
+    KeyStore(read_settings())  # so that what is missing is said here, and not by each worker again and again
+    tell_in_lines()
     uvicorn.run(
         "serve.app:create",
         factory=True,
@@ -65,6 +66,7 @@ def _run(options: argparse.Namespace) -> int:
         access_log=False,
         server_header=False,
         ws="none",
+        log_config=None,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     return 0

@@ -1,6 +1,5 @@
 """The application: what is below /v1, and what tells of it and of itself."""
 
-import logging
 from asyncio import create_task
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,7 +28,7 @@ from serve.problems import TITLES, Problem
 from serve.relations import fingerprint, relations
 from serve.routes import Routes, Services
 from serve.settings import Settings, cursor_key, read_settings, warehouse
-from serve.watch import Meter, Told, Watch
+from serve.watch import Meter, Watch, tell_in_lines
 
 READY_SECONDS = 1.0
 START = Path(__file__).parent / "page"
@@ -40,7 +39,7 @@ START_POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-a
 
 def create() -> FastAPI:
     """The application as the environment says. Raises: DeclarationError."""
-    logging.basicConfig(level=logging.INFO, handlers=[Told()])
+    tell_in_lines()
     return make_app(read_settings(), DECLARED)
 
 

@@ -138,7 +138,7 @@ def write(document: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-class Told(logging.Handler):
+class _Told(logging.Handler):
     """Has what the server says stand in the same log."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -147,3 +147,8 @@ class Told(logging.Handler):
         if record.exc_info:
             said["traceback"] = logging.Formatter().formatException(record.exc_info)
         write(said)
+
+
+def tell_in_lines() -> None:
+    """Have all that this process says be lines of the one log."""
+    logging.basicConfig(level=logging.INFO, handlers=[_Told()])
