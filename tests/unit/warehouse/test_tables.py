@@ -116,7 +116,8 @@ def test_rows_and_columns_that_are_not_declared_stay(system: System, warehouse_u
 
 
 @pytest.mark.parametrize(
-    "relation", [*DECLARED.star, "current_sale", "pipeline.load", "pipeline.deleted", "pipeline.file"]
+    "relation",
+    [*DECLARED.star, "current_sale", "pipeline.load", "pipeline.deleted", "pipeline.file", "pipeline.metric"],
 )
 def test_the_reader_can_select(system: System, warehouse_url: str, relation: str) -> None:
     warehouse.prepare(DECLARED)
