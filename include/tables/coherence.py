@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from include.tables.checking import require
+from include.tables.metrics import Metric
 from include.tables.source import SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, Join, Origin, StarTable, is_versioned, relations
 from include.tables.types import INTEGERS, STAMPS, holds, known_type
 
 Sources = Mapping[str, SourceTable]
 Star = Mapping[str, StarTable]
-Table = TypeVar("Table", SourceTable, StarTable)
+Table = TypeVar("Table", SourceTable, StarTable, Metric)
 
 
 def by_name(tables: Iterable[Table]) -> dict[str, Table]:
@@ -65,6 +66,20 @@ def check_star(star: Star, sources: Sources) -> None:
             for column in table.columns:
                 _check_column(table, column)
                 _check_reference(table, column, star)
+    _check_personal(star)
+
+
+def check_metrics(metrics: Iterable[Metric], star: Star) -> None:
+    """Refuse metrics of facts that are not these, or that would be called as something else in the warehouse.
+
+    Raises: DeclarationError that names the metric.
+    """
+    made = {name: table.name for table in star.values() for name in relations(table)}
+    for metric in metrics:
+        known = star.get(metric.fact.name) == metric.fact
+        require(known, f"{metric.name}: its fact {metric.fact.name!r} is not among the star's tables")
+        other = made.setdefault(metric.view, metric.name)
+        require(other == metric.name, f"{other} and {metric.name} would share the name {metric.view}")
 
 
 def _check_sources(table: Dimension | Fact, sources: Sources) -> None:
@@ -88,6 +103,7 @@ def _check_key(table: Dimension | Fact) -> None:
     same = tuple(column.source for column in columns) == own.key_columns
     plain = not any(column.derive or column.nullable for column in columns)
     require(same and plain, f"{told} must be that of {own.name} itself, {', '.join(own.key_columns)}")
+    require(not any(column.personal for column in columns), f"{told} cannot be personal, as rows are named by it")
     for column, kind in zip(columns, own.key_types, strict=True):
         require(holds(column.type, kind), f"{table.name}.{column.name}: {kind} cannot become {column.type}")
 
@@ -109,8 +125,23 @@ def joinable(on: str, key: str) -> bool:
     return len(kinds) == 1 or kinds <= set(INTEGERS)
 
 
+def _check_personal(star: Star) -> None:
+    """What is personal is so wherever it is shown, but where a function has made something else of it."""
+    marked: dict[str, tuple[str, bool]] = {}
+    for table in star.values():
+        if not isinstance(table, Calendar):
+            for column in [column for column in table.columns if not column.derive]:
+                origin, place = str(origin_of(table, column)), f"{table.name}.{column.name}"
+                other, personal = marked.setdefault(origin, (place, column.personal))
+                require(column.personal == personal, f"{origin} is personal in one of {other} and {place}: mark both")
+
+
 def _check_column(table: Dimension | Fact, column: Column) -> None:
     origin, where = origin_of(table, column).column, f"{table.name}.{column.name}"
+    require(
+        not column.currency or column.currency in table.by_name,
+        f"{where}: no column {column.currency} tells its currency",
+    )
     if column.derive:
         texts = known_type(origin.type).is_text and known_type(column.type).is_text
         require(texts, f"{where}: only text is derived from text")

@@ -1,36 +1,40 @@
 """A set of declarations, and what hangs on what in it: which tables feed which, and in which order they are read."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from hashlib import sha256
 from importlib import import_module
+from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import Any, TypeGuard
 
 from include.common.errors import DeclarationError
 from include.tables.checking import fitting
-from include.tables.coherence import by_name, check_star, origins_of
+from include.tables.coherence import by_name, check_metrics, check_star, origins_of
+from include.tables.metrics import Metric
 from include.tables.source import SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, Join, StarTable, is_versioned
 
-UNTOLD = {"description", "believed_deletions", "slice_rows"}
+UNTOLD = {"description", "personal", "currency", "believed_deletions", "slice_rows"}
 """What a declaration may say that no value depends on."""
 
 
 @dataclass(frozen=True, repr=False)
 class Declarations:
-    """Source tables and the star that is built from them, each under its name: all that the pipeline is told.
+    """Source tables, the star that is built from them, and its metrics, each under its name: all that there is to tell.
 
     They check each other when the set is made. Raises: DeclarationError that names the table and the column.
     """
 
     sources: Mapping[str, SourceTable]
     star: Mapping[str, StarTable]
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_star(self.star, self.sources)
+        check_metrics(self.metrics.values(), self.star)
         try:
             TopologicalSorter(self._before).prepare()
         except CycleError as error:
@@ -44,10 +48,12 @@ class Declarations:
         return f"Declarations({len(self.sources)} source tables, {len(self.star)} warehouse tables)"
 
     @classmethod
-    def of(cls, sources: Iterable[SourceTable], star: Iterable[StarTable]) -> "Declarations":
-        """The set of these tables; dimensions come first. Raises: DeclarationError for two tables of one name."""
+    def of(
+        cls, sources: Iterable[SourceTable], star: Iterable[StarTable], metrics: Iterable[Metric] = ()
+    ) -> "Declarations":
+        """The set of these; dimensions come first. Raises: DeclarationError for two tables, or metrics, of one name."""
         tables = sorted(star, key=lambda table: (isinstance(table, Fact), table.name))
-        return cls(by_name(sources), by_name(tables))
+        return cls(by_name(sources), by_name(tables), by_name(metrics))
 
     @cached_property
     def calendar(self) -> Calendar | None:
@@ -175,7 +181,8 @@ class Declarations:
 def collect(package: str) -> Declarations:
     """The declarations of a package: the source tables of its module `sources`, and those of its modules `star.…`.
 
-    Each file of `star` declares one table, under the file's own name.
+    Each file of `star` declares one table, under the file's own name. Where there is a package `metrics`, each of its
+    files declares metrics whose names begin with the file's.
 
     Raises: DeclarationError that names a file without its table; others as `Declarations`.
     """
@@ -186,7 +193,21 @@ def collect(package: str) -> Declarations:
         if not isinstance(table, Dimension | Fact | Calendar):
             raise DeclarationError(f"{package.replace('.', '/')}/star/{name}.py declares no table named {name}")
     read = [value for value in vars(sources).values() if isinstance(value, SourceTable)]
-    return Declarations.of(read, [table for table in tables if table])
+    return Declarations.of(read, [table for table in tables if table], _metrics(f"{package}.metrics"))
+
+
+def _metrics(package: str) -> list[Metric]:
+    if find_spec(package) is None:
+        return []
+    found = []
+    for name in [module.name for module in iter_modules(import_module(package).__path__)]:
+        declared = [value for value in vars(import_module(f"{package}.{name}")).values() if isinstance(value, Metric)]
+        strange = [metric.name for metric in declared if not f"{metric.name}_".startswith(f"{name}_")]
+        if strange or not declared:
+            told = f"{', '.join(strange)}, whose names do not begin with the file's" if strange else "no metric"
+            raise DeclarationError(f"{package.replace('.', '/')}/{name}.py declares {told}")
+        found += declared
+    return found
 
 
 def load(package: str) -> Declarations:
@@ -243,7 +264,8 @@ def as_document(declared: Any) -> Any:
         return [as_document(part) for part in declared]
     if not is_dataclass(declared):
         return declared.__qualname__ if callable(declared) else declared
-    return {field.name: _named(getattr(declared, field.name)) for field in fields(declared) if field.name not in UNTOLD}
+    told = [part.name for part in fields(declared) if part.name not in UNTOLD]
+    return {name: _named(getattr(declared, name)) for name in told}
 
 
 def _named(value: Any) -> Any:

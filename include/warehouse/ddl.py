@@ -18,10 +18,16 @@ BOOKKEEPING = sql.SQL("""
         loaded_at timestamptz NOT NULL DEFAULT now()
     );
     ALTER TABLE pipeline.load ADD COLUMN IF NOT EXISTS load_id text,
-        ADD COLUMN IF NOT EXISTS refused boolean NOT NULL DEFAULT false;
+        ADD COLUMN IF NOT EXISTS refused boolean NOT NULL DEFAULT false,
+        ADD COLUMN IF NOT EXISTS changed_at timestamptz,
+        ADD COLUMN IF NOT EXISTS restated_at timestamptz;
+    UPDATE pipeline.load SET changed_at = loaded_at, restated_at = loaded_at WHERE changed_at IS NULL;
     COMMENT ON TABLE pipeline.load IS 'From which readings of the source each table was last built.';
     COMMENT ON COLUMN pipeline.load.load_id IS 'By which load. NULL: the lake does not have all that the table holds.';
     COMMENT ON COLUMN pipeline.load.refused IS 'Whether rows of that load were refused.';
+    COMMENT ON COLUMN pipeline.load.changed_at IS 'When a load last added, changed or ended a row; later at each such.';
+    COMMENT ON COLUMN pipeline.load.restated_at
+        IS 'When what the table shows as of an instant that was loaded before was last made anew.';
     CREATE TABLE IF NOT EXISTS pipeline.deleted (
         table_name text NOT NULL,
         key bigint NOT NULL,
@@ -53,6 +59,14 @@ BOOKKEEPING = sql.SQL("""
         PRIMARY KEY (load_id, number)
     );
     COMMENT ON TABLE pipeline.slice IS 'Slices that were read, and copied beside the tables that they are for.';
+    CREATE TABLE IF NOT EXISTS pipeline.metric (
+        view text PRIMARY KEY,
+        view_as_of text NOT NULL,
+        reads text[] NOT NULL,
+        definition text NOT NULL,
+        definition_as_of text NOT NULL
+    );
+    COMMENT ON TABLE pipeline.metric IS 'Which views and functions show the declared metrics, and how they were made.';
 """)
 
 
@@ -152,7 +166,7 @@ def grants(declared: Declarations) -> sql.Composed:
     views = [table.view for table in declared.versioned]
     statements = sql.SQL("""
         GRANT USAGE ON SCHEMA public, pipeline TO {reader};
-        GRANT SELECT ON {tables}, pipeline.load, pipeline.deleted, pipeline.file, pipeline.plan, pipeline.slice
-           TO {reader}""")
+        GRANT SELECT ON {tables}, pipeline.load, pipeline.deleted, pipeline.file, pipeline.plan, pipeline.slice,
+           pipeline.metric TO {reader}""")
     tables = sql.SQL(", ").join(map(sql.Identifier, [*declared.star, *views]))
     return statements.format(reader=sql.Identifier(READER), tables=tables)

@@ -53,6 +53,12 @@ LOAD_LOCK = 0x746F7466
 A fill takes constraints away and makes them again, which locks all tables that they join, in another order than a merge
 reads and writes them."""
 
+CHANGED = """
+    UPDATE pipeline.load SET changed_at = greatest(clock_timestamp(), changed_at + interval '1 microsecond'),
+           restated_at = CASE WHEN %s THEN clock_timestamp() ELSE restated_at END
+     WHERE table_name = %s"""
+"""Told only of a load that changed rows: copies of the table that are kept elsewhere are good until then."""
+
 Merge = Callable[[psycopg.Connection, StarTable, StarFiles], "_Outcome"]
 Fill = Callable[[], "_Outcome | None"]
 
@@ -107,7 +113,8 @@ def load(declared: Declarations, table: StarTable, files: StarFiles) -> LoadResu
         bring = partial(_bring, connection, table, own, fill_it)
         outcome = _Outcome() if superseded else bring(None if empty else earlier.inputs)
         if not superseded and not outcome.held:
-            _note(connection, files, outcome, known=empty or earlier.load_id is not None)
+            restated = empty or files.inputs == earlier.inputs
+            _note(connection, files, outcome, _Noted(empty or earlier.load_id is not None, restated))
             rows = _brought(table, own) if own is files else _brought_again(table, own, earlier, outcome)
             note(connection, own, [*rows, *outcome.told, *outcome.refused.told])
             if is_built(table):
@@ -269,13 +276,27 @@ def _remove_gone(
     return note_deleted(connection, table.name, gone), told
 
 
-def _note(connection: psycopg.Connection, files: StarFiles, outcome: _Outcome, known: bool) -> None:
-    """Note in the warehouse what was loaded. known: whether the lake has all else that the table holds."""
+@dataclass(frozen=True)
+class _Noted:
+    """What is noted of a load beside its outcome.
+
+    known: whether the lake has all else that the table holds. restated: whether its rows show anything but what came
+    after all that was loaded before.
+    """
+
+    known: bool
+    restated: bool
+
+
+def _note(connection: psycopg.Connection, files: StarFiles, outcome: _Outcome, noted: _Noted) -> None:
+    """Note in the warehouse what was loaded."""
     done = """
         UPDATE pipeline.load SET inputs = %s, loaded_at = clock_timestamp(), load_id = %s, refused = %s
          WHERE table_name = %s"""
-    load_id = files.load_id if known else None
+    load_id = files.load_id if noted.known else None
     connection.execute(done, [json.dumps(files.inputs), load_id, bool(outcome.refused.keys), files.table])
+    if outcome.new or outcome.changed or outcome.deleted:
+        connection.execute(CHANGED, [noted.restated, files.table])
 
 
 def _brought(table: StarTable, files: StarFiles) -> list[FileEntry]:

@@ -89,6 +89,11 @@ def test_the_data_dictionary_tells_of_every_table_and_column() -> None:
         assert f"| {source} |" in text
 
 
+def test_the_data_dictionary_marks_what_is_personal() -> None:
+    rows = [line for line in data_dictionary(DECLARED).splitlines() if line.endswith("| Personal. |")]
+    assert [row.split(" | ")[0] for row in rows] == ["| first_name", "| last_name", "| email_address"]
+
+
 def test_the_diagram_draws_each_reference_once() -> None:
     text = data_dictionary(DECLARED)
     for table in DECLARED.star.values():

@@ -116,7 +116,12 @@ def test_rows_and_columns_that_are_not_declared_stay(system: System, warehouse_u
 
 
 @pytest.mark.parametrize(
-    "relation", [*DECLARED.star, "current_sale", "pipeline.load", "pipeline.deleted", "pipeline.file", "pipeline.plan"]
+    "relation",
+    [
+        *DECLARED.star,
+        "current_sale",
+        *(f"pipeline.{name}" for name in ("load", "deleted", "file", "plan", "slice", "metric")),
+    ],
 )
 def test_the_reader_can_select(system: System, warehouse_url: str, relation: str) -> None:
     warehouse.prepare(DECLARED)
