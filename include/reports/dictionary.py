@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from include.tables.coherence import origin_of
 from include.tables.declarations import Declarations
+from include.tables.question import Question, history_of, score_columns
 from include.tables.star import Calendar, Column, StarTable, is_versioned
 
 INTRODUCTION = """\
@@ -17,7 +18,8 @@ alone. Dimensions hold the latest state, also of rows that the source has delete
 
 def data_dictionary(declared: Declarations) -> str:
     """The whole dictionary as Markdown, with an entity-relationship diagram in Mermaid."""
-    parts = [INTRODUCTION, _diagram(declared), *map(_table, declared.star.values()), _source_tables(declared)]
+    tables = [*map(_table, declared.star.values()), *map(_scores, declared.scored)]
+    parts = [INTRODUCTION, _diagram(declared), *tables, _source_tables(declared)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -55,6 +57,25 @@ def _refers_to(column: Column) -> str:
 def _table(table: StarTable) -> str:
     view = f"\n\nCurrent versions: `{table.view}`." if is_versioned(table) else ""
     return f"## {table.name}\n\n{table_document(table)}{view}"
+
+
+def _scores(question: Question) -> str:
+    """The table of a question's answers, which is made from the warehouse's own rows."""
+    fact = question.fact.name
+    lines = [
+        f"## {question.scores}",
+        "",
+        f"{question.description} The answer for each row of `{fact}` that is not done, as the champion gives it: "
+        "[classifying.md](classifying.md).",
+        "",
+        "| column | type | NULL | |",
+        "|---|---|---|---|",
+    ]
+    for column in score_columns(question):
+        name = f"**{column.name}**" if column.name in question.fact.key_columns else column.name
+        null = "yes" if column.nullable else ""
+        lines.append(f"| {name} | {column.type} | {null} | {column.description} |")
+    return "\n".join([*lines, "", f"Answers that hold no more: `{history_of(question)}`, with `ended_at`."])
 
 
 def _diagram(declared: Declarations) -> str:

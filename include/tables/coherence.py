@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from include.tables.checking import require
+from include.tables.question import Question, history_of
 from include.tables.source import SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, Join, Origin, StarTable, is_versioned, relations
 from include.tables.types import INTEGERS, STAMPS, holds, known_type
 
 Sources = Mapping[str, SourceTable]
 Star = Mapping[str, StarTable]
-Table = TypeVar("Table", SourceTable, StarTable)
+Table = TypeVar("Table", SourceTable, StarTable, Question)
 
 
 def by_name(tables: Iterable[Table]) -> dict[str, Table]:
@@ -65,6 +66,19 @@ def check_star(star: Star, sources: Sources) -> None:
             for column in table.columns:
                 _check_column(table, column)
                 _check_reference(table, column, star)
+
+
+def check_questions(questions: Mapping[str, Question], star: Star) -> None:
+    """Refuse questions that do not fit the star. Raises: DeclarationError that names the question."""
+    made = {name for table in star.values() for name in relations(table)}
+    for question in questions.values():
+        fact = question.fact.name
+        require(
+            star.get(fact) == question.fact, f"{question.name}: asks of {fact!r}, which is not among the star's tables"
+        )
+        for name in (question.scores, history_of(question)) if question.scores else ():
+            require(name not in made, f"{question.name}: its scores would share the name {name}")
+            made.add(name)
 
 
 def _check_sources(table: Dimension | Fact, sources: Sources) -> None:

@@ -1,17 +1,19 @@
 """A set of declarations, and what hangs on what in it: which tables feed which, and in which order they are read."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from hashlib import sha256
 from importlib import import_module
+from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import Any, TypeGuard
 
 from include.common.errors import DeclarationError
 from include.tables.checking import fitting
-from include.tables.coherence import by_name, check_star, origins_of
+from include.tables.coherence import by_name, check_questions, check_star, origins_of
+from include.tables.question import Question
 from include.tables.source import SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, Join, StarTable, is_versioned
 
@@ -21,16 +23,18 @@ UNTOLD = {"description", "believed_deletions"}
 
 @dataclass(frozen=True, repr=False)
 class Declarations:
-    """Source tables and the star that is built from them, each under its name: all that the pipeline is told.
+    """Source tables, the star that is built from them, and what is asked of it: all that the pipeline is told.
 
     They check each other when the set is made. Raises: DeclarationError that names the table and the column.
     """
 
     sources: Mapping[str, SourceTable]
     star: Mapping[str, StarTable]
+    questions: Mapping[str, Question] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_star(self.star, self.sources)
+        check_questions(self.questions, self.star)
         try:
             TopologicalSorter(self._before).prepare()
         except CycleError as error:
@@ -44,15 +48,22 @@ class Declarations:
         return f"Declarations({len(self.sources)} source tables, {len(self.star)} warehouse tables)"
 
     @classmethod
-    def of(cls, sources: Iterable[SourceTable], star: Iterable[StarTable]) -> "Declarations":
-        """The set of these tables; dimensions come first. Raises: DeclarationError for two tables of one name."""
+    def of(
+        cls, sources: Iterable[SourceTable], star: Iterable[StarTable], questions: Iterable[Question] = ()
+    ) -> "Declarations":
+        """The set of these; dimensions come first. Raises: DeclarationError for two tables of one name."""
         tables = sorted(star, key=lambda table: (isinstance(table, Fact), table.name))
-        return cls(by_name(sources), by_name(tables))
+        return cls(by_name(sources), by_name(tables), by_name(questions))
 
     @cached_property
     def calendar(self) -> Calendar | None:
         """The dimension of days, where there is one."""
         return next((table for table in self.star.values() if isinstance(table, Calendar)), None)
+
+    @cached_property
+    def scored(self) -> list[Question]:
+        """The questions whose answers are kept in a table of the warehouse."""
+        return [question for question in self.questions.values() if question.scores]
 
     @cached_property
     def facts(self) -> list[Fact]:
@@ -170,7 +181,7 @@ class Declarations:
 def collect(package: str) -> Declarations:
     """The declarations of a package: the source tables of its module `sources`, and those of its modules `star.…`.
 
-    Each file of `star` declares one table, under the file's own name.
+    Each file of `star` declares one table, under the file's own name. A module `questions` is no must.
 
     Raises: DeclarationError that names a file without its table; others as `Declarations`.
     """
@@ -181,7 +192,9 @@ def collect(package: str) -> Declarations:
         if not isinstance(table, Dimension | Fact | Calendar):
             raise DeclarationError(f"{package.replace('.', '/')}/star/{name}.py declares no table named {name}")
     read = [value for value in vars(sources).values() if isinstance(value, SourceTable)]
-    return Declarations.of(read, [table for table in tables if table])
+    asked = vars(import_module(f"{package}.questions")).values() if find_spec(f"{package}.questions") else ()
+    questions = [value for value in asked if isinstance(value, Question)]
+    return Declarations.of(read, [table for table in tables if table], questions)
 
 
 def load(package: str) -> Declarations:
