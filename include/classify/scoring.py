@@ -8,6 +8,7 @@ import psycopg
 from psycopg import sql
 
 from include.classify import registry
+from include.classify.lake import note_scores
 from include.classify.model import Model
 from include.classify.rows import features_sql
 from include.classify.statement import probability_sql, reasons_sql
@@ -75,10 +76,12 @@ ADD = sql.SQL(
 )
 
 SAID = ("probability", "reasons", "would_settle_on", "model_version")
-NOTED = "SELECT inputs FROM pipeline.load WHERE table_name = %s"
+NOTED = "SELECT inputs, load_id FROM pipeline.load WHERE table_name = %s"
 NOTE = """
-    INSERT INTO pipeline.load (table_name, inputs, loaded_at) VALUES (%(name)s, %(inputs)s, clock_timestamp())
-        ON CONFLICT (table_name) DO UPDATE SET inputs = %(inputs)s, loaded_at = clock_timestamp()"""
+    INSERT INTO pipeline.load AS l (table_name, inputs, load_id, loaded_at)
+    VALUES (%(name)s, %(inputs)s, %(load_id)s, clock_timestamp())
+        ON CONFLICT (table_name) DO UPDATE
+       SET inputs = excluded.inputs, load_id = excluded.load_id, loaded_at = excluded.loaded_at"""
 
 
 @dataclass(frozen=True)
@@ -109,11 +112,13 @@ def score(question: Question, now: datetime, always: bool = False) -> Scored:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
         ensure_tables(connection, question)
         inputs = _inputs(connection, question, version, now)
-        if not always and _noted(connection, question.scores) == inputs:
+        last, load_id = _noted(connection, question.scores)
+        if not always and last == inputs:
             connection.commit()
             return Scored(version, skipped=f"{question.scores} is up to date")
         done = _bring(connection, question, model, now)
-        connection.execute(NOTE, {"name": question.scores, "inputs": json.dumps(inputs)})
+        load_id = note_scores(connection, question, inputs, now, known=load_id is not None)
+        connection.execute(NOTE, {"name": question.scores, "inputs": json.dumps(inputs), "load_id": load_id})
         connection.commit()
     return done
 
@@ -152,12 +157,14 @@ def _inputs(connection: psycopg.Connection, question: Question, version: str, no
     """What scores hang on: the readings that the fact was loaded from, the champion, and which days have passed."""
     late = now.astimezone(UTC).time() >= settled(question).expected_by
     moment = f"{now.astimezone(UTC):%Y-%m-%d} {'after' if late else 'before'} {settled(question).expected_by}"
-    return _noted(connection, question.fact.name) | {"model": version, "moment": moment}
+    read, _ = _noted(connection, question.fact.name)
+    return read | {"model": version, "moment": moment}
 
 
-def _noted(connection: psycopg.Connection, table: str) -> Inputs:
+def _noted(connection: psycopg.Connection, table: str) -> tuple[Inputs, str | None]:
+    """From what a table was last made, and by which load; None where the lake has not all of it."""
     row = connection.execute(NOTED, [table]).fetchone()
-    return dict(row[0]) if row else {}
+    return (dict(row[0]), row[1]) if row else ({}, None)
 
 
 def _bring(connection: psycopg.Connection, question: Question, model: Model, now: datetime) -> Scored:

@@ -15,6 +15,7 @@ from include.reports import alerts
 from include.reports.events import told
 from include.state.latest import read_state
 from include.tables.declarations import Declarations
+from include.warehouse.publish import publish_scores
 
 
 def seen_until(
@@ -73,9 +74,10 @@ def train_question(declared: Declarations, name: str, now: datetime, since: date
 
 @told("score", _describe_scored)
 def score_question(declared: Declarations, name: str, seen: datetime, always: bool = False) -> Scored:
-    """Bring the scores up to date, and show them. See `score`."""
+    """Bring the scores up to date, in the lake as well, and show them. See `score`."""
     question = declared.questions[name]
     scored = score(question, seen, always)
+    publish_scores(question)
     if not scored.skipped:
         tell_scores(question, seen)
     return scored

@@ -1,11 +1,12 @@
 """What may be asked of a fact's rows: a question with its label and its features. A model learns the answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import time
 from typing import Literal
 
 from include.tables.checking import require, require_names
-from include.tables.star import Calendar, Column, Fact
+from include.tables.source import SourceColumn, SourceTable
+from include.tables.star import Calendar, Column, Dimension, Fact
 from include.tables.types import INTEGERS, known_type
 
 MOST_DAYS = 31
@@ -191,6 +192,14 @@ def score_columns(question: Question) -> tuple[Column, ...]:
         Column("model_version", "text", description="Of the model that said so."),
         Column("scored_at", "timestamptz", description="Since when it says so."),
     )
+
+
+def score_table(question: Question) -> Dimension:
+    """Its table of scores as one that is made from itself: as the lake has it."""
+    columns = score_columns(question)
+    source = tuple(SourceColumn(column.name, column.type, column.nullable) for column in columns)
+    own = tuple(replace(column, source=column.name) for column in columns)
+    return Dimension(question.scores, question.fact.key, SourceTable(question.scores, question.fact.key, source), own)
 
 
 def history_of(question: Question) -> str:
