@@ -3,6 +3,7 @@
 import { count, html, time } from "./dom.js";
 
 const AMOUNT = new Intl.NumberFormat("en-GB", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const NUMBERS = ["Sum", "Amount", "Likely"];
 const cell = (label, text, attributes = {}) => html("td", { "data-label": label, ...attributes }, text);
 const money = (amount) => AMOUNT.format(amount);
 const percent = (share) => `${(share * 100).toFixed(1)} %`;
@@ -37,7 +38,7 @@ function watched(told) {
 }
 
 function table(caption, heads, rows) {
-  const head = html("tr", {}, ...heads.map((text) => html("th", { scope: "col" }, text)));
+  const head = html("tr", {}, ...heads.map((text) => html("th", { scope: "col", class: NUMBERS.includes(text) ? "number" : null }, text)));
   const whole = html("table", { class: "cards" }, html("caption", { class: "unseen" }, caption), html("thead", {}, head), html("tbody", {}, ...rows));
   return html("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, whole);
 }
