@@ -88,9 +88,10 @@ test: make-build ## Run the tests on real servers: TEST_OPTIONS='-k name' select
 	$(IN_VENV) pytest -n 2 --dist worksteal --ignore tests/terraform --ignore tests/totesys/servers $(TEST_OPTIONS)
 
 .PHONY: test-proofs
-test-proofs: make-build ## Try every planted defect, every kill, long histories, many runs and databases; `make test` tries some, chosen by PROOF_SEED
-	MUTANTS=1000 HYPOTHESIS_PROFILE=thorough $(IN_VENV) pytest -n 2 --dist worksteal tests/machinery/test_random_databases.py \
-	    tests/machinery/test_lake_histories.py tests/machinery/test_slices_killed.py \
+test-proofs: make-build ## Try every planted defect, every kill, long histories, many runs, databases and labels; `make test` tries some, chosen by PROOF_SEED
+	MUTANTS=1000 SHUFFLES=20 CLASSIFY_BILLS=1000000 HYPOTHESIS_PROFILE=thorough $(IN_VENV) pytest -n 2 --dist worksteal \
+	    tests/machinery/test_random_databases.py tests/machinery/test_lake_histories.py \
+	    tests/machinery/test_slices_killed.py tests/unit/classify \
 	    $(wildcard $(addprefix tests/totesys/acceptance/,test_mutants.py test_crashes.py test_concurrency.py \
         test_histories.py)) $(TEST_OPTIONS)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial, wraps
+from itertools import pairwise
 from typing import Any, NoReturn, TypeVar
 
 import pendulum
@@ -12,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.common.errors import DataError, DeclarationError, border
 from include.declared import DECLARED
-from include.reports.documents import ABOUT, GROUPS, task_document
+from include.reports.documents import ABOUT, CLASSIFY, CLASSIFY_GROUP, GROUPS, task_document
 from include.reports.failure import tell_failure
 from include.reports.openlineage import lineage_of
 from include.tables.steps import CHECK, PREPARE, WORK_SECONDS, Step, group_of, plan, read_step, task_id
@@ -254,6 +255,66 @@ def _work() -> Any:
     )
 
 
+@task(trigger_rule="all_done")
+@bordered
+def watch() -> None:
+    """Hold what came of rows against what the champions said."""
+    from include.classify import steps
+
+    seen = _seen()
+    watched = {name: attempt(partial(steps.watch_question, DECLARED, name, at)) for name, at in seen.items()}
+    leave({name: result.model_dump(mode="json") for name, result in watched.items() if result})
+
+
+@task(trigger_rule="all_done")
+@bordered
+def train() -> None:
+    """Train where it is time to, or the champion is wrong."""
+    from include.classify import steps
+    from include.classify.watch import Watched
+
+    left = get_current_context()["ti"].xcom_pull(task_ids="classify.watch", key=MANIFEST) or {}
+    watched = {name: Watched.model_validate(document) for name, document in left.items()}
+    due = {name: at for name, at in _seen().items() if steps.training_due(name, at, watched.get(name))}
+    if not due:
+        raise AirflowSkipException("no model is due")
+    for name, at in due.items():
+        since = watched[name].since if name in watched else None
+        attempt(partial(steps.train_question, DECLARED, name, at, since))
+
+
+@task(trigger_rule="all_done")
+@bordered
+def score() -> None:
+    """Bring the scores up to date."""
+    from include.classify import steps
+
+    scored = [attempt(partial(steps.score_question, DECLARED, name, at)) for name, at in _seen().items()]
+    if all(result.skipped for result in scored):
+        raise AirflowSkipException("; ".join(result.skipped for result in scored))
+
+
+def _seen() -> dict[str, Any]:
+    """Question → the instant up to which the warehouse shows all of its fact."""
+    from include.classify.steps import seen_until
+
+    if found(PREPARE) is None:
+        raise AirflowSkipException("the warehouse could not be prepared")
+    work = _work()
+    return {
+        question.name: attempt(
+            partial(
+                seen_until,
+                DECLARED,
+                question.name,
+                work.reads.get(question.fact.source.name),
+                work.loads.get(question.fact.name),
+            )
+        )
+        for question in DECLARED.scored
+    }
+
+
 def names_param(title: str, description: str) -> Param:
     """A parameter of a run that names source or warehouse tables."""
     names = [*DECLARED.sources, *DECLARED.star]
@@ -313,6 +374,19 @@ def draw(step: Step, groups: dict[str, TaskGroup], drawn_before: dict[Step, Any]
     return drawn
 
 
+LEARNED: dict[str, Any] = {"watch": watch, "train": train, "score": score}
+
+
+def draw_classify() -> list[Any]:
+    """The tasks of what is learned, one after another; none waits for them."""
+    tooltip, colour = CLASSIFY_GROUP
+    with TaskGroup("classify", tooltip=tooltip, ui_color=colour):
+        drawn = [work.override(doc_md=CLASSIFY[name])() for name, work in LEARNED.items()]
+    for before, after in pairwise(drawn):
+        before >> after
+    return drawn
+
+
 with DAG(
     dag_id="totesys_warehouse",
     doc_md=ABOUT,
@@ -338,3 +412,7 @@ with DAG(
     for step, order in steps.items():
         for upstream in order.needs | order.follows:
             tasks[upstream] >> tasks[step]
+    if DECLARED.scored:
+        first, *_ = draw_classify()
+        for question in DECLARED.scored:
+            tasks[Step("load", question.fact.name)] >> first

@@ -12,6 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from include.classify import command as classify
 from include.common.errors import DataError, DeclarationError, ServiceError, border
 from include.reports.dictionary import data_dictionary
 from include.tables.declarations import Declarations
@@ -76,6 +77,7 @@ def _parser(declared: Declarations) -> argparse.ArgumentParser:
     audit.set_defaults(command=_audit)
     _add_declare(commands)
     _add_lake(commands)
+    classify.add(commands, declared)
     describe = commands.add_parser("describe", help="print the data dictionary as Markdown")
     describe.set_defaults(command=_describe)
     return parser

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from include.tables.coherence import origin_of
 from include.tables.declarations import Declarations
 from include.tables.metrics import By, Metric, Value
+from include.tables.question import Question, history_of, score_columns
 from include.tables.star import Calendar, Column, StarTable, is_versioned
 
 INTRODUCTION = """\
@@ -27,8 +28,9 @@ so before today, or before the day of that instant, in UTC. No sum adds several 
 
 def data_dictionary(declared: Declarations) -> str:
     """The whole dictionary as Markdown, with an entity-relationship diagram in Mermaid."""
-    parts = [INTRODUCTION, _diagram(declared), *map(_table, declared.star.values()), *_metrics(declared)]
-    return "\n\n".join([*parts, _source_tables(declared)]) + "\n"
+    tables = [*map(_table, declared.star.values()), *map(_scores, declared.scored)]
+    parts = [INTRODUCTION, _diagram(declared), *tables, *_metrics(declared), _source_tables(declared)]
+    return "\n\n".join(parts) + "\n"
 
 
 def table_document(table: StarTable) -> str:
@@ -99,6 +101,25 @@ def _grouped(metric: Metric, by: By) -> str:
 def _counted(metric: Metric, value: Value) -> str:
     money = f" Money, in the currency of {metric.currencies[value.name]}." if value.name in metric.currencies else ""
     return f"{value}{money}"
+
+
+def _scores(question: Question) -> str:
+    """The table of a question's answers, which is made from the warehouse's own rows."""
+    fact = question.fact.name
+    lines = [
+        f"## {question.scores}",
+        "",
+        f"{question.description} The answer for each row of `{fact}` that is not done, as the champion gives it: "
+        "[classifying.md](classifying.md).",
+        "",
+        "| column | type | NULL | |",
+        "|---|---|---|---|",
+    ]
+    for column in score_columns(question):
+        name = f"**{column.name}**" if column.name in question.fact.key_columns else column.name
+        null = "yes" if column.nullable else ""
+        lines.append(f"| {name} | {column.type} | {null} | {column.description} |")
+    return "\n".join([*lines, "", f"Answers that hold no more: `{history_of(question)}`, with `ended_at`."])
 
 
 def _diagram(declared: Declarations) -> str:

@@ -60,6 +60,22 @@ GROUPS = {
 """Task group → its tool tip, and its colour (which Airflow 3.2 keeps, and its UI does not show)."""
 
 
+CLASSIFY_GROUP = ("What payments and the like will come to: models watched, trained anew, asked", "#e6def5")
+CLASSIFY = {
+    "watch": """\
+Holds what came of the rows that were due lately against what the champion said of them, and sends an alert where
+reality leaves it: a batch that did not run is told within one run. Leaves since when the champion is wrong.""",
+    "train": """\
+Once a week, or sooner where the champion is wrong: learns from the warehouse's own rows, judges the candidates on what
+came after they had learned, and promotes the simplest that none beats beyond noise, if it beats the majority. Else it
+is skipped.""",
+    "score": """\
+Brings the table of scores up to date by SQL that is made of the champion: for each row that is not done, the
+probability that it is done on its day, and why. Skipped where neither rows, nor champion, nor day have changed.""",
+}
+"""Task of the group `classify` → what it does. `record` does not wait for them."""
+
+
 def task_document(declared: Declarations, step: Step) -> str:
     """What a step does, as Markdown."""
     if step.kind in SLICED:

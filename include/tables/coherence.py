@@ -5,13 +5,14 @@ from typing import TypeVar
 
 from include.tables.checking import require
 from include.tables.metrics import Metric
+from include.tables.question import Question, history_of
 from include.tables.source import SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, Join, Origin, StarTable, is_versioned, relations
 from include.tables.types import INTEGERS, STAMPS, holds, known_type
 
 Sources = Mapping[str, SourceTable]
 Star = Mapping[str, StarTable]
-Table = TypeVar("Table", SourceTable, StarTable, Metric)
+Table = TypeVar("Table", SourceTable, StarTable, Metric, Question)
 
 
 def by_name(tables: Iterable[Table]) -> dict[str, Table]:
@@ -80,6 +81,19 @@ def check_metrics(metrics: Iterable[Metric], star: Star) -> None:
         require(known, f"{metric.name}: its fact {metric.fact.name!r} is not among the star's tables")
         other = made.setdefault(metric.view, metric.name)
         require(other == metric.name, f"{other} and {metric.name} would share the name {metric.view}")
+
+
+def check_questions(questions: Mapping[str, Question], star: Star) -> None:
+    """Refuse questions that do not fit the star. Raises: DeclarationError that names the question."""
+    made = {name for table in star.values() for name in relations(table)}
+    for question in questions.values():
+        fact = question.fact.name
+        require(
+            star.get(fact) == question.fact, f"{question.name}: asks of {fact!r}, which is not among the star's tables"
+        )
+        for name in (question.scores, history_of(question)) if question.scores else ():
+            require(name not in made, f"{question.name}: its scores would share the name {name}")
+            made.add(name)
 
 
 def _check_sources(table: Dimension | Fact, sources: Sources) -> None:

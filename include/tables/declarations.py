@@ -12,8 +12,9 @@ from typing import Any, TypeGuard
 
 from include.common.errors import DeclarationError
 from include.tables.checking import fitting
-from include.tables.coherence import by_name, check_metrics, check_star, origins_of
+from include.tables.coherence import by_name, check_metrics, check_questions, check_star, origins_of
 from include.tables.metrics import Metric
+from include.tables.question import Question
 from include.tables.source import SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, Join, StarTable, is_versioned
 
@@ -23,7 +24,7 @@ UNTOLD = {"description", "personal", "currency", "believed_deletions", "slice_ro
 
 @dataclass(frozen=True, repr=False)
 class Declarations:
-    """Source tables, the star that is built from them, and its metrics, each under its name: all that there is to tell.
+    """Source tables, the star that is built from them, its metrics, and what is asked of it: all that there is to tell.
 
     They check each other when the set is made. Raises: DeclarationError that names the table and the column.
     """
@@ -31,10 +32,12 @@ class Declarations:
     sources: Mapping[str, SourceTable]
     star: Mapping[str, StarTable]
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    questions: Mapping[str, Question] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_star(self.star, self.sources)
         check_metrics(self.metrics.values(), self.star)
+        check_questions(self.questions, self.star)
         try:
             TopologicalSorter(self._before).prepare()
         except CycleError as error:
@@ -49,16 +52,25 @@ class Declarations:
 
     @classmethod
     def of(
-        cls, sources: Iterable[SourceTable], star: Iterable[StarTable], metrics: Iterable[Metric] = ()
+        cls,
+        sources: Iterable[SourceTable],
+        star: Iterable[StarTable],
+        metrics: Iterable[Metric] = (),
+        questions: Iterable[Question] = (),
     ) -> "Declarations":
-        """The set of these; dimensions come first. Raises: DeclarationError for two tables, or metrics, of one name."""
+        """The set of these; dimensions come first. Raises: DeclarationError for two of a kind that have one name."""
         tables = sorted(star, key=lambda table: (isinstance(table, Fact), table.name))
-        return cls(by_name(sources), by_name(tables), by_name(metrics))
+        return cls(by_name(sources), by_name(tables), by_name(metrics), by_name(questions))
 
     @cached_property
     def calendar(self) -> Calendar | None:
         """The dimension of days, where there is one."""
         return next((table for table in self.star.values() if isinstance(table, Calendar)), None)
+
+    @cached_property
+    def scored(self) -> list[Question]:
+        """The questions whose answers are kept in a table of the warehouse."""
+        return [question for question in self.questions.values() if question.scores]
 
     @cached_property
     def facts(self) -> list[Fact]:
@@ -182,7 +194,7 @@ def collect(package: str) -> Declarations:
     """The declarations of a package: the source tables of its module `sources`, and those of its modules `star.…`.
 
     Each file of `star` declares one table, under the file's own name. Where there is a package `metrics`, each of its
-    files declares metrics whose names begin with the file's.
+    files declares metrics whose names begin with the file's. A module `questions` is no must.
 
     Raises: DeclarationError that names a file without its table; others as `Declarations`.
     """
@@ -193,7 +205,9 @@ def collect(package: str) -> Declarations:
         if not isinstance(table, Dimension | Fact | Calendar):
             raise DeclarationError(f"{package.replace('.', '/')}/star/{name}.py declares no table named {name}")
     read = [value for value in vars(sources).values() if isinstance(value, SourceTable)]
-    return Declarations.of(read, [table for table in tables if table], _metrics(f"{package}.metrics"))
+    asked = vars(import_module(f"{package}.questions")).values() if find_spec(f"{package}.questions") else ()
+    questions = [value for value in asked if isinstance(value, Question)]
+    return Declarations.of(read, [table for table in tables if table], _metrics(f"{package}.metrics"), questions)
 
 
 def _metrics(package: str) -> list[Metric]:

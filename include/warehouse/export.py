@@ -68,7 +68,7 @@ def _write(connection: psycopg.Connection, declared: Dimension | Fact, inputs: I
     table = with_columns(declared, wider)
     assert not isinstance(table, Calendar)
     load_id, seen = new_load(), datetime.fromisoformat(max(inputs.values()))
-    rows = _write_rows(connection, table, Said(load_id, seen))
+    rows = write_rows(connection, table, Said(load_id, seen), sql.SQL("true"))
     ends = _write_ends(connection, table, Said(load_id, seen, "gone"))
     return StarFiles(
         table=table.name,
@@ -83,15 +83,21 @@ def _write(connection: psycopg.Connection, declared: Dimension | Fact, inputs: I
     )
 
 
-def _write_rows(connection: psycopg.Connection, table: Dimension | Fact, said: Said) -> list[FileEntry]:
-    """Every row as it was from its version's beginning on; of a table without versions as it is."""
+def write_rows(
+    connection: psycopg.Connection, table: Dimension | Fact, said: Said, which: sql.Composable
+) -> list[FileEntry]:
+    """The rows that a condition chooses, as they were from their versions' beginning on; without versions as they are.
+
+    Raises: DataError that names a row which Parquet has no form for; others as `postgres_errors` and `lake_errors`.
+    """
     since = [Column(FROM, "timestamptz", FROM)] if is_versioned(table) else []
     own, seen = _from_itself(table), _from_itself(table, *since)
     names = [*seen.source.by_name, seen.source.carried]
-    select = sql.SQL("COPY (SELECT {}, {} FROM {} ORDER BY {}) TO STDOUT (FORMAT csv)").format(
+    select = sql.SQL("COPY (SELECT {}, {} FROM {} WHERE {} ORDER BY {}) TO STDOUT (FORMAT csv)").format(
         identifiers(seen.source.by_name),
         number_of(table),
         sql.Identifier(table.name),
+        which,
         identifiers([*(column.name for column in since), *table.key_columns]),
     )
     written = dict[bool, ParquetFile]()

@@ -11,6 +11,7 @@ from include.common.postgres import connect, postgres_errors
 from include.common.settings import LAKE_DATABASE, WAREHOUSE_CONNECTION, optional_variable
 from include.tables.declarations import Declarations
 from include.tables.drift import with_columns
+from include.tables.question import Question, score_table
 from include.tables.star import StarTable
 from include.warehouse.export import export, find_unknown
 
@@ -54,8 +55,24 @@ def publish_files(declared: Declarations) -> list[str]:
     for name, loads in _find_noted().items():
         if name not in problems:
             with _telling(problems, name):
-                _publish_table(database, declared.star.get(name), loads)
+                _publish_table(database, _table_of(declared, name), loads)
     return list(problems.values())
+
+
+def publish_scores(question: Question) -> None:
+    """Have the lake's table of a question's scores name the files that scorings noted. It may be repeated.
+
+    Raises: as `postgres_errors`, `aws_errors` and `lake_errors`.
+    """
+    database, loads = optional_variable(LAKE_DATABASE), _find_noted().get(question.scores)
+    if database and loads:
+        _publish_table(database, score_table(question), loads)
+
+
+def _table_of(declared: Declarations, name: str) -> StarTable | None:
+    """A table that files are noted of: the star's, or one of scores."""
+    scores = {question.scores: question for question in declared.scored}
+    return score_table(scores[name]) if name in scores else declared.star.get(name)
 
 
 @contextmanager

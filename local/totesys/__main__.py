@@ -14,9 +14,10 @@ from local.totesys.connection import connect, one_line
 from local.totesys.ddl import create_schema, existing_tables
 from local.totesys.desk import utc_now
 from local.totesys.errors import SimulatorError
-from local.totesys.history import SALES_ORDERS, fill
+from local.totesys.history import SALES_ORDERS, Oddities, fill
 from local.totesys.play import Pace, Play, Stage
 from local.totesys.player import WEIGHTS, Player
+from local.totesys.settling import Rule
 
 USAGE_ERROR = 2
 URL_VARIABLE = "TOTESYS_URL"
@@ -92,6 +93,7 @@ def add_fill(commands: Commands) -> argparse.ArgumentParser:
     command.add_argument(
         "--once", action="store_true", help="create the schema as well; leave a source that has tables as it is"
     )
+    add_rule(command)
     command.set_defaults(run=run_fill)
     return command
 
@@ -102,7 +104,8 @@ def add_play(commands: Commands) -> argparse.ArgumentParser:
     command = commands.add_parser(
         "play",
         help="play business days, Monday to Friday 08:00 to 18:59, one behaviour a minute, until stopped",
-        epilog=f"Behaviours and their weights: {weights}. Unpaid payments are paid every morning besides.",
+        epilog=f"Behaviours and their weights: {weights}. Every morning besides, the batch of 07:55 pays what is due "
+        "that day and was created before it.",
     )
     command.add_argument("--seed", type=int, default=0, help="equal seeds choose equal behaviours (default: 0)")
     command.add_argument("--days", type=int, metavar="N", help="end after so many business days")
@@ -119,8 +122,39 @@ def add_play(commands: Commands) -> argparse.ArgumentParser:
         metavar="YYYY-MM-DD",
         help="write timestamps of simulated business time from this day on, not of the real present",
     )
+    add_rule(command)
     command.set_defaults(run=run_play)
     return command
+
+
+def add_rule(command: argparse.ArgumentParser) -> None:
+    """Adds what may make payments be paid otherwise than by the batch of 07:55 on the weekday that they are due."""
+    command.add_argument(
+        "--unruly",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="the share of payments that do the opposite of what the rule says of them (default: 0)",
+    )
+    command.add_argument(
+        "--rule-changes",
+        type=date.fromisoformat,
+        metavar="YYYY-MM-DD",
+        help="from this day on the batch runs from Tuesday to Saturday, not from Monday to Friday",
+    )
+    command.add_argument(
+        "--missed-batch",
+        type=date.fromisoformat,
+        action="append",
+        default=[],
+        metavar="YYYY-MM-DD",
+        help="a day on which the batch does not run; may be repeated",
+    )
+
+
+def rule(options: argparse.Namespace) -> Rule:
+    """The rule that the options ask for."""
+    return Rule(options.unruly, options.rule_changes, frozenset(options.missed_batch))
 
 
 def run_create(options: argparse.Namespace) -> None:
@@ -143,7 +177,7 @@ def run_fill(options: argparse.Namespace) -> None:
             options.sales_orders,
             options.seed,
             only_sales=options.only_sales,
-            bad_rows=options.bad_rows,
+            oddities=Oddities(options.bad_rows, rule(options)),
         )
     print("filled: " + ", ".join(f"{table} {count}" for table, count in counts.items()))
 
@@ -152,7 +186,8 @@ def run_play(options: argparse.Namespace) -> None:
     """Plays until a limit, Ctrl-C or SIGTERM, and prints a line for each day."""
     pace = Pace(options.simulated_from or datetime.now(UTC).date(), options.days, options.ticks, options.speed)
     stage = Stage(pace.first_day)
-    with Player(options.url, options.seed, stage.now if options.simulated_from else utc_now) as player:
+    clock = stage.now if options.simulated_from else utc_now
+    with Player(options.url, options.seed, clock, rule(options)) as player:
         play = Play(player, pace, stage)
         stop_on_signals(play.stop)
         play.run(lambda line: print(line, flush=True))

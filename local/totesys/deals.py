@@ -1,19 +1,19 @@
 """Deals by the million: an order, its transaction and its payment, as columns of numbers."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from local.totesys import hours
+from local.totesys import hours, settling
 from local.totesys.parties import ADDRESSES, COUNTERPARTIES, CURRENCIES, STAFF
+from local.totesys.settling import RULE, TERM_DAYS, Rule
 from local.totesys.wire import Ints
 
 CHUNK_DEALS = 65_536
-BATCH_PAYMENTS = 37  # the most payments that share one millisecond
-BATCH_DELAY_DAYS = 2  # business days from a deal to the batch that pays it
-DISORDERED_DEALS = 10 * BATCH_PAYMENTS  # the oldest ids, which do not follow created_at
+GROUP_DEALS = 37
+DISORDERED_DEALS = 10 * GROUP_DEALS  # the oldest ids, which do not follow created_at: each group of them runs backwards
 CODE_ALPHABET = np.frombuffer(b"0123456789ABCDEFGHJKLMNPQRSTUVWXYZ", "u1")
 
 
@@ -37,7 +37,7 @@ class Deals:
     item_code: NDArray[np.bytes_]
     is_refund: NDArray[np.bool_]
     is_paid: NDArray[np.bool_]
-    batch_ms: Ints
+    paid_ms: Ints
     company_account: Ints
     counterparty_account: Ints
 
@@ -55,6 +55,7 @@ class Book:
     sales: int
     purchases: int
     designs: int
+    rule: Rule = field(default=RULE)
 
     @property
     def deals(self) -> int:
@@ -73,7 +74,8 @@ class Book:
         bought = (index + 1) * self.purchases // self.deals
         is_purchase = bought > index * self.purchases // self.deals
         created_ms = self.created_ms(index, rng)
-        batch_day, batch_ms = self.batch(index)
+        payment_ms = created_ms + rng.integers(0, TERM_DAYS * hours.DAY_MS, rows)
+        is_paid, paid_ms = self.settle(created_ms, payment_ms, rng, int(index[0]) // CHUNK_DEALS)
         return Deals(
             deal_id=index + 1,
             order_id=np.where(is_purchase, bought, index + 1 - bought),
@@ -86,20 +88,20 @@ class Book:
             price_hundredths=np.where(is_purchase, rng.integers(332, 99_908, rows), rng.integers(200, 401, rows)),
             currency_id=rng.integers(1, len(CURRENCIES) + 1, rows),
             delivery_ms=created_ms + rng.integers(1, 7, rows) * hours.DAY_MS,
-            payment_ms=created_ms + rng.integers(1, 7, rows) * hours.DAY_MS,
+            payment_ms=payment_ms,
             location_id=rng.integers(1, ADDRESSES + 1, rows),
             item_code=CODE_ALPHABET[rng.integers(0, len(CODE_ALPHABET), (rows, 7))].view("S7").ravel(),
             is_refund=rng.random(rows) < 0.03,
-            is_paid=(rng.random(rows) < 0.95) & (batch_day * hours.BUSINESS_DAY_MS < hours.END_MS),
-            batch_ms=batch_ms,
+            is_paid=is_paid,
+            paid_ms=paid_ms,
             company_account=rng.integers(10_000_000, 100_000_000, rows),
             counterparty_account=rng.integers(10_000_000, 100_000_000, rows),
         )
 
     def created_ms(self, index: Ints, rng: np.random.Generator) -> Ints:
         """When each deal was struck: in order of position, but the oldest run backwards group by group."""
-        first = index - index % BATCH_PAYMENTS
-        last = np.minimum(first + BATCH_PAYMENTS, self.deals) - 1
+        first = index - index % GROUP_DEALS
+        last = np.minimum(first + GROUP_DEALS, self.deals) - 1
         slot = np.where(index < DISORDERED_DEALS, first + last - index, index)
         width = self.slot_start(slot + 1) - self.slot_start(slot)
         return hours.unix_ms(self.slot_start(slot) + (rng.random(len(index)) * width).astype(np.int64))
@@ -108,9 +110,11 @@ class Book:
         """When each of the equal slots begins into which deals divide all business time."""
         return hours.FIRST_MS + slot * (hours.END_MS - hours.FIRST_MS) // self.deals
 
-    def batch(self, index: Ints) -> tuple[Ints, Ints]:
-        """The business day and the millisecond of the batch in which each payment would be paid."""
-        group = index // BATCH_PAYMENTS
-        end_slot = np.minimum((group + 1) * BATCH_PAYMENTS, self.deals)
-        day = self.slot_start(end_slot) // hours.BUSINESS_DAY_MS + BATCH_DELAY_DAYS
-        return day, hours.midnight_ms(day) + hours.BATCH_MS + group % 1000
+    def settle(
+        self, created_ms: Ints, due_ms: Ints, rng: np.random.Generator, chunk: int
+    ) -> tuple[NDArray[np.bool_], Ints]:
+        """Whether each payment of a chunk is paid by the end of the book, and when it is, where it is."""
+        by_batch = self.rule.batch_pays(created_ms, due_ms)
+        paid_ms = np.where(by_batch, settling.batch_ms(due_ms, chunk), settling.by_hand_ms(due_ms))
+        unruly = rng.random(len(due_ms)) < self.rule.unruly
+        return (by_batch ^ unruly) & (paid_ms < hours.unix_ms(np.array(hours.END_MS - 1))), paid_ms

@@ -10,6 +10,7 @@ from psycopg import sql
 
 from local.totesys.connection import Connection
 from local.totesys.schema import TABLE
+from local.totesys.settling import RULE, Rule
 
 Clock = Callable[[], datetime]
 Values = Mapping[str, object]
@@ -36,7 +37,8 @@ def utc_now() -> datetime:
 class Desk:
     """Reads and writes single rows. Whoever owns the connection begins and ends its transactions.
 
-    `url` is where more connections can be had; `late` are those whose transactions are still open.
+    `url` is where more connections can be had; `late` are those whose transactions are still open. `rule` says which
+    payments are paid.
     """
 
     url: str
@@ -45,6 +47,7 @@ class Desk:
     now: Clock = utc_now
     late: list[Connection] = field(default_factory=list)
     deleted_sales: list[int] = field(default_factory=list)
+    rule: Rule = RULE
 
     def pick(self, name: str, lock: LiteralString = CHANGE) -> int:
         """The key of a row of this table, by chance, held with this lock.

@@ -1,6 +1,7 @@
 """Fills an empty ToteSys with a past: as many deals as asked for, and the parties to them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from random import Random
 
 from psycopg import sql
@@ -11,6 +12,7 @@ from local.totesys.deals import Book
 from local.totesys.errors import SimulatorError
 from local.totesys.parties import Row
 from local.totesys.schema import DEAL_TABLES, TABLE, TABLES, Table
+from local.totesys.settling import RULE, Rule
 
 # Source: totesys.md, sizes on 2024-08-22.
 SALES_ORDERS = 9_845
@@ -26,29 +28,44 @@ SILENT_REWRITES = {
 }
 
 
+@dataclass(frozen=True)
+class Oddities:
+    """What a past may have that is not as it should be.
+
+    bad_rows: how many rows hold an impossible date. rule: which payments were paid on their day.
+    """
+
+    bad_rows: int = 0
+    rule: Rule = RULE
+
+
+NONE = Oddities()
+
+
 def fill(
     connection: Connection,
     sales_orders: int = SALES_ORDERS,
     seed: int = 0,
     *,
     only_sales: bool = False,
-    bad_rows: int = 0,
+    oddities: Oddities = NONE,
 ) -> dict[str, int]:
     """On an open connection, fills the empty tables; gives the number of rows by table.
 
     One transaction, which the caller commits unless the connection does. Purchase orders are in the measured
     proportion to sales orders, transactions and payments are one for each order, designs grow with the root
-    of the size; `only_sales` leaves out the former three. Rows are valid but for `bad_rows` of them, which
-    hold an impossible date. The same arguments give the same rows.
+    of the size; `only_sales` leaves out the former three. Payments are paid by the rule, and rows are valid, but for
+    the oddities. The same arguments give the same rows.
     Raises: SimulatorError when the schema is missing, a table has rows, or a number is out of range.
     """
-    check_sizes(sales_orders, seed, bad_rows)
+    check_sizes(sales_orders, seed, oddities.bad_rows)
     ddl.require_schema(connection)
     book = Book(
         seed=seed,
         sales=sales_orders,
         purchases=0 if only_sales else round(sales_orders * PURCHASE_ORDERS / SALES_ORDERS),
         designs=round(DESIGNS * max(1.0, sales_orders / SALES_ORDERS) ** 0.5),
+        rule=oddities.rule,
     )
     tables = DEAL_TABLES[:1] if only_sales else DEAL_TABLES
     with connection.transaction():
@@ -56,7 +73,7 @@ def fill(
         copy_parties(connection, book)
         copy_deals(connection, book, tables)
         rewrite_silently(connection, book)
-        spoil_dates(connection, tables, bad_rows)
+        spoil_dates(connection, tables, oddities.bad_rows)
         return finish(connection)
 
 

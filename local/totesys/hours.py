@@ -8,6 +8,7 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 OPENING_MS = 8 * HOUR_MS
 BUSINESS_DAY_MS = 11 * HOUR_MS
+CLOSING_MS = 19 * HOUR_MS + 11_000  # by then the last deal of the day is struck
 BATCH_MS = 7 * HOUR_MS + 55 * 60_000 + 11_000  # the payment batch runs at 07:55:11
 MONDAY_MS = int(np.datetime64("2022-10-31", "ms").astype(np.int64))
 

@@ -76,9 +76,15 @@ class Play:
         return total
 
     def play_day(self, day: date, ticks: int = TICKS_PER_DAY) -> None:
-        """Plays the payment batch of the morning, then a behaviour of the player's choice at each tick."""
+        """Plays the payments since the last business day, then a behaviour of the player's choice at each tick."""
+        rule = self.player.desk.rule
         self.stage.moment = datetime.combine(day, BATCH_TIME)
-        self.player.perform(trade.pay_batch.__name__)
+        if rule.unruly:
+            self.player.perform(trade.pay_by_hand.__name__)
+        for morning in mornings(day):
+            if morning == day or rule.runs_on(morning):
+                self.stage.moment = datetime.combine(morning, BATCH_TIME)
+                self.player.perform(trade.pay_batch.__name__)
         for tick in range(ticks):
             if self.stop.is_set():
                 return
@@ -86,6 +92,11 @@ class Play:
             self.player.perform(self.player.choose())
             if self.pace.speed:
                 self.stop.wait(TICK_SECONDS / self.pace.speed)
+
+
+def mornings(day: date) -> list[date]:
+    """The days since the last business day, this one included: on a Monday, the weekend's too."""
+    return [day - timedelta(days=2), day - timedelta(days=1), day] if day.isoweekday() == 1 else [day]
 
 
 def business_days(first: date) -> Iterator[date]:

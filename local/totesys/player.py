@@ -11,10 +11,11 @@ from local.totesys import ddl, deletions, edits, late, trade
 from local.totesys.connection import connect
 from local.totesys.desk import Clock, Desk, NoRowError, Touched, utc_now
 from local.totesys.errors import SimulatorError
+from local.totesys.settling import RULE, Rule
 
 Behaviour = Callable[[Desk], Touched]
 
-# How often each behaviour is chosen, out of about a thousand ticks. Payments are paid every morning besides.
+# How often each behaviour is chosen, out of about a thousand ticks. The batch pays every morning besides.
 WEIGHTS: dict[Behaviour, int] = {
     trade.insert_sale: 400,
     trade.insert_purchase: 170,
@@ -53,7 +54,7 @@ WEIGHTS: dict[Behaviour, int] = {
     late.commit_late_transaction: 30,
     late.roll_back_late_transaction: 10,
 }
-BEHAVIOURS = {behaviour.__name__: behaviour for behaviour in (*WEIGHTS, trade.pay_batch)}
+BEHAVIOURS = {behaviour.__name__: behaviour for behaviour in (*WEIGHTS, trade.pay_batch, trade.pay_by_hand)}
 
 
 @dataclass
@@ -81,18 +82,19 @@ class Player:
     """Changes a filled ToteSys at a URL. Close it, or use it in a `with`.
 
     Two seeds that are equal choose the same behaviours in the same order, and write the same values when
-    nobody else writes. `now` gives the instants to write: UTC, no time zone, whole milliseconds.
+    nobody else writes. `now` gives the instants to write: UTC, no time zone, whole milliseconds. `rule` says which
+    payments are paid.
     Raises: SimulatorError when the URL does not answer or the schema is missing.
     """
 
-    def __init__(self, url: str, seed: int = 0, now: Clock = utc_now) -> None:
+    def __init__(self, url: str, seed: int = 0, now: Clock = utc_now, rule: Rule = RULE) -> None:
         self.connection = late.impatient(connect(url))
         try:
             ddl.require_schema(self.connection)
         except SimulatorError:
             self.connection.close()
             raise
-        self.desk = Desk(url, self.connection, Random(f"values {seed}"), now)
+        self.desk = Desk(url, self.connection, Random(f"values {seed}"), now, rule=rule)
         self.tally = Tally()
         self.choices = Random(f"choices {seed}")
 

@@ -79,8 +79,8 @@ def transactions(label: str, deals: Deals, orders: list[Array | None]) -> bytes:
 
 
 def payment_rows(deals: Deals) -> bytes:
-    """A payment for each deal; a paid one was last updated by its batch."""
-    updated_ms = np.where(deals.is_paid, deals.batch_ms, deals.created_ms)
+    """A payment for each deal; due on the day that was agreed; a paid one was last updated then."""
+    updated_ms = np.where(deals.is_paid, deals.paid_ms, deals.created_ms)
     return wire.block(
         [
             wire.integers(deals.deal_id),
@@ -90,7 +90,7 @@ def payment_rows(deals: Deals) -> bytes:
             wire.integers(deals.currency_id),
             wire.integers(1 + 2 * deals.is_purchase + deals.is_refund),
             wire.booleans(deals.is_paid),
-            dates(deals.batch_ms),
+            dates(deals.payment_ms),
             wire.integers(deals.company_account),
             wire.integers(deals.counterparty_account),
             wire.timestamps(deals.created_ms),

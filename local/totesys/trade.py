@@ -4,7 +4,7 @@ Every behaviour is one function: from a desk, inside the caller's transaction, t
 the table that its name tells. Raises: NoRowError when there is no row to act on.
 """
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from psycopg import sql
@@ -13,18 +13,27 @@ from local.totesys import parties, texts
 from local.totesys.desk import REFER, Desk, NoRowError, Touched, Values
 from local.totesys.parties import Row
 from local.totesys.schema import TABLE
+from local.totesys.settling import PAYMENTS_PER_MILLISECOND, TERM_DAYS
 
-PAYMENTS_PER_MILLISECOND = 37
-PAYMENTS_PER_BATCH = 20 * PAYMENTS_PER_MILLISECOND
 MORE_CURRENCIES = ("JPY", "CHF", "SEK", "PLN", "AUD", "CAD", "INR", "BRL", "TRY", "NOK")
-PAY = sql.SQL("""
+# The payments that do the opposite of what the rule says of them: the same ones whenever they are asked for.
+UNRULY = sql.SQL("abs(mod(hashint4extended(payment_id, 0), 1000000)) < %(unruly)s * 1000000")
+PAY_BATCH = sql.SQL("""
 WITH due AS (
-    SELECT payment_id FROM payment WHERE NOT paid ORDER BY payment_id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+    SELECT payment_id FROM payment
+     WHERE NOT paid AND payment_date = %(today)s AND created_at < %(today)s::date AND NOT ({unruly})
+       FOR NO KEY UPDATE SKIP LOCKED
 ), ranked AS (
     SELECT payment_id, row_number() OVER (ORDER BY payment_id) - 1 AS place FROM due
 )
-UPDATE payment SET paid = true, last_updated = %s::timestamp + place / %s * interval '1 millisecond'
+UPDATE payment SET paid = true, last_updated = %(now)s::timestamp + place / %(together)s * interval '1 millisecond'
 FROM ranked WHERE payment.payment_id = ranked.payment_id RETURNING payment.payment_id
+""")
+PAY_BY_HAND = sql.SQL("""
+UPDATE payment SET paid = true, last_updated = payment_date::date + time '19:00:11'
+ WHERE NOT paid AND payment_date = ANY(%(days)s) AND ({unruly})
+   AND (payment_date = ANY(%(without)s) OR created_at >= payment_date::date)
+RETURNING payment_id
 """)
 
 
@@ -63,11 +72,33 @@ def insert_purchase(desk: Desk) -> Touched:
 
 
 def pay_batch(desk: Desk) -> Touched:
-    """Pays unpaid payments, oldest id first, at most PAYMENTS_PER_MILLISECOND of them in one millisecond."""
-    paid = desk.connection.execute(PAY, [PAYMENTS_PER_BATCH, desk.now(), PAYMENTS_PER_MILLISECOND]).fetchall()
+    """Pays what is due today and was created before, at most PAYMENTS_PER_MILLISECOND in one millisecond."""
+    now = desk.now()
+    if not desk.rule.runs_on(now.date()):
+        raise NoRowError("no batch runs today")
+    asked = {"today": now.date().isoformat(), "now": now, "together": PAYMENTS_PER_MILLISECOND}
+    return pay(desk, PAY_BATCH, asked)
+
+
+def pay_by_hand(desk: Desk) -> Touched:
+    """Pays, as of their evening, unruly payments that were due in the last days and that no batch pays."""
+    days = [desk.now().date() - timedelta(days=days) for days in range(1, 4)]  # since Friday's batch, on a Monday
+    without = [day for day in days if not desk.rule.runs_on(day)]
+    return pay(desk, PAY_BY_HAND, {"days": texts_of(days), "without": texts_of(without)})
+
+
+def pay(desk: Desk, statement: sql.SQL, asked: dict[str, object]) -> Touched:
+    """Pays what a statement finds; gives the ids. Raises: NoRowError when it finds nothing."""
+    unruly = UNRULY if desk.rule.unruly else sql.SQL("false")
+    paid = desk.connection.execute(statement.format(unruly=unruly), {**asked, "unruly": desk.rule.unruly}).fetchall()
     if not paid:
-        raise NoRowError("every payment is paid")
+        raise NoRowError("no payment is to be paid")
     return sorted(key for (key,) in paid)
+
+
+def texts_of(days: list[date]) -> list[str]:
+    """Days as the source writes them."""
+    return [day.isoformat() for day in days]
 
 
 def insert_design(desk: Desk) -> Touched:
@@ -127,7 +158,7 @@ def agree_terms(desk: Desk, now: datetime) -> dict[str, object]:
         "counterparty_id": desk.pick("counterparty", REFER),
         "currency_id": desk.pick("currency", REFER),
         "agreed_delivery_date": coming_date(desk, now),
-        "agreed_payment_date": coming_date(desk, now),
+        "agreed_payment_date": due_date(desk, now),
         "agreed_delivery_location_id": desk.pick("address", REFER),
     }
 
@@ -155,6 +186,11 @@ def insert_party(desk: Desk, name: str, row: Row) -> int:
 def payment_type(desk: Desk, receipt_id: int) -> int:
     """The id of a payment type: the given one, or in 3 of 100 calls the refund that follows it."""
     return receipt_id + (desk.rng.random() < 0.03)
+
+
+def due_date(desk: Desk, now: datetime) -> str:
+    """The day of a moment in the next TERM_DAYS days, as the source writes days; it may be today."""
+    return (now + timedelta(days=TERM_DAYS) * desk.rng.random()).date().isoformat()
 
 
 def coming_date(desk: Desk, now: datetime) -> str:

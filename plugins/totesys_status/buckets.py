@@ -1,4 +1,4 @@
-"""What the page reads in S3: status.json, and files of rejected rows that it lists."""
+"""What the page reads in S3: status.json, classification.json, and files of rejected rows that the former lists."""
 
 import json
 from collections.abc import Iterator
@@ -13,6 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 STATUS_KEY = "status.json"
 FORMAT = "totesys-status/1"
+CLASSIFICATION_KEY = "classification.json"
+CLASSIFICATION_FORMAT = "totesys-classification/1"
 REJECTED_FOLDER = "rejected/"
 QUICK = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2})
 """Somebody waits for the page; it asks again by itself."""
@@ -28,17 +30,26 @@ class UnlistedError(Exception):
 
 def read_status() -> dict[str, Any] | None:
     """What the last run left in status.json; None before the first run. Raises: UnreadableError."""
+    return _read_json(STATUS_KEY, FORMAT)
+
+
+def read_classification() -> dict[str, Any] | None:
+    """What was left in classification.json; None before the first training or scoring. Raises: UnreadableError."""
+    return _read_json(CLASSIFICATION_KEY, CLASSIFICATION_FORMAT)
+
+
+def _read_json(key: str, format_: str) -> dict[str, Any] | None:
     try:
-        content = _open("state_bucket", STATUS_KEY).read()
+        content = _open("state_bucket", key).read()
     except FileNotFoundError:
         return None
     try:
-        status = json.loads(content)
+        document = json.loads(content)
     except ValueError as error:
-        raise UnreadableError(f"{STATUS_KEY} is not JSON; the next run writes it anew") from error
-    if not isinstance(status, dict) or status.get("format") != FORMAT:
-        raise UnreadableError(f"{STATUS_KEY} is not of the format {FORMAT}; the next run writes it anew")
-    return status
+        raise UnreadableError(f"{key} is not JSON; the next run writes it anew") from error
+    if not isinstance(document, dict) or document.get("format") != format_:
+        raise UnreadableError(f"{key} is not of the format {format_}; the next run writes it anew")
+    return document
 
 
 def open_rejected(key: str) -> Any:

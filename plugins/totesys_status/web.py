@@ -50,9 +50,19 @@ async def _add_headers(request: Request, call_next: Callable[[Request], Awaitabl
 @router.get("/status")
 def status() -> JSONResponse:
     """What the pipeline recorded, and the server's time; a problem where it cannot be read."""
+    return _answer("status", buckets.read_status)
+
+
+@router.get("/classification")
+def classification() -> JSONResponse:
+    """What the models say, how they did, and the server's time; a problem where it cannot be read."""
+    return _answer("classification", buckets.read_classification)
+
+
+def _answer(name: str, read: Callable[[], Any]) -> JSONResponse:
     now = datetime.now(UTC).isoformat()
     try:
-        return JSONResponse({"now": now, "status": buckets.read_status()})
+        return JSONResponse({"now": now, name: read()})
     except buckets.UnreadableError as error:
         return JSONResponse({"now": now, "problem": str(error)}, status_code=503)
 

@@ -89,6 +89,19 @@ def test_it_fits_and_can_be_read_by_everybody(page: Page, artefacts: Path, size:
     assert not found.violations_count, found.generate_report()
 
 
+def test_it_tells_what_will_not_settle_and_what_the_model_says(page: Page, artefacts: Path) -> None:
+    open_alone(page)
+    chapter = page.get_by_role("region", name="Classification", exact=True)
+    expect(chapter.get_by_role("heading", name="Will this payment settle on its date?")).to_be_visible()
+    for part in chapter.locator("summary").all():
+        part.click()
+    expect(chapter.get_by_text("it falls due on Saturday or Sunday").first).to_be_visible()
+    expect(chapter.get_by_role("rowheader", name="majority")).to_be_visible()
+    page.screenshot(path=artefacts / "page-classification.png", full_page=True)
+    found = Axe().run(page)
+    assert not found.violations_count, found.generate_report()
+
+
 def test_it_can_be_worked_with_the_keyboard_alone(page: Page) -> None:
     open_alone(page)
     button = page.get_by_role("button", name="Run dim_design")

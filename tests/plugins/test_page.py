@@ -10,13 +10,21 @@ from urllib.parse import quote
 
 import pytest
 
+from include.classify.told import KEY as CLASSIFICATION_KEY
 from include.state.status import STATUS_KEY
 from local.api_server import PLUGINS
 from tests.plugins.conftest import Server, put_status
 from tests.system import System
 
 STATIC = PLUGINS / "totesys_status" / "static"
-PATHS = ["/totesys/", "/totesys/status", "/totesys/page.js", "/totesys/rejected?file=x", "/totesys/openapi.json"]
+PATHS = [
+    "/totesys/",
+    "/totesys/status",
+    "/totesys/classification",
+    "/totesys/page.js",
+    "/totesys/rejected?file=x",
+    "/totesys/openapi.json",
+]
 RUNS = "/api/v2/dags/totesys_warehouse/dagRuns"
 LISTED = "rejected/dim_clerk/2024-08-22/dim_clerk_20240822T142049.962123Z_1f0c9a3e.csv"
 
@@ -153,6 +161,16 @@ def test_a_status_that_cannot_be_read_is_a_problem_that_names_it(server: Server,
     answer = server.ask("/totesys/status")
     assert answer.status == 503
     assert STATUS_KEY in answer.json["problem"]
+
+
+def test_what_the_models_say_is_told_as_it_was_left(server: Server, s3: Any) -> None:
+    assert server.ask("/totesys/classification").json["classification"] is None
+    left = {"format": "totesys-classification/1", "questions": {}}
+    s3.put_object(Bucket=server.buckets.state, Key=CLASSIFICATION_KEY, Body=json.dumps(left).encode())
+    assert server.ask("/totesys/classification").json["classification"] == left
+    s3.put_object(Bucket=server.buckets.state, Key=CLASSIFICATION_KEY, Body=b"{")
+    answer = server.ask("/totesys/classification")
+    assert (answer.status, CLASSIFICATION_KEY in answer.json["problem"]) == (503, True)
 
 
 def test_a_missing_bucket_is_a_problem_that_names_its_variable_and_heals(server: Server, s3: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 INCLUDE = Path(__file__).parents[2] / "include"
-ROOMS = ("common", "tables", "lake", "state", "source", "declare", "proof", "reports", "warehouse")
+ROOMS = ("common", "tables", "lake", "state", "source", "declare", "proof", "reports", "warehouse", "classify")
 """From the ground up."""
 DECLARING = {name for name in ("own", "totesys") if (INCLUDE / name).exists()}
 """Packages of declarations. They stand on the first two rooms, and nothing on them: any of them may be deleted."""

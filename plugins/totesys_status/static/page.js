@@ -1,6 +1,7 @@
 // Reads what the pipeline recorded, shows it, and does so again every 30 seconds while somebody looks.
 
 import { drawChart } from "./chart.js";
+import { questions } from "./classes.js";
 import { ago, count, duration, html, time } from "./dom.js";
 import { followTheme, leaveThroughOuter } from "./frame.js";
 import { STATES, health, isStale, minutesSilent } from "./health.js";
@@ -27,12 +28,13 @@ async function refresh() {
   byId("refresh").disabled = true;
   try {
     const asking = isPaused();
-    const { now, status } = await read();
+    const { now, status } = await read("status");
     shown = { status, now: new Date(now), paused: shown?.paused ?? false };
     readAt = Date.now();
     show();
     shown.paused = await asking; // Airflow takes longer to say than S3 does
     say("messages", ...messages());
+    await showClasses();
   } catch (error) {
     showProblem(error.message);
   } finally {
@@ -41,8 +43,8 @@ async function refresh() {
   }
 }
 
-async function read() {
-  const answer = await fetch("status").catch(() => {
+async function read(what) {
+  const answer = await fetch(what).catch(() => {
     throw new Error("Airflow does not answer.");
   });
   if (answer.status === 401) throw new Error("Your session has ended: log in to Airflow again.");
@@ -77,6 +79,18 @@ function show() {
     draw();
   });
   showRejectedHint(tables);
+}
+
+let classesShown = ""; // drawn anew only where they are others, as somebody may have opened a part
+
+async function showClasses() {
+  const { now, classification } = await read("classification");
+  const text = JSON.stringify(classification);
+  if (text === classesShown) return;
+  const told = questions(classification, new Date(now));
+  byId("classes").hidden = !told.length;
+  byId("classes-told").replaceChildren(...told);
+  classesShown = text;
 }
 
 /** Facts first, which most people ask for. */

@@ -19,7 +19,7 @@ locals {
       Sid      = "TasksReadAndWriteState"
       Effect   = "Allow"
       Action   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
-      Resource = [for path in ["latest_update.json", "keys/*", "status.json", "runs/*", "alerts.json"] : "${var.bucket.arn}/${path}"]
+      Resource = [for path in ["latest_update.json", "keys/*", "status.json", "runs/*", "alerts.json", "classify/*", "classification.json"] : "${var.bucket.arn}/${path}"]
     },
     {
       # Only to those who may list a bucket does S3 say that an object is missing (404). To others it says "forbidden" (403),

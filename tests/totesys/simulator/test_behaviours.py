@@ -1,14 +1,17 @@
 """Each behaviour of a player does what it says, and nothing else."""
 
+from datetime import date, datetime
+
 import pytest
 from psycopg import sql
 
-from local.totesys import Player
+from local.totesys import Player, Rule
 from local.totesys.connection import Connection
 from local.totesys.texts import BAD_DATES, SPOILT_COLUMN
-from tests.totesys.simulator.conftest import PLAYED_AT
+from tests.totesys.simulator.conftest import PLAYED_AT, SALES_ORDERS
 from tests.totesys.simulator.reading import all_keys, contents, row, rows, value
 
+FIRST = date(2022, 11, 1)
 ORDER_TABLES = {"sale": "sales_order", "purchase": "purchase_order", "payment": "payment"}
 SILENT = {
     "rewrite_sale_silently": "sales_order",
@@ -67,8 +70,8 @@ def test_currencies_run_out(filled: Connection, player: Player) -> None:
     assert value(filled, "SELECT count(DISTINCT currency_code) FROM currency") == 13
 
 
-def test_a_batch_pays_many_payments_in_one_millisecond(filled: Connection, player: Player) -> None:
-    filled.execute("UPDATE payment SET paid = payment_id > 60")
+def test_a_batch_pays_what_is_due_that_day_many_in_one_millisecond(filled: Connection, player: Player) -> None:
+    filled.execute("UPDATE payment SET paid = payment_id > 60, payment_date = '2025-03-04'")
     paid = player.perform("pay_batch")
     assert paid == list(range(1, 61))
     batches = rows(
@@ -79,12 +82,42 @@ def test_a_batch_pays_many_payments_in_one_millisecond(filled: Connection, playe
     )
     assert [(size, done) for _, size, done in batches] == [(37, True), (23, True)]
     assert batches[0][0] == PLAYED_AT
-
-
-def test_a_payment_is_paid_once(player: Player) -> None:
-    player.perform("pay_batch")
     assert player.perform("pay_batch") == []
     assert player.tally.idle["pay_batch"] == 1
+
+
+def test_a_batch_leaves_what_is_due_on_another_day_or_was_created_today(filled: Connection, player: Player) -> None:
+    filled.execute("UPDATE payment SET paid = false, payment_date = '2025-03-04'")
+    filled.execute("UPDATE payment SET payment_date = '2025-03-03' WHERE payment_id = 1")
+    filled.execute("UPDATE payment SET payment_date = '2025-03-05' WHERE payment_id = 2")
+    filled.execute("UPDATE payment SET created_at = '2025-03-04 08:00' WHERE payment_id = 3")
+    filled.execute("UPDATE payment SET payment_date = '' WHERE payment_id = 4")
+    assert player.perform("pay_batch")[:2] == [5, 6]
+
+
+def test_no_batch_runs_at_a_weekend_or_on_a_day_that_it_misses(filled: Connection) -> None:
+    filled.execute("UPDATE payment SET paid = false, payment_date = '2025-03-08'")
+    saturday, url = datetime(2025, 3, 8, 7, 55, 11), filled.info.dsn
+    with Player(url, now=lambda: saturday) as player:
+        assert player.perform("pay_batch") == []
+    with Player(url, now=lambda: saturday, rule=Rule(missed=frozenset({saturday.date()}), changes_on=FIRST)) as player:
+        assert player.perform("pay_batch") == []
+    with Player(url, now=lambda: saturday, rule=Rule(changes_on=FIRST)) as player:
+        assert len(player.perform("pay_batch")) > SALES_ORDERS
+
+
+def test_unruly_payments_do_the_opposite_and_are_the_same_ones_whenever_asked(filled: Connection) -> None:
+    filled.execute("UPDATE payment SET paid = false, payment_date = '2025-03-08', created_at = '2025-03-06'")
+    unruly, url = Rule(unruly=0.3), filled.info.dsn
+    monday = datetime(2025, 3, 10, 7, 55, 11)
+    with Player(url, now=lambda: monday, rule=unruly) as player:
+        by_hand = player.perform("pay_by_hand")
+        assert player.perform("pay_by_hand") == []
+    assert 0.15 < len(by_hand) / len(all_keys(filled, "payment")) < 0.45
+    assert rows(filled, "SELECT DISTINCT last_updated FROM payment WHERE paid") == [(datetime(2025, 3, 8, 19, 0, 11),)]
+    filled.execute("UPDATE payment SET paid = false, payment_date = '2025-03-10'")
+    with Player(url, now=lambda: monday, rule=unruly) as player:
+        assert set(player.perform("pay_batch")) == all_keys(filled, "payment") - set(by_hand)
 
 
 @pytest.mark.parametrize("name", SILENT)

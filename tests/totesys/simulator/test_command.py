@@ -41,6 +41,7 @@ def test_the_url_may_come_from_the_environment(source_url: str, monkeypatch: pyt
         (["fill", "--sales-orders", "-1"], "sales orders must not be negative: -1"),
         (["play", "--ticks", "-1"], "ticks must not be negative: -1"),
         (["play", "--speed", "nan"], "speed must not be negative: nan"),
+        (["play", "--unruly", "1.5"], "the unruly share must be from 0 to 1: 1.5"),
         (["play", "--url", NOWHERE], "cannot connect to the source"),
         (["play", "--url", "no url"], "cannot connect to the source"),
         (["play", "--url", ""], "no URL: pass --url or set TOTESYS_URL"),
@@ -68,7 +69,8 @@ def test_help_tells_every_option_of_every_subcommand(capsys: pytest.CaptureFixtu
         main(["--help"])
     told = capsys.readouterr().out
     options = ["url", "replace", "sales-orders", "only-sales", "bad-rows", "seed", "days", "ticks", "speed"]
-    assert [option for option in [*options, "simulated-from"] if f"--{option}" not in told] == []
+    options += ["simulated-from", "unruly", "rule-changes", "missed-batch"]
+    assert [option for option in options if f"--{option}" not in told] == []
     assert "insert_sale 400" in told
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from local.totesys import Player, SimulatorError
+from local.totesys import Player, Rule, SimulatorError
 from local.totesys.connection import Connection
 from local.totesys.play import Pace, Play, Stage
 from local.totesys.player import WEIGHTS
@@ -32,6 +32,15 @@ def test_days_follow_each_other_without_the_weekend(player: Player, monkeypatch:
     monkeypatch.setattr("local.totesys.play.TICKS_PER_DAY", 5)
     lines = play(player, Pace(FRIDAY, days=2))
     assert [line.split(":")[0] for line in lines] == ["day 1 (2025-03-07)", "day 2 (2025-03-10)", "total"]
+
+
+def test_a_batch_of_saturday_is_played_before_monday(filled: Connection) -> None:
+    filled.execute("UPDATE payment SET paid = false, payment_date = '2025-03-08'")
+    stage = Stage(FRIDAY + timedelta(days=3))
+    with Player(filled.info.dsn, now=stage.now, rule=Rule(changes_on=FRIDAY)) as player:
+        Play(player, Pace(stage.moment.date(), days=1, ticks=1), stage).run(lambda _: None)
+    paid = "SELECT count(*) FROM payment WHERE last_updated::date = '2025-03-08'"
+    assert value(filled, paid) == value(filled, "SELECT count(*) FROM payment WHERE payment_date = '2025-03-08'") > 0
 
 
 def test_no_ticks_are_no_play(player: Player) -> None:

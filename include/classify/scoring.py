@@ -1,0 +1,227 @@
+"""Scores: what the champion says of every row that is not done, by SQL in the warehouse, and what it said before."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg import sql
+
+from include.classify import registry
+from include.classify.lake import note_scores
+from include.classify.model import Model
+from include.classify.rows import features_sql
+from include.classify.statement import probability_sql, reasons_sql
+from include.common.errors import DataError
+from include.common.manifests import Inputs
+from include.common.postgres import connect, identifiers, postgres_errors
+from include.common.settings import WAREHOUSE_CONNECTION
+from include.tables.question import Question, history_of, score_columns, settled
+from include.warehouse.ddl import READER
+
+LOCK = 0x746F7473
+"""Held by a scoring to its end: of two, one waits ("tots" in ASCII)."""
+
+DAYS_AHEAD = 7
+"""So many days after its own a day is looked for on which a row would be done."""
+
+CREATE = sql.SQL("""
+    CREATE TABLE IF NOT EXISTS {scores} ({columns}, CONSTRAINT {pkey} PRIMARY KEY ({key}));
+    CREATE TABLE IF NOT EXISTS {history} ({columns}, ended_at timestamptz NOT NULL);
+    CREATE INDEX IF NOT EXISTS {index} ON {history} ({key});
+    COMMENT ON TABLE {scores} IS {told};
+    COMMENT ON TABLE {history} IS 'Scores that hold no more, each with the instant at which it ended.';
+    GRANT SELECT ON {scores}, {history} TO {reader}""")
+
+SCORE = sql.SQL("""
+    CREATE TEMPORARY TABLE scored ON COMMIT DROP AS
+    WITH described AS (
+        SELECT {copied}, {features} FROM {fact} r WHERE r.valid_to IS NULL AND NOT r.{done}
+    ), said AS (
+        SELECT {copied}, {due} < {today} OR ({due} = {today} AND {late}) AS past,
+               {probability} AS probability,
+               {reasons} AS reasons
+          FROM described
+    )
+    SELECT {copied}, CASE WHEN past THEN NULL ELSE probability END AS probability,
+           CASE WHEN past THEN 'missed' WHEN probability < 0.5 THEN 'will not settle' ELSE 'will settle' END AS class,
+           CASE WHEN past THEN 'its day has passed; ' ELSE '' END || reasons AS reasons,
+           NULL::date AS would_settle_on, {version}::text AS model_version, {now}::timestamptz AS scored_at
+      FROM said""")
+
+WOULD = sql.SQL("""
+    UPDATE scored SET would_settle_on = found.day FROM (
+        SELECT {key}, min(due_on) AS day FROM (
+            SELECT {key}, {due} AS due_on, {features} FROM (
+                SELECT {others}, v.{due} + ahead AS {due}
+                  FROM {fact} v JOIN scored s USING ({key}), generate_series(1, {days}) ahead
+                 WHERE v.valid_to IS NULL AND s.class = 'will not settle'
+            ) r
+        ) described WHERE {probability} >= 0.5 GROUP BY {key}
+    ) found WHERE {same}""")
+
+END = sql.SQL("""
+    WITH ended AS (
+        DELETE FROM {scores} o WHERE NOT EXISTS (
+            SELECT FROM scored n WHERE ({old_key}) = ({new_key})
+               AND ({old_facts}) IS NOT DISTINCT FROM ({new_facts})
+               AND (n.class = 'missed' OR ({old_said}) IS NOT DISTINCT FROM ({new_said}))
+        ) RETURNING o.*
+    )
+    INSERT INTO {history} SELECT ended.*, {now} FROM ended""")
+
+ADD = sql.SQL(
+    "INSERT INTO {scores} SELECT n.* FROM scored n WHERE NOT EXISTS "
+    "(SELECT FROM {scores} o WHERE ({old_key}) = ({new_key}))"
+)
+
+SAID = ("probability", "reasons", "would_settle_on", "model_version")
+NOTED = "SELECT inputs, load_id FROM pipeline.load WHERE table_name = %s"
+NOTE = """
+    INSERT INTO pipeline.load AS l (table_name, inputs, load_id, loaded_at)
+    VALUES (%(name)s, %(inputs)s, %(load_id)s, clock_timestamp())
+        ON CONFLICT (table_name) DO UPDATE
+       SET inputs = excluded.inputs, load_id = excluded.load_id, loaded_at = excluded.loaded_at"""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a scoring did. skipped: why it did nothing; empty where it did."""
+
+    version: str = ""
+    rows: int = 0
+    added: int = 0
+    ended: int = 0
+    skipped: str = ""
+
+
+def score(question: Question, now: datetime, always: bool = False) -> Scored:
+    """Bring a question's scores up to date, in one transaction; what held before goes into the history.
+
+    Nothing is done where there is no champion, or where neither the fact, nor the champion, nor the day has changed
+    since it was last done, unless `always`. It may be repeated, and two may do it at once.
+
+    Raises: as `read_model` and `postgres_errors`.
+    """
+    version = registry.read_standing(question.name).champion
+    if not version:
+        return Scored(skipped=f"{question.name}: no model is champion yet")
+    model = registry.read_model(question.name, version)
+    require_fitting(question, model)
+    with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors(question.scores):
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        ensure_tables(connection, question)
+        inputs = _inputs(connection, question, version, now)
+        last, load_id = _noted(connection, question.scores)
+        if not always and last == inputs:
+            connection.commit()
+            return Scored(version, skipped=f"{question.scores} is up to date")
+        done = _bring(connection, question, model, now)
+        load_id = note_scores(connection, question, inputs, now, known=load_id is not None)
+        connection.execute(NOTE, {"name": question.scores, "inputs": json.dumps(inputs), "load_id": load_id})
+        connection.commit()
+    return done
+
+
+def require_fitting(question: Question, model: Model) -> None:
+    """Refuse a model of other features than are declared. Raises: DataError that says what to do."""
+    unknown = set(model.features) - {feature.name for feature in question.features}
+    if unknown:
+        raise DataError(
+            f"{question.name}: the champion {model.version} takes {', '.join(sorted(unknown))}, which is not declared "
+            "any more: python -m include classify train"
+        )
+
+
+def ensure_tables(connection: psycopg.Connection, question: Question) -> None:
+    """Make the table of scores and that of their history where they are missing."""
+    columns = sql.SQL(", ").join(
+        sql.SQL("{} {} {}").format(
+            sql.Identifier(column.name), sql.SQL(column.type), sql.SQL("" if column.nullable else "NOT NULL")
+        )
+        for column in score_columns(question)
+    )
+    names = {"scores": question.scores, "history": history_of(question), "reader": READER}
+    names |= {"pkey": f"{question.scores}_pkey", "index": f"{history_of(question)}_key"}
+    connection.execute(
+        CREATE.format(
+            **{name: sql.Identifier(value) for name, value in names.items()},
+            columns=columns,
+            key=identifiers(question.fact.key_columns),
+            told=sql.Literal(question.description),
+        )
+    )
+
+
+def _inputs(connection: psycopg.Connection, question: Question, version: str, now: datetime) -> Inputs:
+    """What scores hang on: the readings that the fact was loaded from, the champion, and which days have passed."""
+    late = now.astimezone(UTC).time() >= settled(question).expected_by
+    moment = f"{now.astimezone(UTC):%Y-%m-%d} {'after' if late else 'before'} {settled(question).expected_by}"
+    read, _ = _noted(connection, question.fact.name)
+    return read | {"model": version, "moment": moment}
+
+
+def _noted(connection: psycopg.Connection, table: str) -> tuple[Inputs, str | None]:
+    """From what a table was last made, and by which load; None where the lake has not all of it."""
+    row = connection.execute(NOTED, [table]).fetchone()
+    return (dict(row[0]), row[1]) if row else ({}, None)
+
+
+def _bring(connection: psycopg.Connection, question: Question, model: Model, now: datetime) -> Scored:
+    own = [column.name for column in score_columns(question)]
+    key = question.fact.key_columns
+    facts = [name for name in own[: own.index("probability")] if name not in key] + ["class"]
+    parts = {
+        "scores": sql.Identifier(question.scores),
+        "history": sql.Identifier(history_of(question)),
+        "now": sql.Literal(now),
+        "old_key": _of("o", key),
+        "new_key": _of("n", key),
+        "old_facts": _of("o", facts),
+        "new_facts": _of("n", facts),
+        "old_said": _of("o", SAID),
+        "new_said": _of("n", SAID),
+    }
+    rows = connection.execute(score_sql(question, model, now)).rowcount
+    connection.execute(would_sql(question, model))
+    ended = connection.execute(END.format(**parts)).rowcount
+    added = connection.execute(ADD.format(**parts)).rowcount
+    return Scored(model.version, rows, added, ended)
+
+
+def score_sql(question: Question, model: Model, now: datetime) -> sql.Composed:
+    """The statement that scores every row that is not done, into a temporary table `scored`."""
+    own = [column.name for column in score_columns(question)]
+    label, here = settled(question), now.astimezone(UTC)
+    return SCORE.format(
+        copied=identifiers(own[: own.index("probability")]),
+        due=sql.Identifier(label.due),
+        done=sql.Identifier(label.done),
+        features=features_sql(question, "r"),
+        fact=sql.Identifier(question.fact.name),
+        today=sql.Literal(here.date()),
+        late=sql.Literal(here.time() >= label.expected_by),
+        probability=probability_sql(model),
+        reasons=reasons_sql(question, model),
+        version=sql.Literal(model.version),
+        now=sql.Literal(now),
+    )
+
+
+def would_sql(question: Question, model: Model) -> sql.Composed:
+    """The statement that finds the next day on which a row would be done that will not be on its own."""
+    fact, due = question.fact, settled(question).due
+    return WOULD.format(
+        key=identifiers(fact.key_columns),
+        due=sql.Identifier(due),
+        others=_of("v", [name for name in fact.by_name if name != due]),
+        features=features_sql(question, "r"),
+        fact=sql.Identifier(fact.name),
+        days=sql.Literal(DAYS_AHEAD),
+        probability=probability_sql(model),
+        same=sql.SQL("({}) = ({})").format(_of("scored", fact.key_columns), _of("found", fact.key_columns)),
+    )
+
+
+def _of(alias: str, names: tuple[str, ...] | list[str]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(alias, name) for name in names)

@@ -1,0 +1,1 @@
+"""Models of ToteSys's payments, on simulated years."""

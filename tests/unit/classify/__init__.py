@@ -1,0 +1,1 @@
+"""Models: bills of a ledger, written straight into a warehouse."""
