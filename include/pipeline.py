@@ -227,6 +227,7 @@ def record_run(run: RunIdentity, work: Work, tell: Callable[[RunReport], object]
     except (DeclarationError, DataError, ServiceError) as error:
         _remember(run, work, [str(error)])
         raise
+    _forget_slices(work)
     problems = [*report.problems, *_publish(work.declared)]
     problems += _announce(report, run.started_at, work.reads.keys() - report.held.keys())
     problems += _remember(run, work, problems)
@@ -235,6 +236,15 @@ def record_run(run: RunIdentity, work: Work, tell: Callable[[RunReport], object]
     if problems:
         raise DataError("; ".join(problems))
     return report
+
+
+def _forget_slices(work: Work) -> None:
+    """Forget the plans of what is recorded; where that fails, the next run that looks at one sees that it is over."""
+    try:
+        with border("slices"):
+            slicing.forget_recorded(work)
+    except (DeclarationError, DataError, ServiceError) as error:
+        log.warning("what was read in slices is not forgotten yet: %s", error)
 
 
 def _publish(declared: Declarations) -> list[str]:

@@ -72,13 +72,17 @@ def begin(declared: Declarations, plan: SlicePlan) -> None:
         connection.commit()
 
 
-def forget(declared: Declarations, source: str) -> None:
-    """Forget the plan of a table that is not read in slices any more. Raises: as `postgres_errors`."""
+def forget(declared: Declarations, source: str, load_id: str) -> None:
+    """Forget the plan of a table that is not read in slices any more, if it is still this one.
+
+    Raises: as `postgres_errors`.
+    """
     with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors(source):
-        connection.execute("DELETE FROM pipeline.plan WHERE source_name = %s", [source])
-        connection.execute(FORGOTTEN)
-        for table in declared.built_on(source):
-            connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(ddl.beside(table)))
+        forgotten = "DELETE FROM pipeline.plan WHERE source_name = %s AND load_id = %s"
+        if connection.execute(forgotten, [source, load_id]).rowcount:
+            connection.execute(FORGOTTEN)
+            for table in declared.built_on(source):
+                connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(ddl.beside(table)))
         connection.commit()
 
 

@@ -12,6 +12,7 @@ from include.source.known import Known
 from include.source.plans import is_over, plan_slices
 from include.source.slices import PlanVoidError, Sliced, read_slice
 from include.state.latest import read_keys, write_keys
+from include.state.work import Work
 from include.tables.declarations import Declarations
 from include.tables.source import SourceTable
 from include.warehouse.slices import begin, find_done, find_plan, forget, keep
@@ -28,7 +29,7 @@ def plan(table: SourceTable, known: Known, run_id: str) -> Planned:
     found = plan_slices(table, known, run_id, earlier)
     if found is None:
         if earlier:
-            forget(known.declared, table.name)
+            forget(known.declared, table.name, earlier.load_id)
         return Planned()
     if found != earlier:
         begin(known.declared, found)
@@ -86,6 +87,16 @@ def complete(table: SourceTable, known: Known) -> SourceRead | Progress:
         log.warning("%s; the next run plans anew", error)
         return progress.model_copy(update={"done": 0})
     return read
+
+
+def forget_recorded(work: Work) -> None:
+    """Forget the plans of tables that are recorded: nobody goes on with one, whatever becomes of what is recorded.
+
+    Raises: as `forget`.
+    """
+    for name, found in work.reads.items():
+        if found.slices and not found.held and not work.missing(found) and work.checked is not None:
+            forget(work.declared, name, found.slices.load_id)
 
 
 def _begin(declared: Declarations, drawn_up: SlicePlan) -> Progress:

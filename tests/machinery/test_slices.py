@@ -216,7 +216,6 @@ def test_slices_that_are_read_are_not_read_again_by_the_next_run(
 
 @pytest.mark.parametrize("change", [
     "ALTER TABLE part RENAME label TO o; ALTER TABLE part RENAME day TO label; ALTER TABLE part RENAME o TO day",
-    "ALTER TABLE part ALTER id TYPE bigint",
     "CREATE TABLE again AS TABLE part; ALTER TABLE again ADD PRIMARY KEY (id); DROP TABLE part;"
     " ALTER TABLE again RENAME TO part",
 ])  # fmt: skip
@@ -301,14 +300,18 @@ def test_rows_that_the_warehouse_refuses_are_set_aside_whether_they_came_with_a_
 def test_a_slice_that_cannot_be_copied_beside_the_table_is_loaded_from_its_files(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    refused = list[Any]()
+
     def refuse(number: int) -> None:
         if number == 2:
             system.edit_warehouse("ALTER TABLE pipeline.sliced_fact_part ADD CHECK (id <> 500)")
         system.write(CHANGES.format(number))
+        refused.extend(system.warehouse("SELECT count(*) FROM pipeline.slice WHERE NOT copied"))
 
     after_each_slice(monkeypatch, refuse)
     system.run_cleanly()
-    assert system.warehouse("SELECT count(*) FROM pipeline.slice WHERE NOT copied") == [(1,)]
+    assert refused[-1] == (1,)
+    assert system.warehouse("SELECT count(*) FROM pipeline.plan") == [(0,)]
     assert_as_the_source(system)
 
 

@@ -15,7 +15,7 @@ import pytest
 from include import pipeline
 from include.common.settings import aws_client
 from tests.machinery.test_lake import database  # noqa: F401 - a fixture
-from tests.machinery.test_slices import assert_as_the_source, system  # noqa: F401 - a fixture
+from tests.machinery.test_slices import after_each_slice, assert_as_the_source, system  # noqa: F401 - a fixture
 from tests.system import System, s3_at
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
@@ -24,11 +24,17 @@ SEED = int(os.environ.get("PROOF_SEED", "0"))
 
 ROUNDS = 20 if THOROUGH else 1
 KILLS = 5
+TABLES = 2
 LATEST_SECONDS = 2.5
 """How long after it began a run is killed at the latest."""
 
-PLAN = "SELECT source_name, load_id FROM pipeline.plan"
-DONE = "SELECT load_id, number, manifest FROM pipeline.slice"
+PLANNED = "SELECT source_name, load_id, jsonb_array_length(plan -> 'cuts') + 1 FROM pipeline.plan"
+DONE = "SELECT source_name, number, manifest FROM pipeline.slice JOIN pipeline.plan USING (load_id)"
+
+
+def plans(system: System) -> dict[str, tuple[str, int]]:  # noqa: F811
+    """Source table → the load that its slices make, and how many they are."""
+    return {name: (load_id, count) for name, load_id, count in system.warehouse(PLANNED)}
 
 
 def random_change(rng: Random) -> str:
@@ -92,23 +98,26 @@ def killed_run(system: System, seconds: float) -> int:  # noqa: F811
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_slices_that_are_read_stay_read_and_all_is_as_the_source_has_it_whoever_is_killed(
-    system: System, database: str, number: int  # noqa: F811
+    system: System, database: str, number: int, monkeypatch: pytest.MonkeyPatch  # noqa: F811
 ) -> None:  # fmt: skip
     rng = Random(SEED + number)
     pipeline.prepare(system.declared)
-    plans, done = dict[str, str](), set[tuple[object, ...]]()
+    planned, done = dict[str, tuple[str, int]](), set[tuple[object, ...]]()
     with people_writing(system, SEED + number):
         for _ in range(KILLS):
             if killed_run(system, rng.uniform(0.2, LATEST_SECONDS)) != -signal.SIGKILL:
                 break  # it was faster
-            now = dict(system.warehouse(PLAN))
-            assert plans.items() <= now.items()
-            plans, read = now, set(system.warehouse(DONE))
-            assert done <= read
-            done = read
+            recorded, found = pipeline.read_state().tables, plans(system)
+            planned = {name: plan for name, plan in planned.items() if name not in recorded}
+            assert planned.items() <= found.items()
+            kept = set(system.warehouse(DONE))
+            assert {slice_ for slice_ in done if slice_[0] not in recorded} <= kept
+            planned, done = found, kept
+        read_last = after_each_slice(monkeypatch, lambda _: None)
         system.run_cleanly()
-        assert dict(system.warehouse(PLAN)).items() >= plans.items()
-        assert done <= set(system.warehouse(DONE))
-    system.run_cleanly()
+        if len(planned) == TABLES:
+            assert len(read_last) <= sum(count for _, count in planned.values()) - len(done)
+    while system.run_cleanly().waiting:
+        pass
     assert_as_the_source(system)
     assert [audit for audit in pipeline.audit_versions(system.declared, ()) if not audit.equal] == []

@@ -1,6 +1,6 @@
 // The tables of the page: warehouse tables, runs, rejected rows.
 
-import { ago, count, duration, html, time } from "./dom.js";
+import { ago, clock, count, duration, html, time } from "./dom.js";
 import { STATES, health } from "./health.js";
 
 const cell = (label, text, attributes = {}) => html("td", { "data-label": label, ...attributes }, text);
@@ -39,7 +39,7 @@ function tableRow(table, now, run) {
 function progress(table, now) {
   if (!table.progress) return [];
   const { done, slices, ends_at: ends } = table.progress;
-  return [html("small", {}, `${count(done)} of ${count(slices)} slices${ends ? `, until about ${time(ends, now)}` : ""}`)];
+  return [html("small", {}, `${count(done)} of ${count(slices)} slices${ends ? `, until about ${clock(ends, now)}` : ""}`)];
 }
 
 /** How much of a table was held against the source within a day, value by value, and how old the oldest proof is. */
