@@ -8,7 +8,8 @@ import pytest
 
 from include.common.errors import DeclarationError
 from include.tables.declarations import Declarations, collect
-from include.tables.metrics import By, Count, Is, Metric, Past, Share, Sum, Value
+from include.tables.figures import By, Count, Is, Past, Share, Sum, Value
+from include.tables.metrics import Metric
 from include.tables.star import Column, Fact
 from tests.declared import replacing
 from tests.shop import DECLARED
