@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from include.tables.coherence import origin_of
 from include.tables.declarations import Declarations
-from include.tables.metrics import By, Metric, Value
+from include.tables.figures import By, Value
+from include.tables.metrics import Metric
 from include.tables.question import Question, history_of, score_columns
 from include.tables.star import Calendar, Column, StarTable, is_versioned
 

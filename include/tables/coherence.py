@@ -79,8 +79,9 @@ def check_metrics(metrics: Iterable[Metric], star: Star) -> None:
     for metric in metrics:
         known = star.get(metric.fact.name) == metric.fact
         require(known, f"{metric.name}: its fact {metric.fact.name!r} is not among the star's tables")
-        other = made.setdefault(metric.view, metric.name)
-        require(other == metric.name, f"{other} and {metric.name} would share the name {metric.view}")
+        for name in filter(None, (metric.view, metric.view_as_of)):
+            other = made.setdefault(name, metric.name)
+            require(other == metric.name, f"{other} and {metric.name} would share the name {name}")
 
 
 def check_questions(questions: Mapping[str, Question], star: Star) -> None:

@@ -3,94 +3,18 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from include.tables.checking import fitting, require, require_names
+from include.tables.figures import By, Condition, Count, Past, Path, Share, Sum, Value, last_of
 from include.tables.star import Calendar, Column, Dimension, Fact
 from include.tables.types import INTEGERS, holds, known_type
-
-Path = str | tuple[str, str]
-"""A column of a metric's fact; or of a dimension, as the fact's column that refers to it and the dimension's own."""
 
 MOST_DIGITS = 38
 """How many a sum may have: what Parquet and Arrow can hold."""
 
 SHARE_DIGITS = 4
 """How many decimals a share has."""
-
-
-@dataclass(frozen=True)
-class By:
-    """A column that rows are grouped by. name: what the metric calls it; left out: as its table does."""
-
-    path: Path
-    name: str = ""
-
-    @property
-    def column(self) -> str:
-        """What the metric calls it."""
-        return self.name or (self.path if isinstance(self.path, str) else self.path[1])
-
-
-@dataclass(frozen=True)
-class Is:
-    """A condition: the column holds this value."""
-
-    path: Path
-    value: bool | int | str
-
-    def __str__(self) -> str:
-        return f"{_last(self.path)} is {str(self.value).lower() if isinstance(self.value, bool) else self.value}"
-
-
-@dataclass(frozen=True)
-class Past:
-    """A condition: the day lies before today, in UTC; before the day of the instant that is asked for."""
-
-    path: Path
-
-    def __str__(self) -> str:
-        return f"{_last(self.path)} is past"
-
-
-Condition = Is | Past
-
-
-@dataclass(frozen=True)
-class Count:
-    """How many rows there are, or how many of them meet the conditions."""
-
-    name: str
-    where: tuple[Condition, ...] = ()
-
-    def __str__(self) -> str:
-        return f"Number of rows{_told(self.where)}."
-
-
-@dataclass(frozen=True)
-class Sum:
-    """The sum of a column of the fact, or of the product of several, over the rows that meet the conditions."""
-
-    name: str
-    of: tuple[str, ...]
-    where: tuple[Condition, ...] = ()
-
-    def __str__(self) -> str:
-        return f"Sum of {' * '.join(self.of)}{_told(self.where)}."
-
-
-@dataclass(frozen=True)
-class Share:
-    """What part of one value another one is, from 0 to 1; NULL where the whole is 0."""
-
-    name: str
-    of: str
-    among: str
-
-    def __str__(self) -> str:
-        return f"{self.of} / {self.among}."
-
-
-Value = Count | Sum | Share
 
 
 @dataclass(frozen=True)
@@ -117,7 +41,7 @@ class Metric:
         require(bool(self.values and self.title), f"{self.name}: it has no values, or no title")
         for path in self._paths():
             require(
-                not self.origin(path).personal, f"{self.name}: {_last(path)} is personal, and a metric shows nobody"
+                not self.origin(path).personal, f"{self.name}: {last_of(path)} is personal, and a metric shows nobody"
             )
         for value in self.values:
             self._check_value(value)
@@ -167,6 +91,27 @@ class Metric:
     def by_day(self) -> bool:
         """Whether it changes at midnight (UTC), though nothing was loaded."""
         return any(isinstance(condition, Past) for condition in self.conditions)
+
+    @property
+    def tile(self) -> dict[str, Any]:
+        """What whoever draws it has to know, as JSON has it.
+
+        by: what rows are grouped by; `of` is the fact's column that it is, or is found by. values: what each is, and
+        of money the column of `by` that tells its currency.
+        """
+        by = [
+            {
+                "name": by.column,
+                "type": self.columns[by.column],
+                "of": by.path if isinstance(by.path, str) else by.path[0],
+            }
+            for by in self.by
+        ]
+        values = [
+            {"name": value.name, "kind": type(value).__name__.lower(), "currency": self.currencies.get(value.name)}
+            for value in self.values
+        ]
+        return {"title": self.title, "description": self.description, "by": by, "values": values}
 
     def origin(self, path: Path) -> Column:
         """The column of the fact, or of a dimension, that a path leads to.
@@ -242,11 +187,3 @@ class Metric:
         if any(kind.family == "numeric" and not kind.numbers for kind in kinds):
             return "numeric"
         return f"numeric({MOST_DIGITS},{sum(kind.numbers[1] for kind in kinds if kind.numbers)})"
-
-
-def _last(path: Path) -> str:
-    return path if isinstance(path, str) else path[1]
-
-
-def _told(where: tuple[Condition, ...]) -> str:
-    return f" of which {' and '.join(map(str, where))}" if where else ""

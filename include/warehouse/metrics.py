@@ -8,7 +8,8 @@ from psycopg import errors, sql
 
 from include.common.errors import DataError
 from include.tables.declarations import Declarations
-from include.tables.metrics import Condition, Count, Metric, Past, Path, Share, Sum, Value
+from include.tables.figures import Condition, Count, Past, Path, Share, Sum, Value
+from include.tables.metrics import Metric
 from include.tables.star import is_versioned
 from include.tables.types import INTEGERS, known_type
 from include.warehouse.ddl import READER

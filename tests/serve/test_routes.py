@@ -1,12 +1,14 @@
 """Every table is served, with filters, order, columns and what its rows point to; nothing else is."""
 
 import json
+import re
 from typing import Any
 
 import httpx
 import pytest
 
 from serve.relations import relations
+from tests.serve.server import Served
 from tests.shop import DECLARED
 from tests.system import System
 
@@ -160,3 +162,15 @@ def test_metrics_are_served_as_their_views_show_them_and_as_of_an_instant(client
         assert sorted(map(repr, paged)) == sorted(map(repr, answer.json()))
         past = client.get(f"/v1/metrics/{name}?as_of=2000-01-01")
         assert past.status_code == 200 if metric.as_of else 422
+
+
+def test_the_start_page_and_the_description_tell_of_every_metric(served: Served) -> None:
+    paths = httpx.get(f"{served.url}/openapi.json").json()["paths"]
+    told = {path: said["get"]["x-metric"] for path, said in paths.items() if "x-metric" in said["get"]}
+    assert told == {f"/v1/metrics/{metric.name}": metric.tile for metric in DECLARED.metrics.values()}
+    page = httpx.get(f"{served.url}/")
+    assert page.headers["Content-Type"].startswith("text/html")
+    for asset in re.findall(r'(?:href|src)="(/page/[^"]+)"', page.text):
+        loaded = httpx.get(f"{served.url}{asset}")
+        assert loaded.status_code == 200, asset
+        assert "default-src 'self'" in loaded.headers["Content-Security-Policy"]

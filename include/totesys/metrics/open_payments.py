@@ -1,6 +1,7 @@
 """What is still to be paid, to us and by us."""
 
-from include.tables.metrics import By, Count, Is, Metric, Sum
+from include.tables.figures import By, Count, Is, Sum
+from include.tables.metrics import Metric
 from include.totesys.star.fact_payment import fact_payment
 
 CURRENCY = (By("currency_id"), By(("currency_id", "currency_code")))

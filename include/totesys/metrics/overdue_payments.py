@@ -1,6 +1,7 @@
 """What should have been paid by now, to us and by us."""
 
-from include.tables.metrics import By, Count, Is, Metric, Past, Sum
+from include.tables.figures import By, Count, Is, Past, Sum
+from include.tables.metrics import Metric
 from include.totesys.star.fact_payment import fact_payment
 
 overdue_payments_by_counterparty = Metric(

@@ -1,6 +1,7 @@
 """What was bought: the value of purchase orders and the items in them, at the day that they were made."""
 
-from include.tables.metrics import By, Count, Metric, Sum
+from include.tables.figures import By, Count, Sum
+from include.tables.metrics import Metric
 from include.totesys.star.fact_purchase_order import fact_purchase_order
 
 CURRENCY = (By("currency_id"), By(("currency_id", "currency_code")))

@@ -1,6 +1,7 @@
 """What was sold: the value of sales orders and the units in them, at the day that they were made."""
 
-from include.tables.metrics import By, Count, Metric, Sum
+from include.tables.figures import By, Count, Sum
+from include.tables.metrics import Metric
 from include.totesys.star.fact_sales_order import fact_sales_order
 
 CURRENCY = (By("currency_id"), By(("currency_id", "currency_code")))

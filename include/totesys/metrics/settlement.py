@@ -1,6 +1,7 @@
 """Which part of what fell due has been paid."""
 
-from include.tables.metrics import By, Count, Is, Metric, Past, Share, Sum
+from include.tables.figures import By, Count, Is, Past, Share, Sum
+from include.tables.metrics import Metric
 from include.totesys.star.fact_payment import fact_payment
 
 PAID = (Is("paid", True),)

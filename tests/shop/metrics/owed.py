@@ -1,6 +1,7 @@
 """What is still to be paid."""
 
-from include.tables.metrics import By, Count, Is, Metric, Past, Share, Sum
+from include.tables.figures import By, Count, Is, Past, Share, Sum
+from include.tables.metrics import Metric
 
 from ..star.fact_payment import fact_payment
 

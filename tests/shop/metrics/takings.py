@@ -1,6 +1,7 @@
 """What was sold."""
 
-from include.tables.metrics import By, Count, Metric, Sum
+from include.tables.figures import By, Count, Sum
+from include.tables.metrics import Metric
 
 from ..star.fact_sale import fact_sale
 

@@ -48,6 +48,36 @@ def test_a_row_that_is_rejected_again_and_again_changes_nothing(system: System) 
     assert moved(before, changed(system)) == set()
 
 
+def test_a_row_that_the_warehouse_refuses_again_and_again_changes_nothing(system: System) -> None:
+    system.run_cleanly()
+    system.edit_warehouse("ALTER TABLE fact_sale ADD CHECK (units_sold <> 7777)")
+    system.write("UPDATE sale SET units_sold = 7777 WHERE sale_id = 3")
+    system.run_cleanly()
+    before = changed(system)
+    for _ in range(2):
+        system.run_cleanly()
+        assert moved(before, changed(system)) == set()
+    system.edit_warehouse("ALTER TABLE fact_sale DROP CONSTRAINT fact_sale_units_sold_check")
+    system.run_cleanly()
+    assert moved(before, changed(system)) == {"fact_sale"}
+
+
+def test_a_dimensions_row_that_goes_is_a_change_and_its_reading_is_told_in_one_small_query(system: System) -> None:
+    system.run_cleanly()
+    before = changed(system)
+    system.write("INSERT INTO method (method_id, method_name) VALUES (9, 'CASH')")
+    system.run_cleanly()
+    added = changed(system)
+    assert moved(before, added) == {"dim_method"}
+    system.write("DELETE FROM method WHERE method_id = 9")
+    system.run_cleanly()
+    assert moved(added, changed(system)) == {"dim_method"}
+    read = "SELECT (inputs ->> 'sale')::timestamptz::text FROM pipeline.load WHERE table_name = 'fact_sale'"
+    system.write("UPDATE sale SET units_sold = 8 WHERE sale_id = 4")
+    system.run_cleanly()
+    assert system.warehouse(read) == system.warehouse("SELECT max(valid_from)::text FROM fact_sale")
+
+
 def test_a_table_that_is_filled_anew_is_restated(system: System) -> None:
     system.run_cleanly()
     before = changed(system)

@@ -7,7 +7,8 @@ import pytest
 from psycopg import sql
 
 from include.common.errors import DataError
-from include.tables.metrics import Count, Metric
+from include.tables.figures import Count
+from include.tables.metrics import Metric
 from include.warehouse import tables as warehouse
 from include.warehouse.metrics import definition_of
 from tests.messages import one_line
