@@ -116,6 +116,7 @@ def prepare(declared: Declarations) -> dict[str, Inputs]:
     """
     roles.ensure_role()
     loaded, days = warehouse.prepare(declared), declared.calendar
+    roles.ensure_api_login()
     if days and loaded.get(days.name) == calendar_inputs(days) and (wrong := differing_days(days)):
         loaded[days.name] = {DIFFERING: in_words(wrong)}
     return loaded

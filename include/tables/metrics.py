@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from include.tables.checking import fitting, require, require_names
 from include.tables.star import Calendar, Column, Dimension, Fact
@@ -167,6 +168,27 @@ class Metric:
     def by_day(self) -> bool:
         """Whether it changes at midnight (UTC), though nothing was loaded."""
         return any(isinstance(condition, Past) for condition in self.conditions)
+
+    @property
+    def tile(self) -> dict[str, Any]:
+        """What whoever draws it has to know, as JSON has it.
+
+        by: what rows are grouped by; `of` is the fact's column that it is, or is found by. values: what each is, and
+        of money the column of `by` that tells its currency.
+        """
+        by = [
+            {
+                "name": by.column,
+                "type": self.columns[by.column],
+                "of": by.path if isinstance(by.path, str) else by.path[0],
+            }
+            for by in self.by
+        ]
+        values = [
+            {"name": value.name, "kind": type(value).__name__.lower(), "currency": self.currencies.get(value.name)}
+            for value in self.values
+        ]
+        return {"title": self.title, "description": self.description, "by": by, "values": values}
 
     def origin(self, path: Path) -> Column:
         """The column of the fact, or of a dimension, that a path leads to.

@@ -244,9 +244,14 @@ def current_index(table: StarTable) -> str:
     return fitting(f"{table.name}_current")
 
 
+def closed_index(table: StarTable) -> str:
+    """The name of the index in which versions that have ended stand in the order of their keys."""
+    return fitting(f"{table.name}_closed")
+
+
 def relations(table: StarTable) -> list[str]:
     """What stands in the warehouse's schema for a table under a name that nothing else there may have."""
-    versions = [current_index(table), table.view] if is_versioned(table) else []
+    versions = [current_index(table), closed_index(table), table.view] if is_versioned(table) else []
     return [table.name, primary_key(table), *versions]
 
 

@@ -4,10 +4,23 @@ from psycopg import sql
 
 from include.common.postgres import identifiers
 from include.tables.declarations import Declarations, foreign_key, has_foreign_key
-from include.tables.star import Column, Dimension, Fact, StarTable, current_index, is_versioned, primary_key
+from include.tables.star import (
+    VERSION_COLUMNS,
+    Column,
+    Dimension,
+    Fact,
+    StarTable,
+    closed_index,
+    current_index,
+    is_versioned,
+    primary_key,
+)
 
 READER = "totesys_reader"
 """The role that dashboards and analysts are members of: it can read everything and change nothing."""
+
+API = "totesys_api"
+"""The login of the API: a member of the reader, and nothing else."""
 
 BOOKKEEPING = sql.SQL("""
     CREATE SCHEMA IF NOT EXISTS pipeline;
@@ -97,7 +110,10 @@ def add_column(table: StarTable, column: Column) -> sql.Composed:
 
 
 def constraints(table: StarTable) -> dict[str, sql.Composed]:
-    """A table's constraints and indexes: name → the statement that makes it. The primary key comes first."""
+    """A table's constraints and indexes: name → the statement that makes it. The primary key comes first.
+
+    Two indexes, each in the order of keys, have the versions that held at an instant: of current and of closed ones.
+    """
     name = sql.Identifier(table.name)
     primary = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY ({})")
     key = primary_key(table)
@@ -106,6 +122,9 @@ def constraints(table: StarTable) -> dict[str, sql.Composed]:
         unique = sql.SQL("CREATE UNIQUE INDEX {} ON {} ({}) WHERE valid_to IS NULL")
         index = current_index(table)
         made[index] = unique.format(sql.Identifier(index), name, identifiers(table.key_columns))
+        closed = sql.SQL("CREATE INDEX {} ON {} ({}) WHERE valid_to IS NOT NULL")
+        index, ended = closed_index(table), (*table.key_columns, *VERSION_COLUMNS)
+        made[index] = closed.format(sql.Identifier(index), name, identifiers(ended))
     return made | foreign_keys(table)
 
 

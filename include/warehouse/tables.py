@@ -11,7 +11,7 @@ from include.common.postgres import connect, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
 from include.source.columns import find_columns
 from include.tables.declarations import Declarations
-from include.tables.star import StarTable, current_index, is_versioned
+from include.tables.star import StarTable, closed_index, current_index
 from include.tables.types import holds, known_type
 from include.warehouse import ddl
 from include.warehouse.metrics import keep_metrics
@@ -154,7 +154,7 @@ def drop_constraints(connection: psycopg.Connection, declared: Declarations, tab
     for other, name in declared.referring_to(table):
         connection.execute(ddl.drop_constraint(other, name))
     for name in ddl.constraints(table):
-        if is_versioned(table) and name == current_index(table):
+        if name in (current_index(table), closed_index(table)):
             connection.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(sql.Identifier(name)))
         else:
             connection.execute(ddl.drop_constraint(table, name))

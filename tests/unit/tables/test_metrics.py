@@ -19,8 +19,8 @@ SALE = TAKINGS.fact
 COUNT = Count("sales")
 
 
-def metric(*values: Value, by: tuple[By, ...] = (), **fields: object) -> Metric:
-    made = Metric("figure", "Figure", SALE, by, values or (COUNT,))
+def metric(*values: Value, by: tuple[By, ...] = (), fact: Fact = SALE, **fields: object) -> Metric:
+    made = Metric("figure", "Figure", fact, by, values or (COUNT,))
     return replace(made, **fields)  # type: ignore[arg-type]
 
 
@@ -144,6 +144,23 @@ def test_a_metric_tells_its_columns_tables_and_money() -> None:
     assert (OWED.by_day, TAKINGS.by_day) == (True, False)
     assert (OWED.view, OWED.view_as_of) == ("metric_owed", "metric_owed_as_of")
     assert DECLARED.metrics["takings_by_shelf"].view_as_of == ""
+
+
+def test_a_metric_tells_whoever_draws_it_what_is_money_and_in_which_currency() -> None:
+    assert TAKINGS.tile == {
+        "title": "Takings by day",
+        "description": "Sales, by the day that they were made.",
+        "by": [
+            {"name": "day", "type": "date", "of": "created_date"},
+            {"name": "currency_id", "type": "integer", "of": "currency_id"},
+            {"name": "currency_code", "type": "text", "of": "currency_id"},
+        ],
+        "values": [
+            {"name": "sales", "kind": "count", "currency": None},
+            {"name": "units", "kind": "sum", "currency": None},
+            {"name": "takings", "kind": "sum", "currency": "currency_id"},
+        ],
+    }
 
 
 @pytest.mark.parametrize(
