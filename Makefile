@@ -111,6 +111,10 @@ test-servers: make-build ## Try it through a pooler, on PostgreSQL 15, on standb
 bench: make-build ## Measure the pipeline: PEERS=1 compares with other tools, BENCH_OPTIONS=--short is quick
 	$(IN_VENV) bench $(if $(PEERS),--peers) $(BENCH_OPTIONS)
 
+.PHONY: bench-serve
+bench-serve: make-build ## Measure the API beside a bare route with the same SQL: BENCH_OPTIONS=--help
+	$(IN_VENV) bench.serve $(BENCH_OPTIONS)
+
 .PHONY: lint
 lint: make-build ## Check style, format and types
 	$(IN_VENV) ruff check .

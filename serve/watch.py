@@ -24,6 +24,7 @@ MOST_VALUES = 100
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
 QUIET = {"/health", "/ready"}
 """What is asked every few seconds, and told only where it fails."""
 
@@ -136,7 +137,7 @@ class _Seen:
 
 def write(document: dict[str, Any]) -> None:
     """A line of the log."""
-    sys.stdout.write(json.dumps(document, separators=(",", ":")) + "\n")
+    sys.stdout.write(_as_json(document) + "\n")
     sys.stdout.flush()
 
 
