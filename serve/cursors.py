@@ -5,6 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from hmac import compare_digest
 
@@ -12,6 +13,7 @@ from serve.problems import Problem, invalid
 from serve.query import pairs
 
 SIGNATURE_BYTES = 16
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
 FREE = ("cursor", "limit", "count")
 """Parameters that may differ from page to page."""
 
@@ -36,7 +38,7 @@ class Signer:
 
     def write(self, cursor: Cursor) -> str:
         """A cursor as text for a URL."""
-        content = json.dumps([cursor.request, cursor.pins, cursor.ends], separators=(",", ":")).encode()
+        content = _as_json([cursor.request, cursor.pins, cursor.ends]).encode()
         return urlsafe_b64encode(self._sign(content) + content).decode().rstrip("=")
 
     def read(self, text: str, request: str) -> Cursor:
@@ -57,6 +59,7 @@ class Signer:
         return blake2b(content, key=self._key, digest_size=SIGNATURE_BYTES).digest()
 
 
+@lru_cache(1_000)
 def request_of(route: str, query: bytes, about: object) -> str:
     """What makes a request the same on every page. about: what else it depends on."""
     kept = sorted(pair for pair in pairs(query) if pair[0] not in FREE)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import cached_property
 from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
@@ -32,7 +33,7 @@ class Rights:
 
     def may(self, route: str) -> bool:
         """Whether a route is among them."""
-        return any(fnmatchcase(route, pattern) for pattern in self.routes)
+        return "*" in self.routes or any(fnmatchcase(route, pattern) for pattern in self.routes)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Key:
     expires: str | None = None
     rate: int = 0
 
-    @property
+    @cached_property
     def rights(self) -> Rights:
         """What it is good for."""
         return Rights(self.name, tuple(self.routes), self.personal, self.rate)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -49,12 +50,16 @@ class Marks:
     def last_modified(self, served: Served, shape: Shape) -> str | None:
         """When a table that the answer shows last changed, as HTTP has it."""
         stamps = [mark.changed_at for _, mark in self._sorted(feeds(served, shape)) if mark.changed_at]
-        if not stamps:
-            return None
-        return format_datetime(max(map(datetime.fromisoformat, stamps)).astimezone(UTC), usegmt=True)
+        return _latest(tuple(stamps)) if stamps else None
 
     def _sorted(self, names: Iterable[str]) -> list[tuple[str, Mark]]:
         return [(name, self.of_table(name)) for name in names]
+
+
+@lru_cache(1_000)
+def _latest(stamps: tuple[str, ...]) -> str:
+    """The last of some instants, as HTTP has it."""
+    return format_datetime(max(map(datetime.fromisoformat, stamps)).astimezone(UTC), usegmt=True)
 
 
 def matches(header: bytes, etag: str) -> bool:

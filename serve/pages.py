@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -73,7 +73,7 @@ class Page:
         name = self._asked.shape.relation.shows
         loaded = marks.of_table(name).shown_at
         pin = self._cursor.pins[name][0] if self._cursor and name in self._cursor.pins else None
-        instants = [datetime.fromisoformat(text) for text in (loaded, pin) if text]
+        instants = [_read(text) for text in (loaded, pin) if text]
         return min([*instants, *([self._asked.as_of] if self._asked.as_of else [])]) if instants else None
 
     def links(self, path: str, query: bytes, marks: Marks, row: tuple[Any, ...]) -> dict[str, str]:
@@ -84,9 +84,7 @@ class Page:
         pins = self._cursor.pins if self._cursor else self._first(marks)
         texts = [None if end is None else end.decode() for end in ends]
         cursor = self._signer.write(Cursor(self._name(), pins, texts))
-        kept = [part for part in query.decode("latin-1").split("&") if part and not part.startswith("cursor=")]
-        target = quote("&".join([*kept, f"cursor={cursor}"]), safe="%&=+,.:;*'()!$@/?-_~")
-        return {"Link": f'<{path}?{target}>; rel="next"'}
+        return {"Link": f'<{path}?{_but_cursor(query)}cursor={cursor}>; rel="next"'}
 
     def _first(self, marks: Marks) -> Pins:
         """What the first page pins: each table's own reading, and none after the instant that is asked for."""
@@ -97,6 +95,17 @@ class Page:
         return {name: (min(shown or "", _text(as_of)), restated) for name, (shown, restated) in pins.items()}
 
 
+@lru_cache(1_000)
+def _but_cursor(query: bytes) -> str:
+    """The parameters of a query without its cursor, as a header can hold them."""
+    kept = [part for part in query.decode("latin-1").split("&") if part and not part.startswith("cursor=")]
+    return quote("".join(f"{part}&" for part in kept), safe="%&=+,.:;*'()!$@/?-_~")
+
+
+_read = lru_cache(1_000)(datetime.fromisoformat)
+
+
+@lru_cache(1_000)
 def _text(instant: datetime) -> str:
     return instant.isoformat(timespec="microseconds")
 

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property, lru_cache
 from typing import Literal
 from urllib.parse import unquote_to_bytes
 
@@ -50,7 +51,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Shape:
-    """What is asked, without values: two requests of one shape are one statement."""
+    """What is asked, without values: two requests of one shape are one statement. Its hash is found once."""
 
     relation: Relation
     state: State
@@ -60,6 +61,13 @@ class Shape:
     order: tuple[tuple[Place, bool], ...] = ()
     after: tuple[bool, ...] | None = None
     counted: bool = False
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.relation, self.state, self.select, self.expand, self.filters, self.order, self.after))
 
 
 @dataclass(frozen=True)
@@ -274,8 +282,12 @@ def of_key(relation: Relation, asked: Asked, parts: list[str]) -> Asked:
     """As asked, of the one row with this key. Raises: Problem where it cannot be one."""
     if len(parts) != len(relation.key):
         raise invalid(f"a key of {relation.route} has the parts {', '.join(relation.key)}, with commas between")
-    filters = tuple(Filter(Place(name), "eq") for name in relation.key)
     values = {f"f{number + len(asked.shape.filters)}": checked(relation.fields[name], part)
               for number, (name, part) in enumerate(zip(relation.key, parts, strict=True))}  # fmt: skip
-    shape = replace(asked.shape, filters=(*asked.shape.filters, *filters))
-    return replace(asked, shape=shape, values={**asked.values, **values})
+    return replace(asked, shape=_of_one(asked.shape), values={**asked.values, **values})
+
+
+@lru_cache(1_000)
+def _of_one(shape: Shape) -> Shape:
+    """The shape with conditions for the parts of a key."""
+    return replace(shape, filters=(*shape.filters, *(Filter(Place(name), "eq") for name in shape.relation.key)))

@@ -24,6 +24,7 @@ MOST_VALUES = 100
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
 QUIET = {"/health", "/ready"}
 """What is asked every few seconds, and told only where it fails."""
 
@@ -51,6 +52,8 @@ class Meter:
         """Write what there is of metrics."""
         taken, self._milliseconds = self._milliseconds, []
         rejected = self._rejected()
+        if not taken and rejected == self._told:
+            return
         counts = {"errors_5xx": self._errors, "rejected_keys": rejected - self._told}
         self._errors, self._told = 0, rejected
         for start in range(0, max(len(taken), 1), MOST_VALUES):
@@ -134,7 +137,7 @@ class _Seen:
 
 def write(document: dict[str, Any]) -> None:
     """A line of the log."""
-    sys.stdout.write(json.dumps(document, separators=(",", ":")) + "\n")
+    sys.stdout.write(_as_json(document) + "\n")
     sys.stdout.flush()
 
 
