@@ -1,7 +1,4 @@
-"""The API's module applied, and its script run as an instance runs it: installed without a network, it answers.
-
-Its own program is `serve`; where that is not there yet, one that only lives stands for it.
-"""
+"""The API's module applied, and its script run as an instance runs it: installed without a network, it answers."""
 
 import json
 import os
@@ -12,17 +9,19 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
-import zipfile
 from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy import api_package, package
+from deploy import api, api_package, package
+from deploy.environment import Environment
 from local.environment import REGION
 from local.postgres import free_port
 from tests.deploy.mwaa_image import NOWHERE, find_python
@@ -32,7 +31,7 @@ from tests.terraform.cloud import Cloud
 from tests.terraform.decisions import decisions, role_statements
 from tests.terraform.mwaa import ACCOUNT
 from tests.terraform.policies import Statement, decides, is_allowed, statements
-from tests.terraform.providers import FIVE, REPOSITORY
+from tests.terraform.providers import FIVE
 from tests.terraform.workspace import Workspace
 
 pytestmark = pytest.mark.timeout(900)
@@ -40,30 +39,6 @@ pytestmark = pytest.mark.timeout(900)
 NAME = "totesys-dev"
 INSTANCE = "instance"
 """As which user the instance's processes call the account."""
-
-ONLY_LIVES = """
-import os
-import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
-import boto3, fastapi, httptools, jwt, psycopg, pyarrow, uvicorn, uvloop
-
-from include.declared import DECLARED
-
-assert DECLARED.star
-
-
-class Health(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-
-
-secrets = boto3.client("secretsmanager")
-for name in ("TOTESYS_API_SECRET", "TOTESYS_API_KEYS_SECRET"):
-    secrets.get_secret_value(SecretId=os.environ[name])
-HTTPServer(("0.0.0.0", int(sys.argv[-1])), Health).serve_forever()
-"""
 
 AWS = """#!{python}
 import sys
@@ -79,10 +54,11 @@ open(file, "wb").write(found["Body"].read())
 
 @dataclass(frozen=True)
 class Made:
-    """What was applied: the account, the module's outputs, and what an instance would be started with."""
+    """What was applied: the account, the outputs, what is kept of keys, and an instance's script and rights."""
 
     cloud: Cloud
     outputs: dict[str, Any]
+    keys: str
     user_data: str
     role: list[Statement]
     boundary: list[Statement]
@@ -134,14 +110,10 @@ def prepare(cloud: Cloud, folder: Path) -> dict[str, Any]:
 
 
 def build(folder: Path) -> None:
-    """Build the package for this machine, with a program that only lives where there is none yet."""
+    """Build the package for this machine."""
     folder.mkdir()
     (folder / "views.json").write_text(package.views_text())
-    archive = api_package.build(folder, "x86_64")
-    if not (REPOSITORY / "serve").exists():
-        with zipfile.ZipFile(archive, "a") as opened:
-            opened.writestr("code/serve/__init__.py", "")
-            opened.writestr("code/serve/__main__.py", ONLY_LIVES)
+    api_package.build(folder, "x86_64")
 
 
 def apply(cloud: Cloud, folder: Path, module: str, variables: dict[str, Any]) -> dict[str, Any]:
@@ -169,7 +141,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         asked = {"LaunchTemplateName": f"{NAME}-api", "Versions": ["$Latest"]}
         template = ec2.describe_launch_template_versions(**asked)["LaunchTemplateVersions"][0]["LaunchTemplateData"]
         role = role_statements(cloud, outputs["role_arn"].rpartition("/")[2])
-        yield Made(cloud, outputs, b64decode(template["UserData"]).decode(), role, statements("boundary", bounds))
+        secret = outputs["keys_secret_name"]
+        keys = cloud.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+        yield Made(cloud, outputs, keys, b64decode(template["UserData"]).decode(), role, statements("boundary", bounds))
 
 
 @dataclass(frozen=True)
@@ -192,12 +166,34 @@ class Machine:
         lines = (self.root / "etc" / "systemd" / "system" / "totesys-api.service").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
-    def start(self, port: int) -> subprocess.Popen[bytes]:
-        """Start the program as systemd does, but for where it listens."""
-        command = self.unit["ExecStart"].replace("${PORT}", str(port))
-        words = [f"{self.root}{word}" if word.startswith("/opt/") else word for word in shlex.split(command)]
-        folder = f"{self.root}{self.unit['WorkingDirectory']}"
-        return subprocess.Popen(words, cwd=folder, env=self.environment | self.settings)
+    def command(self, *arguments: str) -> list[str]:
+        """The program as systemd starts it, or with other arguments."""
+        words = [
+            f"{self.root}{word}" if word.startswith("/opt/") else word for word in shlex.split(self.unit["ExecStart"])
+        ]
+        return [*words[: words.index("serve") + 1], *(arguments or words[words.index("serve") + 1 :])]
+
+    @property
+    def folder(self) -> str:
+        """Where it is started."""
+        return f"{self.root}{self.unit['WorkingDirectory']}"
+
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        """The address of the program, started as systemd does but for where it listens, and stopped as systemd does."""
+        port = str(free_port())
+        words = [word.replace("${PORT}", port) for word in self.command()]
+        settings = self.environment | self.settings
+        program = subprocess.Popen(words, cwd=self.folder, env=settings, start_new_session=True)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            wait_for(f"{address}/health", program)
+            yield address
+            program.send_signal(signal.SIGTERM)
+            assert program.wait(timeout=int(self.unit["TimeoutStopSec"])) in {0, -signal.SIGTERM}
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -226,28 +222,60 @@ def machine(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Machine:
     return Machine(root, asked, environment)
 
 
-def answers(port: int, program: subprocess.Popen[bytes]) -> int:
-    """The status with which a program answers that it lives; 0 if it never does."""
-    deadline = time.monotonic() + 60
+def wait_for(address: str, program: subprocess.Popen[bytes]) -> None:
+    """Wait until it answers."""
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and program.poll() is None:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
-                return int(answer.status)
-        except OSError:
-            time.sleep(0.2)
-    return 0
+        with suppress(OSError), urllib.request.urlopen(address, timeout=5):
+            return
+        time.sleep(0.2)
+    pytest.fail(f"{address} does not answer; the program's exit status is {program.poll()}")
 
 
-def test_an_instance_installs_the_api_without_a_network_and_it_answers_until_it_is_stopped(machine: Machine) -> None:
-    port = free_port()
-    program = machine.start(port)
+def get(address: str, **headers: str) -> tuple[int, bytes]:
+    """The status and the body of an answer."""
     try:
-        assert answers(port, program) == 200
-        program.send_signal(signal.SIGTERM)
-        assert program.wait(timeout=60) in {0, -signal.SIGTERM}
-    finally:
-        program.kill()
-        program.wait()
+        with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=30) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+@pytest.fixture(scope="module")
+def told(made: Made, machine: Machine) -> dict[str, tuple[int, bytes]]:
+    """What the program answers, from its start to its stop: whether it lives, to nobody, and to whom has a key."""
+    s3, file = made.cloud.client("s3"), "dim_date/2024-08-22/a.parquet"
+    s3.put_object(Bucket=f"{NAME}-{ACCOUNT}-processed", Key=file, Body=b"the file")
+    s3.put_object(Bucket=f"{NAME}-{ACCOUNT}-state", Key="status.json", Body=b'{"tables": {}}')
+    operator = machine.environment | machine.settings | made.cloud.variables("operator")
+    make = machine.command("key", "add", "--name", "somebody")
+    key = subprocess.run(
+        make, cwd=machine.folder, env=operator, check=True, capture_output=True, text=True
+    ).stdout.strip()
+    with machine.serving() as address:
+        files = get(f"{address}/v1/dim_date/files", Authorization=f"Bearer {key}")
+        return {
+            "lives": get(f"{address}/health"),
+            "is ready": get(f"{address}/ready"),
+            "nobody": get(f"{address}/v1/dim_date/files"),
+            "files": files,
+        }
+
+
+def test_an_instance_installs_the_api_without_a_network_and_it_answers_until_it_is_stopped(
+    told: dict[str, tuple[int, bytes]],
+) -> None:
+    assert {what: status for what, (status, _) in told.items()} == {
+        "lives": 200,
+        "is ready": 503,  # there is no warehouse
+        "nobody": 401,
+        "files": 200,
+    }
+
+
+def test_its_links_lead_to_the_lakes_files(told: dict[str, tuple[int, bytes]]) -> None:
+    (file,) = json.loads(told["files"][1])
+    assert get(file["url"]) == (200, b"the file")
 
 
 def test_an_instance_asks_amazon_linux_for_no_more_than_python_and_what_brings_its_log(machine: Machine) -> None:
@@ -305,27 +333,31 @@ def test_no_secret_is_on_the_disk_or_in_the_launch_template(made: Made, machine:
         assert not [word for word in re.findall(r'"([^"]{20,})"', value) if word in written]
 
 
+def test_verify_finds_the_instances_that_were_made(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Environment, "client", lambda _, service: made.cloud.client(service))
+    monkeypatch.setattr(Environment, "settings", {"name": NAME})
+    assert list(api.unhealthy(Environment("dev"))) == []
+
+
 def test_the_login_and_nobodys_key_are_what_the_api_is_given(made: Made) -> None:
     of = made.cloud.client("secretsmanager").get_secret_value
     login = json.loads(of(SecretId=made.outputs["secret_arn"])["SecretString"])
     assert login["warehouse"].keys() == {"host", "port", "dbname", "username", "password"}
     assert login["warehouse"]["username"] == "totesys_api"
     assert len(login["cursor_key"]) >= 32
-    assert json.loads(of(SecretId=made.outputs["keys_secret_name"])["SecretString"]) == []
+    assert json.loads(made.keys) == []
 
 
 PROCESSED, STATE = f"arn:aws:s3:::{NAME}-{ACCOUNT}-processed", f"arn:aws:s3:::{NAME}-{ACCOUNT}-state"
 LOG = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/ec2/{NAME}-api:log-stream:i-1/api"
 BY_DOCUMENTATION = [
-    Call("s3:GetObject", f"{STATE}/status.json"),
     Call("s3:GetObject", f"{PROCESSED}/fact_sales_order/2024-08-22/a.parquet"),
-    Call("s3:ListBucket", PROCESSED, {"s3:prefix": "fact_sales_order/"}),
     Call("logs:CreateLogStream", LOG),
     Call("logs:PutLogEvents", LOG),
     Call("ssm:UpdateInstanceInformation", "*"),
     Call("ssmmessages:OpenControlChannel", "*"),
 ]
-"""What the program asks when somebody asks it, and what Amazon's agents do; nothing here makes them."""
+"""What S3 decides about as somebody follows a link, and what Amazon's agents ask; nothing here makes them."""
 
 NEVER = [
     Call("s3:GetObject", f"{STATE}/latest_update.json"),
@@ -347,16 +379,10 @@ NEVER = [
 ]
 
 
-def test_the_role_is_what_an_instance_does_and_no_more(made: Made, machine: Machine) -> None:
-    port = free_port()
-    program = machine.start(port)
-    try:
-        assert answers(port, program) == 200
-    finally:
-        program.kill()
-        program.wait()
+def test_the_role_is_what_an_instance_does_and_no_more(made: Made, told: dict[str, tuple[int, bytes]]) -> None:
+    assert told
     done = decisions(made.cloud, INSTANCE)
-    assert {call.action for call in done} == {"s3:GetObjectVersion", "secretsmanager:GetSecretValue", "kms:Decrypt"}
+    assert {call.action for call in done} >= {"s3:GetObjectVersion", "s3:ListBucket", "secretsmanager:GetSecretValue"}
     calls = [*done, *BY_DOCUMENTATION]
     assert [call for call in calls if not is_allowed(made.role, call)] == []
     assert [call for call in calls if not is_allowed(made.boundary, call)] == []

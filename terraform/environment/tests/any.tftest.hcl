@@ -99,6 +99,19 @@ run "api" {
   }
 }
 
+run "api_through_endpoints" {
+  variables {
+    reach      = "endpoints"
+    web_access = "private"
+    api        = { certificate_arn = "arn:aws:acm:eu-west-2:111122223333:certificate/1", client_cidrs = ["10.60.0.0/24"], architecture = "x86_64" }
+  }
+
+  assert {
+    condition     = length(setsubtract(["ssm", "ssmmessages"], keys(module.network.endpoint_ids))) == 0 && length(module.network.endpoints_security_group_ids) == 1
+    error_message = "Nobody gets to the API's instances, or they do not get to AWS."
+  }
+}
+
 run "network_of_somebody_else" {
   variables {
     existing_network = {

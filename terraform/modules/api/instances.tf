@@ -33,6 +33,8 @@ locals {
       TOTESYS_PROCESSED_BUCKET  = var.processed_bucket.bucket
       TOTESYS_METRICS_NAMESPACE = var.metrics_namespace
       TOTESYS_ENVIRONMENT       = var.name
+      # Nobody reads it: with a new password and a new key of cursors come new instances, as they read those when they start.
+      SECRET_VERSION = var.secret_version
     }
   })
 }

@@ -229,6 +229,11 @@ run "another_password" {
     condition     = aws_secretsmanager_secret_version.this["api"].secret_string_wo_version != run.secrets.versions["api"] && aws_secretsmanager_secret_version.this["api-keys"].secret_string_wo_version == run.secrets.versions["api-keys"]
     error_message = "A new version of the password is not written, or the keys are written over."
   }
+
+  assert {
+    condition     = contains(split("\n", base64decode(aws_launch_template.this.user_data)), "SECRET_VERSION=2")
+    error_message = "Instances go on with the key of before."
+  }
 }
 
 run "role" {
