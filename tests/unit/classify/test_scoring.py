@@ -55,21 +55,23 @@ def test_a_generated_statement_reads_like_one_that_was_written(ledger: Ledger) -
 SAID = """\
       FROM "fact_bill" r
      CROSS JOIN LATERAL (
-        SELECT least(greatest(0.0::double precision
-  + CASE WHEN "due_weekday" <= 5 THEN CASE WHEN "days_until_due" <= 0 THEN 0.0005::double precision
+        SELECT least(greatest(CASE WHEN "due_weekday" <= 5 THEN CASE WHEN "days_until_due" <= 0 \
+THEN 0.0005::double precision
         ELSE 0.9995::double precision END
     ELSE 0.0005::double precision END, 0.0001::double precision), 0.9999::double precision) AS probability,
-               CASE WHEN "due_weekday" <= 5 THEN CASE WHEN "days_until_due" <= 0 \
-THEN 'it falls due on Monday to Friday; it falls due 0 days after it was made'
+               CASE WHEN "due_weekday" <= 5 THEN CASE WHEN "days_until_due" <= 0 THEN 'it falls due \
+on Monday to Friday; it falls due 0 days after it was made'
         ELSE 'it falls due on Monday to Friday; it falls due 1 or more days after it was made' END
     ELSE 'it falls due on Saturday or Sunday' END AS reasons
-          FROM (SELECT coalesce((extract(isodow FROM "r"."due_on"))::integer, -1) AS "due_weekday", \
-coalesce((greatest(least("r"."due_on" - "r"."made_on", 31), 0))::integer, -1) AS "days_until_due", \
-coalesce(("r"."firm_id")::integer, -1) AS "firm", \
-coalesce((floor(log(greatest("r"."amount", 1))) + 1)::integer, -1) AS "digits") described OFFSET 0
+          FROM (SELECT coalesce((extract(isodow FROM "r"."due_on"))::integer, -1) AS "due_weekday",
+               coalesce((greatest(least("r"."due_on" - "r"."made_on", 31), 0))::integer, -1) AS \
+"days_until_due",
+               coalesce(("r"."firm_id")::integer, -1) AS "firm",
+               coalesce((floor(log(greatest("r"."amount", 1))) + 1)::integer, -1) AS "digits") \
+described OFFSET 0
      ) said
-     CROSS JOIN LATERAL (SELECT r."due_on" < '2024-08-22'::date OR \
-(r."due_on" = '2024-08-22'::date AND false) AS past) moment
+     CROSS JOIN LATERAL (SELECT r."due_on" < '2024-08-22'::date OR (r."due_on" = '2024-08-22'::date \
+AND false) AS past) moment
      WHERE r.valid_to IS NULL AND NOT r."paid\""""
 
 
