@@ -40,11 +40,6 @@ class Feature:
     columns: tuple[str, ...]
     told: str
 
-    @property
-    def calendar(self) -> bool:
-        """Whether it tells of the calendar alone."""
-        return self.kind in ("weekday", "days", "hour")
-
 
 @dataclass(frozen=True)
 class Settled:

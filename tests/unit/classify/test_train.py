@@ -94,8 +94,11 @@ def test_the_same_rows_give_the_same_bytes(ledger: Ledger) -> None:
 
 
 def test_too_few_rows_are_no_ground_for_a_model(ledger: Ledger) -> None:
+    ledger.bill(1_000, "2024-08-22", "2024-08-23")
+    assert "0 rows are too few to learn from" in train(QUESTION, NOON).outcome
     ledger.write(60, weekdays_ago(4))
     assert "too few to learn from" in train(QUESTION, NOON).outcome
+    assert registry.read_standing(QUESTION.name).champion == ""
 
 
 def test_after_a_change_it_learns_from_what_came_since(ledger: Ledger) -> None:
