@@ -3,11 +3,14 @@
 The parameter `skip` names the tasks that skip themselves.
 """
 
+from itertools import pairwise
+
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.declared import DECLARED
-from include.tables.steps import plan, task_id
+from include.reports.documents import CLASSIFY
+from include.tables.steps import Step, plan, task_id
 
 SOME = "none_failed_min_one_success"
 RULES = {"prepare": "all_success", "ingest": "all_done", "transform": SOME, "load": SOME, "check": "all_done"}
@@ -30,3 +33,9 @@ with DAG(dag_id="empty", schedule=None, max_active_runs=1, params={"skip": Param
     for step, order in steps.items():
         for upstream in order.needs | order.follows:
             tasks[upstream] >> tasks[step]
+    if DECLARED.scored:
+        learned = [task(task_id=f"classify.{name}", trigger_rule="all_done")(nothing)() for name in CLASSIFY]
+        for before, after in pairwise(learned):
+            before >> after
+        for question in DECLARED.scored:
+            tasks[Step("load", question.fact.name)] >> learned[0]

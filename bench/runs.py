@@ -33,6 +33,7 @@ STEPS = {
     "load": ("load.",),
     "check": ("check",),
     "record": ("record",),
+    "classify": ("classify.",),
 }
 """What the tasks of each step are called."""
 

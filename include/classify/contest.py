@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from include.classify.model import Floats, Model
+from include.classify.model import Floats
 from include.classify.rows import EPOCH, Counts
 from include.common.manifests import Manifest
 
 FOLDS = 6
 """The newest months, or weeks, on which candidates are judged: each has learned from all that was before."""
+
+FEWEST_MONTHS = 3
 
 FEWEST = 100
 """From how many rows on anything is learned, or judged."""
@@ -67,11 +69,10 @@ class Judged:
 
 
 def folds_of(counts: Counts) -> list[Fold]:
-    """The folds of the backtest: by month, or where there are fewer than three months by week."""
-    for unit in (_months(counts.days), _weeks(counts.days)):
-        names = sorted(set(unit.tolist()))
-        if len(names) >= 3 or unit.dtype.kind == "M":
-            break
+    """The folds of the backtest: by month, or where there are fewer than FEWEST_MONTHS by week."""
+    months = _months(counts.days)
+    unit = months if len(set(months.tolist())) >= FEWEST_MONTHS else _weeks(counts.days)
+    names = sorted(set(unit.tolist()))
     folds = [Fold(str(name), counts.only(unit < name), counts.only(unit == name)) for name in names[1:]]
     return [fold for fold in folds if fold.learned.total >= FEWEST and fold.judged.total][-FOLDS:]
 
@@ -84,9 +85,9 @@ def _months(days: npt.NDArray[np.int32]) -> npt.NDArray[np.str_]:
     return np.datetime_as_string(_dates(days).astype("datetime64[M]"))
 
 
-def _weeks(days: npt.NDArray[np.int32]) -> npt.NDArray[np.datetime64]:
+def _weeks(days: npt.NDArray[np.int32]) -> npt.NDArray[np.str_]:
     """The Monday of each day's week: 1970-01-01 was a Thursday."""
-    return _dates((days - (days + 3) % 7).astype(np.int32))
+    return np.datetime_as_string(_dates((days - (days + 3) % 7).astype(np.int32)))
 
 
 def verdict(name: str, judged: Judged) -> Verdict:
@@ -144,11 +145,6 @@ def winner(judged: Judged, learned: list[str], yardstick: str) -> str | None:
         if not any(beats(judged, other, one) for other in learned):
             return one if beats(judged, one, yardstick) else None
     return None
-
-
-def say(models: dict[str, Model], judged: Counts) -> dict[str, Floats]:
-    """What each of these models says of the rows of a fold."""
-    return {name: model.predict(judged.names, judged.features) for name, model in models.items()}
 
 
 def _six(number: float) -> float:

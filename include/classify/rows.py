@@ -10,7 +10,7 @@ from psycopg import sql
 
 from include.common.errors import DataError
 from include.common.postgres import binary_row, copy_rows, identifiers
-from include.tables.question import MOST_DAYS, UNKNOWN, Exceeds, Feature, Question, Settled
+from include.tables.question import MOST_DAYS, Exceeds, Feature, Question, Settled
 
 Ints = npt.NDArray[np.int32]
 
@@ -90,12 +90,12 @@ def feature_sql(feature: Feature, alias: str) -> sql.Composed:
     """A feature's value of the row that `alias` names, as an integer."""
     columns = [sql.Identifier(alias, name) for name in feature.columns]
     value = sql.SQL(KINDS[feature.kind]).format(*columns, most=sql.Literal(MOST_DAYS))
-    return sql.SQL("coalesce(({})::integer, {})").format(value, sql.Literal(UNKNOWN))
+    return sql.SQL("coalesce(({})::integer, -1)").format(value)  # -1: the row does not tell
 
 
 def features_sql(question: Question, alias: str) -> sql.Composed:
     """All features of the row that `alias` names, each under its name."""
-    return sql.SQL(", ").join(
+    return sql.SQL(",\n               ").join(
         sql.SQL("{} AS {}").format(feature_sql(feature, alias), sql.Identifier(feature.name))
         for feature in question.features
     )

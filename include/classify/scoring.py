@@ -35,30 +35,23 @@ CREATE = sql.SQL("""
 
 SCORE = sql.SQL("""
     CREATE TEMPORARY TABLE scored ON COMMIT DROP AS
-    WITH described AS (
-        SELECT {copied}, {features} FROM {fact} r WHERE r.valid_to IS NULL AND NOT r.{done}
-    ), said AS (
-        SELECT {copied}, {due} < {today} OR ({due} = {today} AND {late}) AS past,
-               {probability} AS probability,
-               {reasons} AS reasons
-          FROM described
-    )
     SELECT {copied}, CASE WHEN past THEN NULL ELSE probability END AS probability,
            CASE WHEN past THEN 'missed' WHEN probability < 0.5 THEN 'will not settle' ELSE 'will settle' END AS class,
            CASE WHEN past THEN 'its day has passed; ' ELSE '' END || reasons AS reasons,
-           NULL::date AS would_settle_on, {version}::text AS model_version, {now}::timestamptz AS scored_at
-      FROM said""")
-
-WOULD = sql.SQL("""
-    UPDATE scored SET would_settle_on = found.day FROM (
-        SELECT {key}, min(due_on) AS day FROM (
-            SELECT {key}, {due} AS due_on, {features} FROM (
-                SELECT {others}, v.{due} + ahead AS {due}
-                  FROM {fact} v JOIN scored s USING ({key}), generate_series(1, {days}) ahead
-                 WHERE v.valid_to IS NULL AND s.class = 'will not settle'
-            ) r
-        ) described WHERE {probability} >= 0.5 GROUP BY {key}
-    ) found WHERE {same}""")
+           CASE WHEN NOT past AND probability < 0.5 THEN (
+               SELECT min({due})
+                 FROM (SELECT {others}, r.{due} + ahead AS {due} FROM generate_series(1, {days}) ahead) later
+                WHERE (SELECT {probability} FROM (SELECT {later_features}) described) >= 0.5
+           ) END AS would_settle_on,
+           {version}::text AS model_version, {now}::timestamptz AS scored_at
+      FROM {fact} r
+     CROSS JOIN LATERAL (
+        SELECT {probability} AS probability,
+               {reasons} AS reasons
+          FROM (SELECT {features}) described OFFSET 0
+     ) said
+     CROSS JOIN LATERAL (SELECT r.{due} < {today} OR (r.{due} = {today} AND {late}) AS past) moment
+     WHERE r.valid_to IS NULL AND NOT r.{done}""")
 
 END = sql.SQL("""
     WITH ended AS (
@@ -183,7 +176,6 @@ def _bring(connection: psycopg.Connection, question: Question, model: Model, now
         "new_said": _of("n", SAID),
     }
     rows = connection.execute(score_sql(question, model, now)).rowcount
-    connection.execute(would_sql(question, model))
     ended = connection.execute(END.format(**parts)).rowcount
     added = connection.execute(ADD.format(**parts)).rowcount
     return Scored(model.version, rows, added, ended)
@@ -194,10 +186,13 @@ def score_sql(question: Question, model: Model, now: datetime) -> sql.Composed:
     own = [column.name for column in score_columns(question)]
     label, here = settled(question), now.astimezone(UTC)
     return SCORE.format(
-        copied=identifiers(own[: own.index("probability")]),
+        copied=_of("r", own[: own.index("probability")]),
+        others=_of("r", [name for name in question.fact.by_name if name != label.due]),
         due=sql.Identifier(label.due),
         done=sql.Identifier(label.done),
         features=features_sql(question, "r"),
+        later_features=features_sql(question, "later"),
+        days=sql.Literal(DAYS_AHEAD),
         fact=sql.Identifier(question.fact.name),
         today=sql.Literal(here.date()),
         late=sql.Literal(here.time() >= label.expected_by),
@@ -205,21 +200,6 @@ def score_sql(question: Question, model: Model, now: datetime) -> sql.Composed:
         reasons=reasons_sql(question, model),
         version=sql.Literal(model.version),
         now=sql.Literal(now),
-    )
-
-
-def would_sql(question: Question, model: Model) -> sql.Composed:
-    """The statement that finds the next day on which a row would be done that will not be on its own."""
-    fact, due = question.fact, settled(question).due
-    return WOULD.format(
-        key=identifiers(fact.key_columns),
-        due=sql.Identifier(due),
-        others=_of("v", [name for name in fact.by_name if name != due]),
-        features=features_sql(question, "r"),
-        fact=sql.Identifier(fact.name),
-        days=sql.Literal(DAYS_AHEAD),
-        probability=probability_sql(model),
-        same=sql.SQL("({}) = ({})").format(_of("scored", fact.key_columns), _of("found", fact.key_columns)),
     )
 
 

@@ -13,7 +13,7 @@ FURTHEST = 30
 
 def probability_sql(model: Model) -> sql.Composed:
     """The expression of the probability: double precision, equal to what `Model.predict` gives."""
-    terms = [_number(model.base)]
+    terms = [_number(model.base)] if model.base or not (model.trees or model.weights) else []
     terms += [_case(tree, 0, 1) for tree in model.trees]
     terms += [_weights(name, added) for name, added in model.weights.items()]
     total = sql.SQL("\n  + ").join(terms)

@@ -22,6 +22,7 @@ source (`check`) and only then recorded in `latest_update.json` (`record`).
 * A table without a change is skipped, and so is what hangs on it alone.
 * A failed run loses nothing: the next one repeats what was not recorded.
 * **Trigger** with `tables` to bring some tables up to date, with `full_refresh` to read them whole.
+* What is learned of the rows (`classify`) is watched, trained and asked beside that: `record` does not wait for it.
 * Rows that cannot be right are set aside under `rejected/` in the processed bucket, and read again by every run.
 """
 

@@ -12,9 +12,6 @@ from include.tables.types import INTEGERS, known_type
 MOST_DAYS = 31
 """Days between two dates count up to so many: what is further off is alike."""
 
-UNKNOWN = -1
-"""What a feature is of a row that does not tell it."""
-
 TAKEN = ("at", "label", "rows")
 """What is told of rows beside their features."""
 
@@ -42,11 +39,6 @@ class Feature:
     kind: Kind
     columns: tuple[str, ...]
     told: str
-
-    @property
-    def calendar(self) -> bool:
-        """Whether it tells of the calendar alone."""
-        return self.kind in ("weekday", "days", "hour")
 
 
 @dataclass(frozen=True)

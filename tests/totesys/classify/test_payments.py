@@ -13,7 +13,6 @@ from include.classify.rows import features_sql
 from include.classify.statement import probability_sql
 from include.common.postgres import connect
 from include.common.settings import WAREHOUSE_CONNECTION
-from include.tables.question import Question
 from include.totesys import DECLARED
 from include.totesys.questions import counterparty_pays, order_is_large, payment_settles
 from local.aws import AwsServer
@@ -73,8 +72,8 @@ def test_the_rule_is_found_on_the_day_of_the_first_load_and_scores_are_the_model
     assert years.warehouse(unpaid) == [(0,)]
 
 
-@pytest.mark.parametrize("question", [counterparty_pays, order_is_large], ids=lambda question: question.name)
-def test_of_what_nothing_tells_nothing_is_promoted(years: System, question: Question) -> None:
-    done = steps.train_question(DECLARED, question.name, NOON)
-    assert (done.version, registry.read_standing(question.name).champion) == ("", "")
-    assert done.outcome == "Nothing is promoted: no model says more than the majority does."
+def test_of_what_nothing_tells_nothing_is_promoted(years: System) -> None:
+    for question in (counterparty_pays, order_is_large):
+        done = steps.train_question(DECLARED, question.name, NOON)
+        assert (done.version, registry.read_standing(question.name).champion) == ("", "")
+        assert done.outcome == "Nothing is promoted: no model says more than the majority does."

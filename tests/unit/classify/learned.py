@@ -13,19 +13,19 @@ from tests.unit.classify.bills import QUESTION
 LOW, HIGH = 0.0005, 0.9995
 
 
-def tree(last: int = 5) -> list[Node]:
+def tree(last: int, low: float) -> list[Node]:
     """The rule: due on a day from Monday to `last`, and made before."""
     return [
         Node(feature="due_weekday", at_most=last, left=1, right=3),
         Node(feature="days_until_due", at_most=0, left=3, right=2),
-        Node(value=HIGH),
-        Node(value=LOW),
+        Node(value=1 - low),
+        Node(value=low),
     ]
 
 
-def by_rule(last: int = 5) -> Model:
-    """The model of that rule."""
-    nodes = tree(last)
+def by_rule(last: int = 5, low: float = LOW) -> Model:
+    """The model of that rule. low: the share that does the opposite."""
+    nodes = tree(last, low)
     names = [feature.name for feature in QUESTION.features]
     return Model(
         question=QUESTION.name, kind="tree", features=names, link="probability", base=0, trees=[nodes], explain=nodes

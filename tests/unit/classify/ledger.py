@@ -13,22 +13,20 @@ LAST = date(2024, 8, 22)
 NOON = datetime(2024, 8, 22, 12, tzinfo=UTC)
 
 # A bill is made on a weekday and falls due within six days. One that the rule pays is due on a day of the batch's
-# week, and was made before. `chance` and `turn`, from 0 to 1, follow from the seed and the bill's number alone.
+# week, and was made before. `turn`, from 0 to 1, follows from the seed and the bill's number alone.
 WRITE = """
     INSERT INTO fact_bill (id, made_on, written_on, firm_id, money_id, amount, paid, code, due_on, valid_from)
     SELECT id, made_on, CASE WHEN paid THEN due_on ELSE made_on END, firm_id, money_id, amount, paid, 0, due_on, made_on
       FROM (
         SELECT *, due_on <= %(paid_until)s AND due_on <> ALL (%(missed)s)
-                  AND (CASE WHEN chance < %(shuffled)s THEN turn < 0.6
-                            ELSE (extract(isodow FROM due_on - (due_on >= %(changes)s)::integer) < 6
-                                  AND due_on > made_on) <> (turn < %(unruly)s) END) AS paid
+                  AND (extract(isodow FROM due_on - (due_on >= %(changes)s)::integer) < 6 AND due_on > made_on)
+                      <> (turn < %(unruly)s) AS paid
           FROM (
             SELECT *, made_on + (abs(hashint4extended(id, %(seed)s + 1)) %% 6)::integer AS due_on
               FROM (
                 SELECT n AS id, %(first)s::date + week * 7 + day AS made_on,
                        1 + (abs(hashint4extended(n, 7)) %% 12)::integer AS firm_id, 1 + n %% 3 AS money_id,
                        round((10 ^ (1 + abs(hashint4extended(n, 8)) %% 5))::numeric, 2) AS amount,
-                       abs(hashint4extended(n, %(seed)s + 2)) %% 100000 / 1e5 AS chance,
                        abs(hashint4extended(n, %(seed)s + 3)) %% 100000 / 1e5 AS turn
                   FROM (SELECT n, (n::bigint * %(days)s / %(rows)s)::integer AS nth
                           FROM generate_series(0, %(rows)s - 1) n) AS numbered,
@@ -40,14 +38,13 @@ WRITE = """
 
 @dataclass(frozen=True)
 class Habits:
-    """How bills are paid. unruly: the share that does the opposite of the rule. shuffled: the share paid by chance.
+    """How bills are paid. unruly: the share that does the opposite of the rule.
 
     changes: from when on the batch runs from Tuesday to Saturday. missed: days on which it does not run.
     paid_until: after this day none is; None for the last day of the ledger.
     """
 
     unruly: float = 0.0
-    shuffled: float = 0.0
     changes: date = date(2100, 1, 1)
     missed: tuple[date, ...] = ()
     paid_until: date | None = None
@@ -71,7 +68,6 @@ class Ledger:
             first=first,
             paid_until=own.paid_until or last,
             unruly=own.unruly,
-            shuffled=own.shuffled,
             changes=own.changes,
             missed=list(own.missed) or [date(1900, 1, 1)],
             seed=own.seed,

@@ -1,6 +1,8 @@
 """Training finds the rule where there is one, promotes nothing where there is none, and gives the same bytes again."""
 
+import multiprocessing
 import os
+import signal
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -92,8 +94,11 @@ def test_the_same_rows_give_the_same_bytes(ledger: Ledger) -> None:
 
 
 def test_too_few_rows_are_no_ground_for_a_model(ledger: Ledger) -> None:
+    ledger.bill(1_000, "2024-08-22", "2024-08-23")
+    assert "0 rows are too few to learn from" in train(QUESTION, NOON).outcome
     ledger.write(60, weekdays_ago(4))
     assert "too few to learn from" in train(QUESTION, NOON).outcome
+    assert registry.read_standing(QUESTION.name).champion == ""
 
 
 def test_after_a_change_it_learns_from_what_came_since(ledger: Ledger) -> None:
@@ -150,6 +155,29 @@ def test_a_champion_that_somebody_makes_during_a_training_stays(
     done: Training = train(QUESTION, NOON)
     assert done.version not in ("", by_hand)
     assert registry.read_standing(QUESTION.name).champion == by_hand
+
+
+@pytest.mark.parametrize("place", ["keep_card", "keep", "update_standing"])
+def test_a_training_that_is_killed_has_promoted_nothing_and_the_next_does_it(ledger: Ledger, place: str) -> None:
+    ledger.write(1_500, weekdays_ago(40))
+    killed = multiprocessing.get_context("fork").Process(target=_train_and_die, args=(place,))
+    killed.start()
+    killed.join(120)
+    assert killed.exitcode == -signal.SIGKILL
+    assert registry.read_standing(QUESTION.name).champion == ""
+    version = train(QUESTION, NOON).version
+    assert registry.read_standing(QUESTION.name).champion == version != ""
+    assert registry.read_card(QUESTION.name, version).version == version
+
+
+def _train_and_die(place: str) -> None:
+    """Train in a process that is killed when it comes to a write."""
+
+    def die(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(registry, place, die)
+    train(QUESTION, NOON)
 
 
 def _kept(ledger: Ledger, how: learn.Learn) -> str:

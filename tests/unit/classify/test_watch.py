@@ -67,6 +67,16 @@ def test_a_few_bills_that_somebody_holds_back_are_no_news(ledger: Ledger, sent: 
     assert sent == []
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_is_no_news(ledger: Ledger, sent: list[tuple[str, str]], seed: int) -> None:
+    ledger.write(6_000, weekdays_ago(50), habits=Habits(unruly=0.1, seed=100 * seed))
+    crown(by_rule(low=0.1), NOON)
+    watched = steps.watch_question(DECLARED, QUESTION.name, MORNING)
+    assert watched is not None
+    assert not [day for day in watched.days if day.beyond]
+    assert sent == []
+
+
 def test_without_a_champion_nothing_is_watched(ledger: Ledger) -> None:
     ledger.write(60, weekdays_ago(4))
     assert watch(QUESTION, NOON) == (None, [])
