@@ -52,6 +52,10 @@ $(VENV)/.built: $(REQUIREMENTS)
 run: make-build ## Run it all on this machine, SOURCE=postgresql://… from a database of yours: RUN_OPTIONS=--help tells how
 	@$(IN_VENV) local.run $(if $(SOURCE),--source "$(SOURCE)") $(RUN_OPTIONS)
 
+.PHONY: serve
+serve: make-build ## Serve a filled warehouse over HTTP on this machine: PORT=8900
+	@$(IN_VENV) local.serve $(if $(PORT),--port $(PORT))
+
 # The image is built from the package index that pip is configured with.
 COMPOSE_UP := PIP_INDEX_URL=$${PIP_INDEX_URL:-$$(pip config get global.index-url 2>/dev/null || true)} \
     docker compose up --build --wait --quiet-pull

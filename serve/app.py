@@ -12,7 +12,8 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from include.declared import DECLARED
 from include.tables.declarations import Declarations
@@ -64,13 +65,29 @@ def make_app(settings: Settings, declared: Declarations) -> FastAPI:
         lifespan=partial(_lifespan, services, meter),
         redirect_slashes=False,
     )
-    app.router.routes.append(Mount("/v1", Routes(served, services)))
+    app.router.routes.append(Below("/v1", Routes(served, services)))
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(Problem, _refuse)
     _tell(app, openapi.document(served, fingerprint(served)), page(served))
     _look_after(app, services)
     app.add_middleware(Watch, meter=meter)
     return app
+
+
+class Below(BaseRoute):
+    """All that is below a path, whatever its characters: what is there reads it as it was sent."""
+
+    def __init__(self, path: str, app: ASGIApp) -> None:
+        self._path, self._app = path, app
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether a request is below it."""
+        found = scope["type"] == "http" and f"{scope['path']}/".startswith(f"{self._path}/")
+        return (Match.FULL if found else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have it answered."""
+        await self._app(scope, receive, send)
 
 
 @asynccontextmanager

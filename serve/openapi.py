@@ -115,9 +115,9 @@ def _paths(relation: Relation) -> Document:
         if relation.versioned:
             versions = {"type": "array", "items": {"$ref": f"#/components/schemas/{_schema_name(relation)}"}}
             told = f"Every version of a row of {relation.route}"
-            paths[f"{route}/{{key}}/history"] = _get(
-                told, relation.description, [key, *common, *whole[:-1]], _answers(versions, False)
-            )
+            parameters = [key, *common, *whole[:-1]]
+            answers = _answers(versions, False) | {"404": _problem(404), "410": _problem(410)}
+            paths[f"{route}/{{key}}/history"] = _get(told, relation.description, parameters, answers)
     return paths
 
 

@@ -51,6 +51,8 @@ class Meter:
         """Write what there is of metrics."""
         taken, self._milliseconds = self._milliseconds, []
         rejected = self._rejected()
+        if not taken and rejected == self._told:
+            return
         counts = {"errors_5xx": self._errors, "rejected_keys": rejected - self._told}
         self._errors, self._told = 0, rejected
         for start in range(0, max(len(taken), 1), MOST_VALUES):

@@ -19,6 +19,14 @@ CHANGES = """
     UPDATE clerk SET email_address = 'new' || email_address WHERE clerk_id = 4"""
 
 
+READER = """
+    DO $$ BEGIN
+        CREATE ROLE served_reader LOGIN IN ROLE totesys_reader;
+    EXCEPTION WHEN duplicate_object THEN NULL;
+    END $$"""
+"""A login as the server has it: a member of `totesys_reader`, and nothing else."""
+
+
 @pytest.fixture(scope="session")
 def loaded(servers: Callable[[int], Servers], filled_templates: Callable[[int], str]) -> Iterator[System]:
     """The shop's system after two runs, so that facts have closed versions."""
@@ -27,6 +35,8 @@ def loaded(servers: Callable[[int], Servers], filled_templates: Callable[[int], 
         with psycopg.connect(system.endpoints.source_url) as connection:
             connection.execute(CHANGES.encode())
         system.run_cleanly()
+        with psycopg.connect(system.endpoints.warehouse_url) as connection:
+            connection.execute(READER.encode())
         yield system
 
 
@@ -35,9 +45,8 @@ def served(loaded: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A server on it."""
     buckets = loaded.endpoints.buckets
     home = tmp_path_factory.mktemp("keys")
-    settings = settings_for(
-        loaded.endpoints.warehouse_url, home, state_bucket=buckets.state, processed_bucket=buckets.processed
-    )
+    url = loaded.endpoints.warehouse_url.replace("postgres@", "served_reader@")
+    settings = settings_for(url, home, state_bucket=buckets.state, processed_bucket=buckets.processed)
     with mock.patch.dict(os.environ, loaded.variables), serving(settings, loaded.declared) as running:
         yield running
 
