@@ -15,6 +15,12 @@ from serve.watch import tell_in_lines
 GRACE_SECONDS = 30
 """How long requests that are under way may still take when the server is to stop."""
 
+KEEP_SECONDS = 75
+"""How long a connection is kept that nobody sends on.
+
+Longer than a load balancer keeps it (60 seconds on AWS), which would else send on one that is just being closed.
+"""
+
 
 def main() -> int:
     """Do what the command line says; the exit status is 0 where that was done."""
@@ -68,6 +74,7 @@ def _run(options: argparse.Namespace) -> int:
         ws="none",
         log_config=None,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_SECONDS,
     )
     return 0
 

@@ -146,6 +146,8 @@ module "api" {
   warehouse_password   = var.api_password
   cursor_key           = var.api_cursor_key
   secret_version       = var.api.secret_version
+  token_issuer         = var.api.token_issuer
+  token_audience       = var.api.token_audience
   warehouse = {
     host     = module.warehouse.address
     port     = module.warehouse.port

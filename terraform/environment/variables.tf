@@ -145,6 +145,8 @@ variable "api" {
     min_instances     = optional(number, 2)
     max_instances     = optional(number, 4)
     secret_version    = optional(number, 1)
+    token_issuer      = optional(string)
+    token_audience    = optional(string)
   })
   default = null
 }

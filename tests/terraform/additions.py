@@ -4,13 +4,16 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, NoReturn
 from unittest import mock
 from uuid import uuid4
 
 import flask
+from moto.autoscaling.responses import AutoScalingResponse
 from moto.budgets.responses import BudgetsResponse
+from moto.core.responses import ActionResult
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.glue.exceptions import EntityNotFoundException
 from moto.glue.responses import GlueResponse
@@ -125,10 +128,29 @@ def get_no_table_optimizer(response: GlueResponse) -> NoReturn:
     raise EntityNotFoundException(f"{response.parameters['TableName']} has no optimizer")
 
 
+def start_instance_refresh(response: AutoScalingResponse) -> ActionResult:
+    """Replace a group's instances, which moto does not know, at once."""
+    begun = {"InstanceRefreshId": str(uuid4()), "Status": "Successful", "StartTime": datetime.now(UTC)}
+    response.autoscaling_backend.refreshes = [begun, *refreshes(response)]  # type: ignore[attr-defined]
+    return ActionResult(begun)
+
+
+def describe_instance_refreshes(response: AutoScalingResponse) -> ActionResult:
+    """Answer which instances were replaced, the last first."""
+    return ActionResult({"InstanceRefreshes": refreshes(response)})
+
+
+def refreshes(response: AutoScalingResponse) -> list[dict[str, Any]]:
+    """What was replaced so far."""
+    return list(getattr(response.autoscaling_backend, "refreshes", []))
+
+
 @contextmanager
 def added_to_moto(database_host: str) -> Iterator[None]:
     """Take the host at which every RDS instance is to be found; moto has all of this until the end of the `with`."""
     additions: list[tuple[type, str, Any]] = [
+        (AutoScalingResponse, "start_instance_refresh", start_instance_refresh),
+        (AutoScalingResponse, "describe_instance_refreshes", describe_instance_refreshes),
         (BudgetsResponse, "create_budget", create_budget_with_tags),
         (BudgetsResponse, "list_tags_for_resource", list_tags_of_budget),
         (BudgetsResponse, "describe_subscribers_for_notification", describe_subscribers),

@@ -11,10 +11,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from deploy import api, api_package, package
 from deploy.environment import Environment
 from local.environment import REGION
 from local.postgres import free_port
+from serve.__main__ import GRACE_SECONDS, KEEP_SECONDS
 from tests.deploy.mwaa_image import NOWHERE, find_python
 from tests.terraform.additions import added_to_moto
 from tests.terraform.calls import Call
@@ -62,6 +65,8 @@ class Made:
     user_data: str
     role: list[Statement]
     boundary: list[Statement]
+    package: Path
+    again: Workspace
 
 
 def prepare(cloud: Cloud, folder: Path) -> dict[str, Any]:
@@ -116,15 +121,15 @@ def build(folder: Path) -> None:
     api_package.build(folder, "x86_64")
 
 
-def apply(cloud: Cloud, folder: Path, module: str, variables: dict[str, Any]) -> dict[str, Any]:
-    """Apply a module by itself; returns its outputs."""
+def apply(cloud: Cloud, folder: Path, module: str, variables: dict[str, Any]) -> tuple[Workspace, dict[str, Any]]:
+    """Apply a module by itself; returns where that may be done again, and its outputs."""
     folder.mkdir()
     workspace = Workspace(folder, FIVE, cloud.variables("operator") | cloud.proxy())
     workspace.init(module, local_state=True)
     (workspace.code / module / "given.auto.tfvars.json").write_text(json.dumps(variables))
     workspace.succeed(module, "apply", "-input=false", "-auto-approve")
     outputs = json.loads(workspace.succeed(module, "output", "-json"))
-    return {name: output["value"] for name, output in outputs.items()}
+    return workspace, {name: output["value"] for name, output in outputs.items()}
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +139,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     with added_to_moto("127.0.0.1"), Cloud() as cloud:
         variables = prepare(cloud, folder / "package")
         bounds = {"name": NAME, "key_arn": variables["key_arn"]}
-        boundary = apply(cloud, folder / "boundary", "modules/boundary", bounds)["arn"]
-        outputs = apply(cloud, folder / "applied", "modules/api", variables)
+        boundary = apply(cloud, folder / "boundary", "modules/boundary", bounds)[1]["arn"]
+        workspace, outputs = apply(cloud, folder / "applied", "modules/api", variables)
         iam, ec2 = cloud.client("iam"), cloud.client("ec2")
         bounds = iam.get_policy_version(PolicyArn=boundary, VersionId="v1")["PolicyVersion"]["Document"]
         asked = {"LaunchTemplateName": f"{NAME}-api", "Versions": ["$Latest"]}
@@ -143,7 +148,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         role = role_statements(cloud, outputs["role_arn"].rpartition("/")[2])
         secret = outputs["keys_secret_name"]
         keys = cloud.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
-        yield Made(cloud, outputs, keys, b64decode(template["UserData"]).decode(), role, statements("boundary", bounds))
+        script, most = b64decode(template["UserData"]).decode(), statements("boundary", bounds)
+        yield Made(cloud, outputs, keys, script, role, most, folder / "package", workspace)
 
 
 @dataclass(frozen=True)
@@ -306,6 +312,17 @@ def test_a_stop_lasts_as_long_as_the_load_balancer_lets_what_is_under_way_end(ma
     assert machine.unit["TimeoutStopSec"] == attributes["deregistration_delay.timeout_seconds"]
 
 
+def test_the_program_keeps_connections_longer_than_the_load_balancer_and_ends_before_it_is_killed(
+    made: Made, machine: Machine
+) -> None:
+    balancer = made.cloud.client("elbv2")
+    (found,) = balancer.describe_load_balancers(Names=[f"{NAME}-api"])["LoadBalancers"]
+    told = balancer.describe_load_balancer_attributes(LoadBalancerArn=found["LoadBalancerArn"])["Attributes"]
+    idle = {item["Key"]: item["Value"] for item in told}["idle_timeout.timeout_seconds"]
+    assert int(idle) < KEEP_SECONDS
+    assert int(machine.unit["TimeoutStopSec"]) > GRACE_SECONDS
+
+
 def test_systemd_understands_the_unit_and_finds_it_little_exposed(machine: Machine, tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.fail("systemd-analyze is not there: on Debian, apt-get install systemd")
@@ -389,3 +406,20 @@ def test_the_role_is_what_an_instance_does_and_no_more(made: Made, told: dict[st
     used = {statement.name for call in calls for statement in decides(made.role, call)[0]}
     assert {statement.name for statement in made.role} == used
     assert [call for call in NEVER if is_allowed(made.role, call)] == []
+
+
+def test_a_new_package_replaces_the_instances_and_is_seen_through(
+    made: Made, machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert machine.settings  # which was installed from the package before
+    begun = datetime.now(UTC).replace(microsecond=0)
+    with zipfile.ZipFile(made.package / "api.zip", "a") as archive:
+        archive.writestr("code/changed", "")
+    made.again.succeed("modules/api", "apply", "-input=false", "-auto-approve")
+    (asked,) = [call.form for call in made.cloud.received if b"Action=StartInstanceRefresh" in call.body]
+    assert asked["DesiredConfiguration.LaunchTemplate.Version"] == "2"
+    assert (asked["Preferences.AutoRollback"], asked["Preferences.MinHealthyPercentage"]) == ("true", "100")
+    monkeypatch.setattr(Environment, "client", lambda _, service: made.cloud.client(service))
+    monkeypatch.setattr(Environment, "settings", {"name": NAME})
+    api.see_through(Environment("dev"), begun, pause_seconds=0)
+    assert "the API answers on every instance" in capsys.readouterr().out

@@ -50,6 +50,7 @@ def calls(cloud: Cloud) -> Callable[..., list[Call]]:
         ("put_object", {**PUT, "Body": b"x"}, "s3:PutObject", "arn:aws:s3:::lake/a/b 1"),
         ("get_object", PUT, "s3:GetObject", "arn:aws:s3:::lake/a/b 1"),
         ("head_object", PUT, "s3:GetObject", "arn:aws:s3:::lake/a/b 1"),
+        ("get_object", {**PUT, "VersionId": "1"}, "s3:GetObjectVersion", "arn:aws:s3:::lake/a/b 1"),
         ("delete_object", PUT, "s3:DeleteObject", "arn:aws:s3:::lake/a/b 1"),
         ("list_objects_v2", {"Bucket": "lake"}, "s3:ListBucket", "arn:aws:s3:::lake"),
     ],

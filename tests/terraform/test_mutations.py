@@ -70,7 +70,7 @@ MISTAKES = [
     ),
     Mistake(
         "a new package does not reach the instances",
-        "api", "instances.tf", "    version = aws_s3_object.package.version_id\n", '    version = "null"\n',
+        "api", "instances.tf", "    version  = aws_s3_object.package.version_id\n", '    version  = "null"\n',
         "api", "A changed package does not reach the instances.",
     ),
     Mistake(

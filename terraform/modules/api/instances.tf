@@ -18,13 +18,9 @@ locals {
   drain_seconds = 60
   types         = { arm64 = "t4g.small", x86_64 = "t3.small" }
 
-  user_data = templatefile("${path.module}/user_data.sh", {
-    region  = local.region
-    bucket  = aws_s3_object.package.bucket
-    key     = aws_s3_object.package.key
-    version = aws_s3_object.package.version_id
-    logs    = jsonencode(local.agent)
-    settings = {
+  # What the program is told by its environment: names, and no secret.
+  settings = merge(
+    {
       AWS_DEFAULT_REGION        = local.region
       PORT                      = local.port
       TOTESYS_API_SECRET        = aws_secretsmanager_secret.this["api"].name
@@ -35,7 +31,17 @@ locals {
       TOTESYS_ENVIRONMENT       = var.name
       # Nobody reads it: with a new password and a new key of cursors come new instances, as they read those when they start.
       SECRET_VERSION = var.secret_version
-    }
+    },
+    var.token_issuer == null ? {} : { TOTESYS_API_ISSUER = var.token_issuer, TOTESYS_API_AUDIENCE = var.token_audience },
+  )
+
+  user_data = templatefile("${path.module}/user_data.sh", {
+    region   = local.region
+    bucket   = aws_s3_object.package.bucket
+    key      = aws_s3_object.package.key
+    version  = aws_s3_object.package.version_id
+    logs     = jsonencode(local.agent)
+    settings = local.settings
   })
 }
 

@@ -8,6 +8,7 @@ resource "aws_lb" "this" {
   subnets            = length(var.public_subnet_ids) == 0 ? var.network.private_subnet_ids : var.public_subnet_ids
   security_groups    = [aws_security_group.load_balancer.id]
 
+  idle_timeout               = 60
   drop_invalid_header_fields = true
   enable_deletion_protection = var.deletion_protection
 

@@ -136,6 +136,28 @@ variable "log_retention_days" {
   }
 }
 
+variable "token_issuer" {
+  description = "Address of an OIDC issuer whose tokens are taken beside keys, or null for none. Instances have to reach it: through NAT, where it is not in the VPC."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.token_issuer == null || can(regex("^https://[^[:space:]]+$", var.token_issuer))
+    error_message = "token_issuer must be null, or an address that begins with https://."
+  }
+}
+
+variable "token_audience" {
+  description = "For whom those tokens have to be made out; asked for by token_issuer."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = (var.token_issuer == null) == (var.token_audience == null) && !can(regex("[[:space:]]", var.token_audience))
+    error_message = "token_audience must be given with token_issuer, and only then: else tokens for others would be taken. It has no spaces."
+  }
+}
+
 variable "access_logs_bucket" {
   description = "Name of the bucket that the load balancer's access logs are delivered to, which lets them be."
   type        = string

@@ -205,6 +205,11 @@ run "package" {
   }
 
   assert {
+    condition     = !strcontains(base64decode(aws_launch_template.this.user_data), "TOTESYS_API_ISSUER")
+    error_message = "Tokens are taken though nobody is named who makes them."
+  }
+
+  assert {
     condition = alltrue([
       for file in ["/var/log/totesys-api/api.log", "/var/log/cloud-init-output.log"] : strcontains(base64decode(aws_launch_template.this.user_data), file)
     ]) && aws_cloudwatch_log_group.this.name == "/aws/ec2/totesys-test-api" && aws_cloudwatch_log_group.this.kms_key_id == var.key_arn && aws_cloudwatch_log_group.this.retention_in_days == 365
@@ -300,6 +305,8 @@ run "through_nat_on_another_processor" {
 run "public" {
   variables {
     public_subnet_ids   = ["subnet-c", "subnet-d"]
+    token_issuer        = "https://login.example.com/"
+    token_audience      = "totesys"
     client_cidrs        = ["0.0.0.0/0"]
     deletion_protection = false
   }
@@ -307,5 +314,12 @@ run "public" {
   assert {
     condition     = !aws_lb.this.internal && toset(aws_lb.this.subnets) == toset(["subnet-c", "subnet-d"]) && toset(aws_autoscaling_group.this.vpc_zone_identifier) == toset(["subnet-a", "subnet-b"])
     error_message = "A public load balancer is not in the public subnets, or the instances are."
+  }
+
+  assert {
+    condition = length(setsubtract(
+      ["TOTESYS_API_ISSUER=https://login.example.com/", "TOTESYS_API_AUDIENCE=totesys"], split("\n", base64decode(aws_launch_template.this.user_data))
+    )) == 0
+    error_message = "The API does not know whose tokens it is to take."
   }
 }

@@ -73,6 +73,23 @@ run "refuses_passwords_that_can_be_guessed" {
   }
 }
 
+run "refuses_issuers_without_tls" {
+  command         = plan
+  expect_failures = [var.token_issuer]
+  variables {
+    token_issuer   = "http://login.example.com"
+    token_audience = "totesys"
+  }
+}
+
+run "refuses_tokens_for_others" {
+  command         = plan
+  expect_failures = [var.token_audience]
+  variables {
+    token_issuer = "https://login.example.com"
+  }
+}
+
 run "refuses_a_package_without_the_api" {
   command         = plan
   expect_failures = [var.package_folder]
