@@ -52,6 +52,10 @@ $(VENV)/.built: $(REQUIREMENTS)
 run: make-build ## Run it all on this machine, SOURCE=postgresql://… from a database of yours: RUN_OPTIONS=--help tells how
 	@$(IN_VENV) local.run $(if $(SOURCE),--source "$(SOURCE)") $(RUN_OPTIONS)
 
+.PHONY: serve
+serve: make-build ## Serve a filled warehouse over HTTP on this machine: PORT=8900
+	@$(IN_VENV) local.serve $(if $(PORT),--port $(PORT))
+
 # The image is built from the package index that pip is configured with.
 COMPOSE_UP := PIP_INDEX_URL=$${PIP_INDEX_URL:-$$(pip config get global.index-url 2>/dev/null || true)} \
     docker compose up --build --wait --quiet-pull
@@ -90,9 +94,14 @@ test: make-build ## Run the tests on real servers: TEST_OPTIONS='-k name' select
 .PHONY: test-proofs
 test-proofs: make-build ## Try every planted defect, every kill, long histories, many runs, databases and labels; `make test` tries some, chosen by PROOF_SEED
 	MUTANTS=1000 SHUFFLES=20 CLASSIFY_BILLS=1000000 HYPOTHESIS_PROFILE=thorough $(IN_VENV) pytest -n 2 --dist worksteal \
-	    tests/machinery/test_random_databases.py tests/machinery/test_lake_histories.py tests/unit/classify \
+	    tests/machinery/test_random_databases.py tests/machinery/test_lake_histories.py \
+	    tests/machinery/test_slices_killed.py tests/unit/classify \
 	    $(wildcard $(addprefix tests/totesys/acceptance/,test_mutants.py test_crashes.py test_concurrency.py \
         test_histories.py)) $(TEST_OPTIONS)
+
+.PHONY: test-serve-proofs
+test-serve-proofs: make-build ## Ask the API between the loads of 1,000 histories, and 10,000 hostile things; `make test` a share of that
+	HYPOTHESIS_PROFILE=thorough $(IN_VENV) pytest -n 2 tests/serve/test_histories.py tests/serve/test_hostile.py $(TEST_OPTIONS)
 
 # pgbouncer and PostgreSQL 15 as Debian has them: `apt-get install postgresql-15 pgbouncer`. What is missing is a failure.
 .PHONY: test-servers
@@ -102,6 +111,10 @@ test-servers: make-build ## Try it through a pooler, on PostgreSQL 15, on standb
 .PHONY: bench
 bench: make-build ## Measure the pipeline: PEERS=1 compares with other tools, BENCH_OPTIONS=--short is quick
 	$(IN_VENV) bench $(if $(PEERS),--peers) $(BENCH_OPTIONS)
+
+.PHONY: bench-serve
+bench-serve: make-build ## Measure the API beside a bare route with the same SQL: BENCH_OPTIONS=--help
+	$(IN_VENV) bench.serve $(BENCH_OPTIONS)
 
 .PHONY: lint
 lint: make-build ## Check style, format and types

@@ -10,9 +10,9 @@ from rich.console import Console
 from bench.measurement import WrongResultError
 from bench.servers import running_servers
 
-FULL_ROWS, FULL_ROUNDS = 2_000_000, 5
-SHORT_ROWS, SHORT_ROUNDS = 200_000, 1
-MEASUREMENTS = ("first", "changes", "nothing", "audit", "memory", "keys")
+FULL_ROWS, FULL_ROUNDS, FULL_COMMITS = 2_000_000, 5, 1_000
+SHORT_ROWS, SHORT_ROUNDS, SHORT_COMMITS = 200_000, 1, 20
+MEASUREMENTS = ("first", "changes", "nothing", "audit", "memory", "lake", "keys")
 ALWAYS = MEASUREMENTS[:-1]
 """What is measured where nothing is said."""
 
@@ -39,6 +39,7 @@ def with_defaults(options: argparse.Namespace) -> argparse.Namespace:
     """The options, with what was not said."""
     options.rows = options.rows or (SHORT_ROWS if options.short else FULL_ROWS)
     options.rounds = options.rounds or (SHORT_ROUNDS if options.short else FULL_ROUNDS)
+    options.commits = options.commits or (SHORT_COMMITS if options.short else FULL_COMMITS)
     options.memory_rows = options.memory_rows or [options.rows]
     return options
 
@@ -66,6 +67,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--key-rows", type=int, default=10_000_000, metavar="N", help="rows of the quiet tables with other keys"
     )
+    made.add_argument("--no-lake", action="store_true", help="first loads and changes without the lake's commits")
+    made.add_argument(
+        "--commits", type=int, metavar="N", help="to one table of the lake (default: 1,000, with --short 20)"
+    )
     made.add_argument("--peers", action="store_true", help="do the same first load with dlt and ingestr too")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     return made
@@ -81,6 +86,7 @@ nothing  a run that finds nothing in a whole database, against SELECT count(*) o
 audit    every value of all sales orders compared, against the sum of the hashes of all rows, on both sides in turn
 keys     where asked for: first loads, quiet runs and memory of tables whose key is a uuid, scattered, or two columns
 memory   the most that the process of each task of the big table holds
+lake     what a commit to a table of the lake takes, also after a thousand of them
 Baseline and pipeline take turns in one environment; ratios are of medians. Times never fail the command, wrong rows do.
 --memory-rows 10000000 takes about 10 GB of disk and some minutes, --long-texts 100000 takes 10 GB of memory beside.
 """

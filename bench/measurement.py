@@ -72,6 +72,21 @@ class TaskMemory:
         return self.peak_bytes < self.target_bytes
 
 
+@dataclass(frozen=True)
+class Cost:
+    """Something that is measured by itself, held against no baseline."""
+
+    name: str
+    value: float
+    unit: str
+    target: float
+
+    @property
+    def met(self) -> bool:
+        """Whether it is no more than the target."""
+        return self.value <= self.target
+
+
 def median_by_name(rounds: Iterable[dict[str, float]]) -> dict[str, float]:
     """The median of each name's values over the rounds, the largest first."""
     gathered: dict[str, list[float]] = {}

@@ -46,7 +46,7 @@ def measure_memory(
     servers: Servers, console: Console, source_url: str, rows: int, tables: frozenset[str] = EVERY
 ) -> list[TaskMemory]:
     """Load a source with so many rows in its big table, each of these steps in a fresh process; gives their peaks."""
-    lane = servers.new_lane(source_url)
+    lane = servers.new_lane(source_url, lake=True)
     os.environ.update(lane.variables)
     found = []
     with TemporaryDirectory(prefix="totesys-bench-") as name:

@@ -9,7 +9,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench.measurement import Comparison, TaskMemory, Timed, median_by_name, median_seconds
+from bench.measurement import Comparison, Cost, TaskMemory, Timed, median_by_name, median_seconds
 from bench.servers import SETTINGS
 
 PACKAGES = ("apache-airflow", "psycopg", "pyarrow", "pgpq", "boto3", "moto", "rich")
@@ -105,5 +105,17 @@ def print_memory(console: Console, found: list[TaskMemory]) -> None:
             f"{task.seconds:.1f}",
             f"{task.target_bytes / 1e6:.0f}",
             "yes" if task.met else "NO",
+        )
+    console.print(table)
+
+
+def print_costs(console: Console, found: list[Cost]) -> None:
+    """A row for each."""
+    if not found:
+        return
+    table = Table("what", "measured", "target", "met", title="The lake")
+    for cost in found:
+        table.add_row(
+            cost.name, f"{cost.value:.2f} {cost.unit}", f"{cost.target:g} {cost.unit}", "yes" if cost.met else "NO"
         )
     console.print(table)

@@ -46,14 +46,15 @@ class Servers:
             connection.execute("CHECKPOINT")
         return url
 
-    def new_lane(self, source_url: str) -> Lane:
-        """An empty warehouse and empty buckets for this source."""
+    def new_lane(self, source_url: str, *, lake: bool = False) -> Lane:
+        """An empty warehouse and empty buckets for this source; and a lake, where one is wanted."""
         number = next(self._numbers)
         warehouse_url = self.environment.warehouse.create_database(f"warehouse_{number}")
         buckets = Buckets(*(f"bench-{number}-{name}" for name in ("ingestion", "processed", "state")))
         buckets.create(self.environment.aws.endpoint_url)
         endpoints = Endpoints(source_url, warehouse_url, self.environment.aws.endpoint_url, buckets)
-        return Lane(source_url, warehouse_url, buckets, endpoints.variables(self._airflow_home))
+        database = {"AIRFLOW_VAR_LAKE_DATABASE": f"bench_{number}" if lake else ""}
+        return Lane(source_url, warehouse_url, buckets, endpoints.variables(self._airflow_home) | database)
 
     def remove_lane(self, lane: Lane) -> None:
         """Drop a lane's warehouse and delete its files; S3's stand-in holds them in memory."""

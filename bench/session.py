@@ -8,8 +8,9 @@ from rich.console import Console
 
 from bench import report
 from bench.keys import measure_keys
+from bench.lake import measure_lake
 from bench.loads import SalesOrders
-from bench.measurement import Comparison, TaskMemory, Timed, timed_document
+from bench.measurement import Comparison, Cost, TaskMemory, Timed, timed_document
 from bench.memory import EVERY, MOVING, measure_long_texts, measure_memory
 from bench.peers import measure_peers
 from bench.servers import Servers
@@ -22,6 +23,7 @@ class Findings:
 
     comparisons: list[Comparison] = field(default_factory=list)
     memory: list[TaskMemory] = field(default_factory=list)
+    costs: list[Cost] = field(default_factory=list)
     peers: dict[str, list[Timed]] = field(default_factory=dict)
 
 
@@ -35,7 +37,7 @@ def measure(servers: Servers, console: Console, options: argparse.Namespace) -> 
     memory_rows = set(options.memory_rows) if "memory" in options.only else set()
     tables = MOVING if options.short else EVERY
     if {"first", "changes"}.intersection(options.only) or options.rows in memory_rows:
-        orders = SalesOrders.fill(servers, console, options.rows)
+        orders = SalesOrders.fill(servers, console, options.rows, lake=not options.no_lake)
         if options.rows in memory_rows:
             findings.memory += measure_memory(servers, console, orders.source_url, options.rows, tables)
         _compare(orders, options, findings)
@@ -51,11 +53,14 @@ def measure(servers: Servers, console: Console, options: argparse.Namespace) -> 
         comparisons, memory = measure_keys(servers, console, options.rows, options.key_rows, options.rounds)
         findings.comparisons += comparisons
         findings.memory += memory
+    if "lake" in options.only:
+        findings.costs = measure_lake(servers, console, options.commits)
     _print(console, findings)
     return {
         "machine": facts,
         "comparisons": [found.document() for found in findings.comparisons],
         "memory": [{**vars(task), "met": task.met} for task in findings.memory],
+        "lake": [{**vars(cost), "met": cost.met} for cost in findings.costs],
         "peers": {name: timed_document(rounds) for name, rounds in findings.peers.items()},
     }
 
@@ -82,3 +87,4 @@ def _print(console: Console, findings: Findings) -> None:
     if findings.peers:
         report.print_peers(console, findings.comparisons[0], findings.peers)
     report.print_memory(console, findings.memory)
+    report.print_costs(console, findings.costs)

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial, wraps
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import pendulum
 from airflow.sdk import DAG, Asset, Param, TaskGroup, get_current_context, task
@@ -16,13 +16,19 @@ from include.declared import DECLARED
 from include.reports.documents import ABOUT, CLASSIFY, CLASSIFY_GROUP, GROUPS, task_document
 from include.reports.failure import tell_failure
 from include.reports.openlineage import lineage_of
-from include.tables.steps import CHECK, PREPARE, Step, group_of, plan, read_step, task_id
+from include.tables.steps import CHECK, PREPARE, WORK_SECONDS, Step, group_of, plan, read_step, task_id
 
 MANIFEST = "manifest"
 """The XCom key under which a task leaves what it did, also when it is skipped afterwards."""
 
 NOTE = "note"
 """The XCom key under which the record leaves what becomes the run's note."""
+
+PROGRESS = "progress"
+"""The XCom key under which an ingest leaves how many slices are read, as long as not all are."""
+
+SLICES_AT_ONCE = 4
+"""How many slices of a table run at the same time: the smallest worker of MWAA has five tasks, and others wait."""
 
 Result = TypeVar("Result")
 
@@ -36,12 +42,12 @@ def attempt(work: Callable[[], Result]) -> Result:
         raise AirflowFailException(str(error)) from error
 
 
-def bordered(work: Callable[..., None]) -> Callable[..., None]:
+def bordered(work: Callable[..., Result]) -> Callable[..., Result]:
     """A task's function that raises nothing but Airflow's own signals and service errors."""
 
     @wraps(work)
-    def within(*given: str, **named: str) -> None:
-        attempt(partial(work, *given, **named))
+    def within(*given: Any, **named: Any) -> Result:
+        return attempt(partial(work, *given, **named))
 
     return within
 
@@ -68,7 +74,8 @@ def options() -> Any:
     from include.pipeline import Options
 
     params = get_current_context()["params"]
-    return Options(tuple(params["tables"] or ()), params["full_refresh"], tuple(params["accept_deletions"] or ()))
+    tables, accepted = tuple(params["tables"] or ()), tuple(params["accept_deletions"] or ())
+    return Options(tables, params["full_refresh"], accepted, run_id=get_current_context()["dag_run"].run_id)
 
 
 @task
@@ -80,20 +87,78 @@ def prepare() -> None:
     leave(attempt(lambda: pipeline.prepare(DECLARED)))
 
 
-@task(trigger_rule="all_done")
-@bordered
-def ingest(name: str) -> None:
-    """Read a source table's changes."""
-    from include import pipeline
-    from include.state.latest import read_state
-
+def _begun(name: str) -> tuple[Any, Any]:
+    """What the run was asked for, and what the warehouse was built from; skips what was not asked for."""
     asked, loaded = attempt(options), found(PREPARE)
     if loaded is None:
         raise AirflowFailException("the warehouse could not be prepared: see the task prepare")
     if name not in attempt(lambda: asked.sources(DECLARED)):
         raise AirflowSkipException(f"{name} was not asked for")
+    return asked, loaded
+
+
+@task
+@bordered
+def plan_slices(name: str) -> list[int]:
+    """Cut a source table into slices, where it is to be read so; gives the numbers of those that are not read."""
+    from include import pipeline
+    from include.state.latest import read_state
+
+    asked, loaded = _begun(name)
+    planned = attempt(lambda: pipeline.plan_table(DECLARED, name, read_state(), loaded, asked))
+    until = (datetime.now(UTC) + timedelta(seconds=WORK_SECONDS)).isoformat()
+    leave({"load_id": planned.load_id, "slices": len(planned.numbers), "until": until})
+    return list(planned.numbers)
+
+
+@task(max_active_tis_per_dagrun=SLICES_AT_ONCE)
+@bordered
+def read_slice(name: str, number: int) -> None:
+    """Read, transform and keep one slice of a source table."""
+    from include import pipeline
+
+    planned = found(Step("plan", name))
+    if datetime.now(UTC) > datetime.fromisoformat(planned["until"]):
+        leave({"number": number, "done": False}, skip="it is left to the next run, so that others need not wait")
+    done = attempt(lambda: pipeline.slice_table(DECLARED, name, planned["load_id"], number))
+    leave({"number": number, "done": done}, skip="" if done else f"{name} is to be cut anew by the next run")
+
+
+@task(trigger_rule="all_done")
+@bordered
+def ingest(name: str) -> None:
+    """Read a source table's changes."""
+    from include import pipeline
+    from include.common.slices import Progress
+    from include.state.latest import read_state
+
+    asked, loaded = _begun(name)
+    planned = found(Step("plan", name)) if name in DECLARED.sliced else {}
+    if planned is None:
+        raise AirflowFailException(f"how {name} is read in slices could not be planned: see the task plan.{name}")
     read = attempt(lambda: pipeline.ingest_table(DECLARED, name, read_state(), loaded, asked))
+    if isinstance(read, Progress):
+        _leave_progress(name, planned["slices"], read)
     leave(read.model_dump(mode="json"), skip=read.held or ("" if read.changed else f"{name} did not change"))
+
+
+def _leave_progress(name: str, slices: int, progress: Any) -> NoReturn:
+    """End the ingest of a table not all of whose slices are read: well, unless some of them failed."""
+    ended = found(Step("slice", name)) or []
+    failed = slices - (len(ended) if isinstance(ended, list) else 1)
+    if failed:
+        raise AirflowFailException(f"{failed} slices of {name} were not read: see the tasks slice.{name}")
+    get_current_context()["ti"].xcom_push(PROGRESS, progress.model_dump(mode="json"))
+    raise AirflowSkipException(f"{name}: {progress.told()}")
+
+
+def _progress() -> dict[str, Any]:
+    """How far the source tables are not all of whose slices are read."""
+    from include.common.slices import Progress
+
+    pull = get_current_context()["ti"].xcom_pull
+    left = {name: pull(task_ids=task_id(Step("ingest", name), DECLARED), key=PROGRESS) for name in DECLARED.sliced}
+    return {name: Progress.model_validate(document) for name, document in left.items() if document}
 
 
 @task(trigger_rule="none_failed_min_one_success")
@@ -120,10 +185,13 @@ def load(name: str) -> None:
     """Bring a warehouse table up to date."""
     from include import pipeline
     from include.common.manifests import StarFiles
+    from include.state.work import Work
 
     document = found(Step("transform", name))
     if document is None:
         raise AirflowSkipException(f"{name} did not change")
+    if Work(DECLARED, waiting=_progress()).waits(name):
+        raise AirflowSkipException(f"{name} waits for what it refers to, which is not all read yet")
     result = attempt(lambda: pipeline.load_table(DECLARED, name, StarFiles.model_validate(document)))
     counts = {"new": result.new, "changed": result.changed, "deleted": result.deleted}
     get_current_context()["outlet_events"][asset_of(name)].extra = {**counts, "rejected": len(result.rejected)}
@@ -183,6 +251,7 @@ def _work() -> Any:
         options().sources(DECLARED),
         {name: SourceRead.model_validate(document) for name, document in reads.items() if document},
         {name: LoadResult.model_validate(document) for name, document in loads.items() if document},
+        waiting=_progress(),
     )
 
 
@@ -278,6 +347,8 @@ RETRIES = {
 
 WORK: dict[str, Any] = {
     "prepare": prepare,
+    "plan": plan_slices,
+    "slice": read_slice,
     "ingest": ingest,
     "transform": transform,
     "load": load,
@@ -286,12 +357,16 @@ WORK: dict[str, Any] = {
 }
 
 
-def draw(step: Step, groups: dict[str, TaskGroup]) -> Any:
-    """The task of a step, in its group."""
+def draw(step: Step, groups: dict[str, TaskGroup], drawn_before: dict[Step, Any]) -> Any:
+    """The task of a step, in its group; of slices a task for each number that their plan gives."""
     work, document = WORK[step.kind], task_document(DECLARED, step)
     if not step.table:
         return work.override(doc_md=document)()
     outlets = [asset_of(step.table)] if step.kind == "load" else []
+    if step.kind == "slice":
+        mapped = work.override(task_id=step.table, doc_md=document).partial(name=step.table)
+        with groups[step.kind]:
+            return mapped.expand(number=drawn_before[Step("plan", step.table)])
     with groups[group_of(step, DECLARED)]:
         drawn = work.override(task_id=step.table, doc_md=document, outlets=outlets)(step.table)
     if step.kind == "load":  # what the OpenLineage provider calls, where it is in use
@@ -327,8 +402,13 @@ with DAG(
     on_failure_callback=partial(tell_failure, DECLARED),
 ) as dag:
     steps = plan(DECLARED, set(DECLARED.sources))
-    groups = {name: TaskGroup(name, tooltip=tip, ui_color=colour) for name, (tip, colour) in GROUPS.items()}
-    tasks = {step: draw(step, groups) for step in steps}
+    shown = {group_of(step, DECLARED) for step in steps}
+    groups = {
+        name: TaskGroup(name, tooltip=tip, ui_color=colour) for name, (tip, colour) in GROUPS.items() if name in shown
+    }
+    tasks: dict[Step, Any] = {}
+    for step in steps:
+        tasks[step] = draw(step, groups, tasks)
     for step, order in steps.items():
         for upstream in order.needs | order.follows:
             tasks[upstream] >> tasks[step]

@@ -7,17 +7,32 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import bootstrap, environment, installation, mwaa, package, remains, sync, terraform, verify
+from deploy import (
+    api,
+    api_package,
+    bootstrap,
+    environment,
+    installation,
+    mwaa,
+    package,
+    remains,
+    sync,
+    terraform,
+    verify,
+)
 from deploy.environment import Environment
 from deploy.errors import DeployError
 
 MEGABYTE = 1e6
 
 
-def build(_: Environment | None = None) -> None:
-    """Build the package."""
+def build(selected: Environment | None = None) -> None:
+    """Build the package, with the API's where an environment is selected that has it."""
     built = package.build()
     print(f"{built.folder}: {built.files} files, {built.size_bytes / MEGABYTE:.0f} MB")
+    if selected and (architecture := selected.architecture):
+        archive = api_package.build(built.folder, architecture)
+        print(f"{archive}, for {architecture}: {archive.stat().st_size / MEGABYTE:.0f} MB")
 
 
 def set_up(selected: Environment) -> None:
@@ -42,22 +57,24 @@ def make_state_bucket(selected: Environment) -> None:
 def plan(selected: Environment) -> None:
     """Show what an apply would change."""
     terraform.require_initialised(selected)
-    build()
+    build(selected)
     terraform.plan(selected)
 
 
 def deploy(selected: Environment, approve: Callable[[], bool]) -> None:
-    """Plan, ask, do what the plan says, and see a first run through."""
+    """Plan, ask, do what the plan says, and see a first run, and the API's new instances, through."""
     begun = datetime.now(UTC)
     apply(selected, approve)
     mwaa.start(selected, begun)
+    if selected.architecture:
+        api.see_through(selected, begun)
 
 
 def apply(selected: Environment, approve: Callable[[], bool]) -> None:
     """Plan, ask, and do what the plan says."""
     terraform.require_source_password()
     terraform.require_initialised(selected)
-    build()
+    build(selected)
     file = terraform.plan(selected)
     if file is None:
         return
@@ -74,7 +91,7 @@ def destroy(selected: Environment, confirmed: str) -> None:
     if confirmed != selected.name:
         raise DeployError(f"nothing was deleted: confirm with CONFIRM={selected.name}")
     if not package.FOLDER.exists():
-        build()
+        build(selected)
     terraform.destroy(selected)
     remains.tell(selected)
 
@@ -87,7 +104,7 @@ def approve(yes: bool) -> bool:
 def run(options: argparse.Namespace) -> None:
     """Do one command."""
     if options.command == "package":
-        build()
+        build(environment.select(options.env) if options.env else None)
         return
     selected = environment.select(options.env)
     commands: dict[str, Callable[[], object]] = {

@@ -14,6 +14,10 @@ from deploy.wheels import REPOSITORY
 
 NAMES = ("dev", "prod")
 SETTING = re.compile(r'^(\w+)\s*=\s*"([^"]*)"', re.MULTILINE)
+API = re.compile(r"^api\s*=\s*(?:null|\{(.*?)\})[ \t]*(?:#[^\n]*)?$", re.MULTILINE | re.DOTALL)
+"""The setting that switches the API on, an object without others in it, or off."""
+ARCHITECTURE = re.compile(r'\barchitecture\s*=\s*"([^"]*)"')
+DEFAULT_ARCHITECTURE = "arm64"
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,15 @@ class Environment:
         if missing := {"name", "region"} - found.keys():
             raise DeployError(f"{self._shown(self.local)} does not set {' and '.join(sorted(missing))}")
         return found
+
+    @property
+    def architecture(self) -> str | None:
+        """The processor of the API's instances, as EC2 calls it; None where the API is off."""
+        said = [found for file in self.values if file.exists() for found in API.findall(file.read_text())]
+        if not said or not said[-1]:
+            return None
+        found = ARCHITECTURE.search(said[-1])
+        return found[1] if found else DEFAULT_ARCHITECTURE
 
     @property
     def name(self) -> str:

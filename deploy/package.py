@@ -3,7 +3,7 @@
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,12 +37,12 @@ def build(folder: Path = FOLDER, wheel_folder: Path = WHEELS) -> Package:
 
     Raises: DeployError when a wheel is not to be had, or a declaration is wrong.
     """
-    found = wheels.gather(wheel_folder)
+    found = wheels.gather(wheel_folder, wheels.needed())
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for key, file in dag_files().items():
         copy(file, folder / key)
-    write_archive(folder / "plugins.zip", REPOSITORY / "plugins", found)
+    write_archive(folder / "plugins.zip", plugins_and_wheels(REPOSITORY / "plugins", found))
     (folder / "requirements.txt").write_text(wheels.requirements_text())
     copy(STARTUP, folder / "startup.sh")
     (folder / "views.json").write_text(views_text())
@@ -85,14 +85,23 @@ def copy(file: Path, target: Path) -> None:
     target.chmod(0o644)
 
 
-def write_archive(archive: Path, plugins: Path, wheel_files: list[Path]) -> None:
-    """Write plugins.zip: the plugins and the wheels, side by side at its root."""
-    entries = {str(file.relative_to(plugins)): file for file in contents(plugins)}
-    entries |= {wheel.name: wheel for wheel in wheel_files}
+def plugins_and_wheels(plugins: Path, wheel_files: Iterable[Path]) -> dict[str, bytes]:
+    """What is in plugins.zip, side by side at its root: name → content."""
+    files = {str(file.relative_to(plugins)): file for file in contents(plugins)}
+    return read(files | {wheel.name: wheel for wheel in wheel_files})
+
+
+def read(files: Mapping[str, Path]) -> dict[str, bytes]:
+    """Name → content of files."""
+    return {name: file.read_bytes() for name, file in files.items()}
+
+
+def write_archive(archive: Path, entries: Mapping[str, bytes]) -> None:
+    """Write an archive: name → content."""
     # Nothing is compressed: wheels are already, and compressors of other versions write other bytes.
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as opened:
         for name in sorted(entries):
             entry = zipfile.ZipInfo(name, EPOCH)
             entry.create_system = 3  # Unix, whose modes the next line gives
             entry.external_attr = 0o100644 << 16
-            opened.writestr(entry, entries[name].read_bytes())
+            opened.writestr(entry, entries[name])

@@ -8,7 +8,7 @@ from deploy.environment import Environment
 def names_of_logs(environment: Environment) -> tuple[str, ...]:
     """What the names of an environment's log groups begin with."""
     name = environment.name
-    return f"airflow-{name}-", f"/aws/rds/instance/{name}-warehouse/", f"/aws/vpc/{name}/"
+    return f"airflow-{name}-", f"/aws/ec2/{name}-api", f"/aws/rds/instance/{name}-warehouse/", f"/aws/vpc/{name}/"
 
 
 def delete_returned_logs(environment: Environment) -> None:

@@ -50,13 +50,14 @@ def program() -> Path:
 
 
 @cache
-def _warehouse_password() -> str:
-    """A password for the pipeline's role in the warehouse, the same for a plan and its apply.
+def _new_secrets() -> dict[str, str]:
+    """Passwords of the pipeline's role and the API's login in the warehouse, and the key of the API's cursors.
 
-    It is written only when its version is raised, and the next run of the pipeline gives it to the role, so that nobody
-    has to know it.
+    They are the same for a plan and its apply, and written only when their version is raised. The next run of the
+    pipeline gives the passwords to the roles, so that nobody has to know them.
     """
-    return secrets.token_urlsafe(32)
+    names = ("warehouse_password", "api_password", "api_cursor_key")
+    return {f"TF_VAR_{name}": secrets.token_urlsafe(32) for name in names}
 
 
 def require_source_password() -> None:
@@ -75,7 +76,7 @@ def run(folder: Path, *arguments: str, data: Path | None = None, accepted: tuple
     wrong, Terraform has said.
     """
     # A plan and a destroy write no password, but ask for each.
-    passwords = {SOURCE_PASSWORD: "not given", "TF_VAR_warehouse_password": _warehouse_password()}
+    passwords = {SOURCE_PASSWORD: "not given", **_new_secrets()}
     # What is set in the shell for another environment is not for this one.
     own = {"TF_DATA_DIR": str(data or ".terraform"), "TF_WORKSPACE": "default", "TF_IN_AUTOMATION": "1"}
     environment = {**passwords, **os.environ, **own}

@@ -5,7 +5,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy import mwaa
+from deploy import api, mwaa
 from deploy.environment import Environment
 from deploy.errors import DeployError
 
@@ -22,7 +22,8 @@ def verify(environment: Environment) -> None:
     Raises: DeployError when one is not, with how many.
     """
     problems = 0
-    for title, check in CHECKS.items():
+    checks = CHECKS | ({"API": api.verify} if environment.architecture else {})
+    for title, check in checks.items():
         found = list(_problems(check, environment))
         print(f"{title}: {'; '.join(found) or 'well'}")
         problems += len(found)

@@ -61,6 +61,8 @@ def _parser(declared: Declarations) -> argparse.ArgumentParser:
         metavar="a,b",
         help="believe that rows of these tables were deleted, however many: else most of a table at once is held back",
     )
+    told = "how many slices of a large table are read at a time (default: %(default)s)"
+    run.add_argument("--parallel", type=_positive, default=2, metavar="N", help=told)
     run.add_argument("--json", action="store_true", help="print the result as JSON")
     run.set_defaults(command=_run)
     status = commands.add_parser("status", help="show each source table's last read, its lag and counts")
@@ -112,6 +114,13 @@ def _add_tables(command: argparse.ArgumentParser, declared: Declarations, meanin
     command.add_argument("--tables", type=_table_names, default=(), metavar="a,b", help=told)
 
 
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError("it is no number from 1 on")
+    return number
+
+
 def _table_names(text: str) -> tuple[str, ...]:
     names = tuple(filter(None, text.split(",")))
     if not names:
@@ -124,19 +133,19 @@ def _run(declared: Declarations, options: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):  # where Airflow then writes its log: standard output is for the result
         from include.console import Progress, print_failures, print_run
         from include.pipeline import Options
-        from include.runner import run
+        from include.runner import run_to_end
 
     started = monotonic()
     with redirect_stdout(sys.stderr), Progress() as progress:
         asked = Options(options.tables, options.full_refresh, options.accept_deletions)
-        done = run(declared, asked, progress.advance)
+        done = run_to_end(declared, asked, progress.advance, options.parallel)
     seconds = monotonic() - started
     if options.json:
         _print_json({**done.summary(), "seconds": round(seconds, 3)})
     else:
         print_run(done, seconds)
     print_failures(done)
-    return 1 if done.failures else 0
+    return 1 if done.failures or done.waiting else 0
 
 
 def _status(declared: Declarations, options: argparse.Namespace) -> int:

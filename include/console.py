@@ -119,6 +119,8 @@ def print_status(declared: Declarations, state: State) -> None:
         read = "to be read whole" if known.reread else f"{known.observed_at:%d %b %H:%M}"
         table.add_row(name, read, lag, f"{known.rows:,}", *counts, _proven(declared, name, state))
     Console().print(table)
+    for name, progress in state.slicing.items():
+        print(f"{name}: {progress.told()}")
     _print_held(state)
 
 

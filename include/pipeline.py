@@ -9,22 +9,22 @@ from typing import Any
 
 from include.common.errors import DataError, DeclarationError, ServiceError, border
 from include.common.manifests import CheckResult, FileEntry, Inputs, LoadResult, SourceRead, StarFiles
+from include.common.slices import Planned, Progress
 from include.lake.transform import calendar_inputs, transform, write_calendar
 from include.proof.audit import TableAudit, audit, named_tables
 from include.proof.calendar import differing_days, in_words
 from include.proof.prove import Prover
 from include.reports import alerts, metrics
 from include.reports.events import told
-from include.source.ingest import ingest
 from include.source.known import Known
 from include.state import status
 from include.state.history import RunIdentity, describe_run
-from include.state.latest import State, read_state
+from include.state.latest import State, read_keys, read_state
 from include.state.record import COUNTS, RunReport, record
 from include.state.work import Work
 from include.tables.declarations import Declarations
 from include.tables.star import Calendar
-from include.warehouse import checks, roles
+from include.warehouse import checks, roles, slicing
 from include.warehouse import tables as warehouse
 from include.warehouse.load import load
 from include.warehouse.publish import publish_files
@@ -43,12 +43,14 @@ class Options:
     full_refresh: read the named tables (all, where none is named) whole, whatever is known of them.
     accept_deletions: source or warehouse tables whose deletions are believed, however many they are.
     prove_all: compare every value of these tables with the source, whatever was proven before.
+    run_id: which run it is: what it began to read whole in slices, it goes on with.
     """
 
     tables: tuple[str, ...] = ()
     full_refresh: bool = False
     accept_deletions: tuple[str, ...] = ()
     prove_all: bool = False
+    run_id: str = ""
 
     def sources(self, declared: Declarations) -> set[str]:
         """The source tables to read. Raises: DeclarationError for a table that is not declared."""
@@ -84,7 +86,13 @@ def _size(files: list[FileEntry]) -> dict[str, int]:
     return {"rows": sum(file.rows for file in files), "bytes": sum(file.size_bytes for file in files)}
 
 
-def _describe_read(read: SourceRead) -> dict[str, Any]:
+def _describe_plan(planned: Planned) -> dict[str, Any]:
+    return {"slices": len(planned.numbers)} if planned.load_id else {"outcome": "unchanged"}
+
+
+def _describe_read(read: SourceRead | Progress) -> dict[str, Any]:
+    if isinstance(read, Progress):
+        return {"outcome": "in progress", "done": read.done, "slices": read.slices}
     size = _size(read.files if read.changed else [])
     outcome = "held" if read.held else "done" if read.changed else "unchanged"
     return {"outcome": outcome, **size, "source_rows": read.rows, "deletions": read.deletions}
@@ -116,17 +124,34 @@ def prepare(declared: Declarations) -> dict[str, Inputs]:
     """
     roles.ensure_role()
     loaded, days = warehouse.prepare(declared), declared.calendar
+    roles.ensure_api_login()
     if days and loaded.get(days.name) == calendar_inputs(days) and (wrong := differing_days(days)):
         loaded[days.name] = {DIFFERING: in_words(wrong)}
     return loaded
 
 
+@told("plan", _describe_plan)
+def plan_table(declared: Declarations, name: str, state: State, loaded: dict[str, Inputs], options: Options) -> Planned:
+    """How a source table is to be read in slices, if it is. See `slicing.plan`."""
+    return slicing.plan(declared.sources[name], _known(declared, name, state, loaded, options), options.run_id)
+
+
+@told("slice", lambda done: {"outcome": "done" if done else "void"})
+def slice_table(declared: Declarations, name: str, load_id: str, number: int) -> bool:
+    """Read, transform and keep a slice of a source table. See `slicing.read`."""
+    return slicing.read(declared, name, load_id, number)
+
+
 @told("ingest", _describe_read)
 def ingest_table(
     declared: Declarations, name: str, state: State, loaded: dict[str, Inputs], options: Options
-) -> SourceRead:
-    """Read a source table's changes into the ingestion bucket. See `ingest`."""
-    known = Known(
+) -> SourceRead | Progress:
+    """Read a source table's changes into the ingestion bucket. See `ingest` and `slicing.complete`."""
+    return slicing.complete(declared.sources[name], _known(declared, name, state, loaded, options))
+
+
+def _known(declared: Declarations, name: str, state: State, loaded: dict[str, Inputs], options: Options) -> Known:
+    return Known(
         declared,
         state.tables.get(name),
         loaded,
@@ -134,7 +159,6 @@ def ingest_table(
         accepted=name in options.accepted(declared),
         prove=Prover(declared, state, options.prove_all),
     )
-    return ingest(declared.sources[name], known)
 
 
 @told("transform", _describe_files)
@@ -149,7 +173,9 @@ def transform_table(
     if isinstance(table, Calendar):
         known = loaded.get(name, {})
         return None if known == calendar_inputs(table) else write_calendar(table, known.get(DIFFERING, ""))
-    return transform(table, read) if read and read.changed else None
+    if not read or not read.changed:
+        return None
+    return transform(table, read, read_keys(read.table, read.slices.replaced_key) if read.slices else None)
 
 
 @told("load", _describe_load)
@@ -202,6 +228,7 @@ def record_run(run: RunIdentity, work: Work, tell: Callable[[RunReport], object]
     except (DeclarationError, DataError, ServiceError) as error:
         _remember(run, work, [str(error)])
         raise
+    _forget_slices(work)
     problems = [*report.problems, *_publish(work.declared)]
     problems += _announce(report, run.started_at, work.reads.keys() - report.held.keys())
     problems += _remember(run, work, problems)
@@ -210,6 +237,15 @@ def record_run(run: RunIdentity, work: Work, tell: Callable[[RunReport], object]
     if problems:
         raise DataError("; ".join(problems))
     return report
+
+
+def _forget_slices(work: Work) -> None:
+    """Forget the plans of what is recorded; where that fails, the next run that looks at one sees that it is over."""
+    try:
+        with border("slices"):
+            slicing.forget_recorded(work)
+    except (DeclarationError, DataError, ServiceError) as error:
+        log.warning("what was read in slices is not forgotten yet: %s", error)
 
 
 def _publish(declared: Declarations) -> list[str]:

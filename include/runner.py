@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from graphlib import TopologicalSorter
 from typing import Any
 
 from include import pipeline
 from include.common.errors import DataError, DeclarationError, ServiceError, border
-from include.common.threads import Threads
+from include.common.slices import Progress
+from include.common.threads import Threads, side_by_side
 from include.lake.files import STREAMS
 from include.pipeline import Options
 from include.state.history import RunIdentity
@@ -19,16 +21,24 @@ from include.state.work import Work
 from include.tables.declarations import Declarations
 from include.tables.steps import CHECK, PREPARE, Order, Step, plan, read_step
 
+ATTEMPTS = 5
+"""How often a run begins anew whose slices are of no use any more, before that is left to the next."""
+
 
 @dataclass
 class Run:
-    """A run in progress: what its steps gave, and what went wrong with those that failed."""
+    """A run in progress: what its steps gave, and what went wrong with those that failed.
+
+    parallel: how many slices of a table are read at a time. waiting: tables not all of whose slices are read.
+    """
 
     declared: Declarations
     options: Options
     state: State
     identity: RunIdentity
+    parallel: int = STREAMS
     results: dict[Step, Any] = field(default_factory=dict)
+    waiting: dict[str, Progress] = field(default_factory=dict)
     failures: dict[Step, Exception] = field(default_factory=dict)
 
     def of_kind(self, kind: str) -> dict[str, Any]:
@@ -39,7 +49,8 @@ class Run:
     def work(self) -> Work:
         """What it was to do and has done."""
         expected = self.options.sources(self.declared)
-        return Work(self.declared, expected, self.of_kind("ingest"), self.of_kind("load"), self.results.get(CHECK))
+        checked = self.results.get(CHECK)
+        return Work(self.declared, expected, self.of_kind("ingest"), self.of_kind("load"), checked, self.waiting)
 
     def largest_first(self, steps: tuple[Step, ...]) -> list[Step]:
         """Steps that could begin now, those of large source tables first, so that none is left alone at the end."""
@@ -57,7 +68,8 @@ class Run:
         result = self.results.get(Step("load", name))
         if result is None:
             held = read_step(self.declared.star[name]).table in self.work.held
-            outcome = "held" if held else "unchanged" if Step("load", name) in self.results else "failed"
+            unchanged = "unchanged" if Step("load", name) in self.results else "failed"
+            outcome = "held" if held else "waiting" if self.work.waits(name) else unchanged
             nothing = TableReport(table=name, new=0, changed=0, deleted=0, rejected=0, seconds=0, lag_seconds=None)
             return {"outcome": outcome, **nothing.model_dump()}
         report = table_report(self.work, result)
@@ -65,16 +77,20 @@ class Run:
         return {"outcome": outcome, **report.model_dump()}
 
 
-def run(declared: Declarations, options: Options, progress: Callable[[Step, int], None]) -> Run:
+def run(
+    declared: Declarations, options: Options, progress: Callable[[Step, int], None], parallel: int = STREAMS
+) -> Run:
     """Do one run, and give what its steps gave and where they failed. A step's failure stops what hangs on it alone.
 
-    progress: called with each step when it is over, and with the number of all.
+    progress: called with each step when it is over, and with the number of all. parallel: how many slices of a table
+        are read at a time.
 
     Raises: DeclarationError for a table that is not declared, or not read though its deletions are accepted; as
         `read_state`.
     """
     steps, _ = plan(declared, options.sources(declared)), options.accepted(declared)
-    going = Run(declared, options, read_state(), identify(options))
+    identity = identify(options)
+    going = Run(declared, replace(options, run_id=identity.run_id), read_state(), identity, parallel)
     order = TopologicalSorter({step: order.needs | order.follows for step, order in steps.items()})
     order.prepare()
     with Threads(STREAMS) as threads:
@@ -93,6 +109,17 @@ def run(declared: Declarations, options: Options, progress: Callable[[Step, int]
     return going
 
 
+def run_to_end(
+    declared: Declarations, options: Options, progress: Callable[[Step, int], None], parallel: int = STREAMS
+) -> Run:
+    """As `run`, again where slices that were read are of no use any more, as their table was changed under them."""
+    for _ in range(ATTEMPTS):
+        done = run(declared, options, progress, parallel)
+        if done.failures or not done.waiting:
+            break
+    return done
+
+
 def identify(options: Options) -> RunIdentity:
     """A run that begins now."""
     now = datetime.now(UTC)
@@ -104,17 +131,32 @@ def _attempt(going: Run, step: Step, order: Order) -> None:
     try:
         with border(str(step)):
             if going.results.keys() >= order.needs:
-                going.results[step] = _do(going, step)
+                result = _do(going, step)
+                if isinstance(result, Progress):
+                    going.waiting[step.table] = result
+                else:
+                    going.results[step] = result
     except (DeclarationError, DataError, ServiceError) as error:
         going.failures[step] = error
+
+
+def _read(going: Run, step: Step) -> object:
+    name, begun = step.table, (going.declared, step.table, going.state, going.results[PREPARE], going.options)
+    if step.kind == "plan":
+        return pipeline.plan_table(*begun)
+    if step.kind == "ingest":
+        return pipeline.ingest_table(*begun)
+    planned = going.results[Step("plan", name)]
+    read = partial(pipeline.slice_table, going.declared, name, planned.load_id)
+    return side_by_side(going.parallel, read, planned.numbers)
 
 
 def _do(going: Run, step: Step) -> object:
     declared, results = going.declared, going.results
     if step.kind == "prepare":
         return pipeline.prepare(declared)
-    if step.kind == "ingest":
-        return pipeline.ingest_table(declared, step.table, going.state, results[PREPARE], going.options)
+    if step.kind in ("plan", "slice", "ingest"):
+        return _read(going, step)
     if step.kind == "transform":
         read = going.of_kind("ingest").get(read_step(declared.star[step.table]).table)
         return pipeline.transform_table(declared, step.table, read, results[PREPARE])

@@ -13,7 +13,9 @@ def replacing(declared: Declarations, *tables: SourceTable | StarTable) -> Decla
     sources |= {table.name: table for table in tables if isinstance(table, SourceTable)}
     star = {name: _built_on(sources, table) for name, table in declared.star.items()}
     star |= {table.name: table for table in tables if not isinstance(table, SourceTable)}
-    return Declarations.of(sources.values(), [_referring_to(star, table) for table in star.values()])
+    star = {name: _referring_to(star, table) for name, table in star.items()}
+    metrics = [replace(metric, fact=star[metric.fact.name]) for metric in declared.metrics.values()]  # type: ignore[arg-type]
+    return Declarations.of(sources.values(), star.values(), metrics)
 
 
 def _built_on(sources: dict[str, SourceTable], table: StarTable) -> StarTable:

@@ -97,6 +97,20 @@ class JoinedRead(Manifest):
     wider: dict[str, str] = {}
 
 
+class Slices(Manifest):
+    """Slices of a source table that were read before the reading that makes them one state.
+
+    load_id: what the load is known by that they make together. manifests: their files in the state bucket, each a
+        `SliceRead`. rows: how many they are.
+    replaced_key: the file of the keys whose rows in slices do not count: that reading brings them, or they are gone.
+    """
+
+    load_id: str
+    manifests: list[str]
+    rows: int
+    replaced_key: str
+
+
 class SourceRead(Manifest):
     """What ingestion found in one source table.
 
@@ -114,6 +128,7 @@ class SourceRead(Manifest):
     held_since: since when a transaction has been open at the source that holds the cursor back; None for none.
     wider: column → its type, of those that hold more than is declared.
     joined: the tables that were read beside it.
+    slices: those that were read before; `files` then hold what has changed since.
     """
 
     table: str
@@ -138,6 +153,7 @@ class SourceRead(Manifest):
     held_since: AwareDatetime | None = None
     wider: dict[str, str] = {}
     joined: dict[str, JoinedRead] = {}
+    slices: Slices | None = None
 
     @property
     def all_wider(self) -> dict[str, dict[str, str]]:
@@ -165,6 +181,7 @@ class StarFiles(Manifest):
         first of them.
     differing: in a sentence, what of the calendar was other than it is; empty where nothing was.
     wider: column → the type that it has to have, where that holds more than is declared.
+    slices: what was read, and transformed, in slices before `files`; `rejected` has theirs too.
     """
 
     table: str
@@ -178,6 +195,12 @@ class StarFiles(Manifest):
     seconds: float
     differing: str = ""
     wider: dict[str, str] = {}
+    slices: Slices | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many it has, those of slices that are read again counted twice."""
+        return sum(file.rows for file in self.files) + (self.slices.rows if self.slices else 0)
 
 
 class LoadResult(Manifest):

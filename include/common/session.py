@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import cache
 from typing import Any, ClassVar, Self, cast
 
 import psycopg
@@ -75,8 +76,8 @@ WAREHOUSE: Mapping[str, str] = {
 """The warehouse's tables are in `public`, also for a role that has a schema of its name, as "pipeline" would have."""
 
 ISOLATION = {
-    IsolationLevel.READ_COMMITTED: sql.SQL("READ COMMITTED"),
-    IsolationLevel.REPEATABLE_READ: sql.SQL("REPEATABLE READ"),
+    IsolationLevel.READ_COMMITTED: b"READ COMMITTED",
+    IsolationLevel.REPEATABLE_READ: b"REPEATABLE READ",
 }
 """The levels that are asked for, in SQL."""
 
@@ -125,10 +126,10 @@ def settings(connection_id: str, version: int) -> Mapping[str, str]:
 class SessionCursor(psycopg.Cursor[Any]):
     """A cursor whose first statement in a transaction comes after `settings`.
 
-    guarded: the transaction writes, and must find foreign keys and triggers at work.
+    guarded: a transaction that writes must find foreign keys and triggers at work.
     """
 
-    settings: ClassVar[sql.Composable] = sql.SQL("")
+    settings: ClassVar[bytes] = b""
     guarded: ClassVar[bool] = False
 
     def execute(self, *arguments: Any, **options: Any) -> Self:
@@ -146,17 +147,17 @@ class SessionCursor(psycopg.Cursor[Any]):
     def _begin(self) -> None:
         if self.connection.info.transaction_status == TransactionStatus.IDLE:
             cursor = psycopg.Cursor(self.connection)
-            cursor.execute(sql.SQL("; ").join([_begin(self.connection), self.settings]))
-            if self.guarded and cursor.execute("SHOW session_replication_role").fetchone() != ("origin",):
+            cursor.execute(b"; ".join([_begin(self.connection), self.settings]))
+            writes = self.guarded and not self.connection.read_only
+            if writes and cursor.execute("SHOW session_replication_role").fetchone() != ("origin",):
                 cursor.execute("SET LOCAL session_replication_role = origin")  # a privilege that few have
 
 
-def _begin(connection: psycopg.Connection[Any]) -> sql.Composable:
+def _begin(connection: psycopg.Connection[Any]) -> bytes:
     """The statement that begins a transaction as the connection's attributes say, whatever the role's defaults are."""
     level = IsolationLevel(connection.isolation_level or IsolationLevel.READ_COMMITTED)
-    access = sql.SQL("READ ONLY") if connection.read_only else sql.SQL("READ WRITE")
-    begin = sql.SQL("BEGIN ISOLATION LEVEL {}, {}, NOT DEFERRABLE")
-    return begin.format(ISOLATION[level], access)
+    access = b"READ ONLY" if connection.read_only else b"READ WRITE"
+    return b"BEGIN ISOLATION LEVEL %b, %b, NOT DEFERRABLE" % (ISOLATION[level], access)
 
 
 def prepare_session(connection: psycopg.Connection, connection_id: str, cursor: type[SessionCursor]) -> None:
@@ -174,7 +175,7 @@ def prepare_session(connection: psycopg.Connection, connection_id: str, cursor: 
             f"connection {connection_id!r}: PostgreSQL {version} is too old; it takes {OLDEST_VERSION} or later"
         )
     own = {
-        "settings": _statements({**settings(connection_id, version), "application_name": session_name(connection)}),
+        "settings": _shared(connection_id, version) + _statements({"application_name": session_name(connection)}),
         "guarded": connection_id != SOURCE_CONNECTION,
     }
     connection.cursor_factory = cast("type[psycopg.Cursor[Any]]", type("SessionCursor", (cursor,), own))
@@ -183,11 +184,17 @@ def prepare_session(connection: psycopg.Connection, connection_id: str, cursor: 
     connection.autocommit = True  # the cursor begins transactions, in one message with the settings
 
 
-def _statements(values: Mapping[str, str]) -> sql.Composed:
+@cache
+def _shared(connection_id: str, version: int) -> bytes:
+    """What all sessions of a connection set, composed once: a run has many sessions, of several transactions each."""
+    return _statements(settings(connection_id, version))
+
+
+def _statements(values: Mapping[str, str]) -> bytes:
     """One query of several statements."""
-    each = sql.SQL("SET LOCAL {} = {}")
-    return sql.SQL("; ").join(
-        each.format(sql.Identifier(name), sql.SQL(", ").join(map(sql.Literal, _parts(name, value))))
+    each = sql.SQL("SET LOCAL {} = {};")
+    return b"".join(
+        each.format(sql.Identifier(name), sql.SQL(", ").join(map(sql.Literal, _parts(name, value)))).as_bytes()
         for name, value in values.items()
     )
 

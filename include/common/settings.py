@@ -32,6 +32,7 @@ LAKE_DATABASE = "lake_database"
 METRICS_NAMESPACE = "metrics_namespace"
 ALERTS_TOPIC = "alerts_topic_arn"
 WAREHOUSE_MASTER = "warehouse_master_secret"
+WAREHOUSE_API = "warehouse_api_secret"
 
 
 def required_variable(name: str) -> str:

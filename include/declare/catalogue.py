@@ -8,7 +8,7 @@ from psycopg import sql
 
 from include.common.errors import DeclarationError
 from include.common.postgres import identifiers
-from include.source.catalogue import missing_grants
+from include.source.catalogue import find_sight
 from include.source.columns import find_columns
 
 TABLES = """
@@ -141,7 +141,7 @@ def read_catalogue(
     for relation, heir, more in connection.execute(HEIRS, [oids]):
         found[relation].heirs[heir] = more
     for table in chosen:
-        table.lacking = missing_grants(connection, table.schema, table.name)
+        table.lacking = find_sight(connection, table.schema, table.name).lacking
         if table.heirs and not table.lacking:
             table.keys = [key for key in table.keys if _holds_with_heirs(connection, table, key)]
     return chosen

@@ -16,9 +16,10 @@ from include.tables.source import SourceColumn
 from include.tables.star import Calendar, Column, StarTable
 from include.tables.types import STAMPS, known_type
 
-Kind = Literal["row", "gone", "refused"]
+Kind = Literal["row", "gone", "refused", "slice", "end"]
 """What a row of a file says: that the source had a row of these values; that it has none of this key any more; that the
-warehouse refused the row of this key that the same load brought."""
+warehouse refused the row of this key that the same load brought. Of a load that was read in slices: that a slice had a
+row of these values, which counts from the instant of the load's `end` on unless another row of the load has its key."""
 
 CREATED, UPDATED = "created_at", "last_updated"
 """What is told of a row beside its columns: when it was made and last written, as far as the source tells."""

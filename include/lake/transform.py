@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from include.common.keys import KeySet
 from include.common.manifests import FileEntry, SourceRead, StarFiles, instant_text
+from include.common.slices import SlicePart, SlicePlan
 from include.common.threads import side_by_side
 from include.lake.arrow import parsed_type
 from include.lake.blocks import read_blocks
@@ -21,33 +22,54 @@ from include.lake.files import STREAMS
 from include.lake.parquet import ParquetFile, parquet_file
 from include.lake.rejected import RejectedFile, first_examples, rejected_file
 from include.lake.rows import Converted, convert, needed_columns, star_schema
+from include.lake.sliced import sliced_part
 from include.tables.drift import fit, widened
 from include.tables.star import Calendar, Dimension, Fact
 
 
-def transform(table: Dimension | Fact, own: SourceRead) -> StarFiles:
+def transform(table: Dimension | Fact, own: SourceRead, replaced: KeySet | None = None) -> StarFiles:
     """Build a warehouse table's rows from what was read of its source, and write them to the processed bucket.
 
     own: the reading of the table's own source, with what it joins. It may be repeated: each time it writes new files.
+    replaced: keys whose rows in slices, where there are any, do not count.
 
     Raises: DataError where a file is not CSV of the declared columns; others as `lake_errors`.
     """
     started = monotonic()
     declared, table = table, fit(table, own.all_wider)
-    said = Said(new_load(), own.observed_at)
-    parts = side_by_side(STREAMS, partial(_convert_file, table, said), own.files)
-    rejected = [part.rejected for part in parts if part.rejected]
+    said = Said(own.slices.load_id if own.slices else new_load(), own.observed_at)
+    made = _convert_files(table, said, own.files)
+    before = sliced_part(table.name, own.slices) if own.slices else SlicePart()
     return StarFiles(
         table=table.name,
         load_id=said.load_id,
         inputs={own.table: instant_text(own.read_at)},
         source=own,
+        files=made.files,
+        rejected=(before.rejected - (replaced or KeySet())) | made.rejected,
+        rejected_files=[*before.rejected_files, *made.rejected_files],
+        examples=first_examples([*before.examples, *made.examples]),
+        seconds=monotonic() - started,
+        wider=widened(table, declared),
+        slices=own.slices,
+    )
+
+
+def transform_slice(
+    table: Dimension | Fact, plan: SlicePlan, observed_at: datetime, files: list[FileEntry]
+) -> SlicePart:
+    """Build a warehouse table's rows from those of a slice of its source, as `transform` does."""
+    return _convert_files(fit(table, plan.all_wider), Said(plan.load_id, observed_at, "slice"), files)
+
+
+def _convert_files(table: Dimension | Fact, said: Said, files: list[FileEntry]) -> SlicePart:
+    parts = side_by_side(STREAMS, partial(_convert_file, table, said), files)
+    rejected = [part.rejected for part in parts if part.rejected]
+    return SlicePart(
         files=[file for part in parts for file in part.files],
         rejected=_union(file.keys for file in rejected),
         rejected_files=[file.key for file in rejected],
         examples=first_examples(example for file in rejected for example in file.examples),
-        seconds=monotonic() - started,
-        wider=widened(table, declared),
     )
 
 

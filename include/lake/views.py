@@ -13,10 +13,16 @@ CHANGELOG = "changelog"
 
 COUNTED = sql.SQL("""
     counted AS (
-        SELECT * FROM {changelog} AS c
-         WHERE {kind} <> 'refused' AND NOT EXISTS (
-             SELECT 1 FROM {changelog} AS r WHERE r.{kind} = 'refused' AND r.{load} = c.{load} AND {same}))""")
-"""What counts of a changelog: not the rows that the warehouse refused."""
+        SELECT {held}, {kind}, {observed} FROM {changelog} AS c
+         WHERE {kind} IN ('row', 'gone') AND NOT EXISTS (
+             SELECT 1 FROM {changelog} AS r WHERE r.{kind} = 'refused' AND r.{load} = c.{load} AND {same})
+        UNION ALL
+        SELECT {held_of_c}, 'row', e.{observed} FROM {changelog} AS c
+          JOIN {changelog} AS e ON e.{kind} = 'end' AND e.{load} = c.{load}
+         WHERE c.{kind} = 'slice' AND NOT EXISTS (
+             SELECT 1 FROM {changelog} AS r
+              WHERE r.{kind} IN ('row', 'gone', 'refused') AND r.{load} = c.{load} AND {same}))""")
+"""What counts of a changelog: not the rows that the warehouse refused, nor those of slices that were read again."""
 
 HISTORY = sql.SQL("""
     WITH {counted}, lined AS (
@@ -69,6 +75,8 @@ def _names(table: StarTable, shown: Iterable[sql.Composable]) -> dict[str, sql.C
         "keys": _listed(keys),
         "values": _listed(values),
         "columns": sql.SQL(", ").join(shown),
+        "held": _listed(held(table)),
+        "held_of_c": sql.SQL(", ").join(sql.Identifier("c", name) for name in held(table)),
         "same": sql.SQL(" AND ").join(_same(name) for name in keys),
     }
     return names | {"counted": COUNTED.format(**names)}

@@ -13,8 +13,7 @@ from include.common.settings import SOURCE_CONNECTION
 from include.proof.calendar import differing_days
 from include.proof.comparison import Comparison, compare
 from include.proof.prove import Found, collect, whole_table
-from include.source.ingest import ATTEMPTS
-from include.source.reading import begin_reading, end_reading
+from include.source.reading import ATTEMPTS, begin_reading, end_reading
 from include.state.latest import State, read_keys
 from include.tables.declarations import Declarations
 from include.tables.numbering import is_integer

@@ -51,7 +51,7 @@ class Comparison:
     def named(self, keys: Iterable[int]) -> dict[int, str]:
         """Keys by their numbers, as people know them; those of rows that are on neither side are left out."""
         asked = list(keys)
-        return self.stored.named(asked) | self.source.named(asked)
+        return self.stored.named(asked) | self.source.named(asked) if asked else {}
 
     def _waiting(self, keys: list[int]) -> list[int]:
         """Those of the keys whose rows, or rows that they join, have changed since they were recorded."""

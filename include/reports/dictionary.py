@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from include.tables.coherence import origin_of
 from include.tables.declarations import Declarations
+from include.tables.figures import By, Value
+from include.tables.metrics import Metric
 from include.tables.question import Question, history_of, score_columns
 from include.tables.star import Calendar, Column, StarTable, is_versioned
 
@@ -13,13 +15,22 @@ INTRODUCTION = """\
 Made from the declarations in `include/` by `python -m include describe`.
 
 Facts hold every version of a source row: the current one has `valid_to` NULL, and the views `current_…` show those
-alone. Dimensions hold the latest state, also of rows that the source has deleted. Times are UTC."""
+alone. Dimensions hold the latest state, also of rows that the source has deleted. Times are UTC. What tells of a
+person is marked as personal."""
+
+
+METRICS = """\
+## Metrics
+
+Each is a view, a row for each group of the current versions, and where that is said a function that gives the same as
+of an instant: of the versions that held then; dimensions that keep no history show their latest state. What is past is
+so before today, or before the day of that instant, in UTC. No sum adds several currencies."""
 
 
 def data_dictionary(declared: Declarations) -> str:
     """The whole dictionary as Markdown, with an entity-relationship diagram in Mermaid."""
     tables = [*map(_table, declared.star.values()), *map(_scores, declared.scored)]
-    parts = [INTRODUCTION, _diagram(declared), *tables, _source_tables(declared)]
+    parts = [INTRODUCTION, _diagram(declared), *tables, *_metrics(declared), _source_tables(declared)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -35,7 +46,7 @@ def _rows(table: StarTable) -> Iterator[str]:
     for column in table.columns:
         name = f"**{column.name}**" if column.name in table.identity else column.name
         null = "yes" if column.nullable else ""
-        cells = [name, column.type, null, origin(table, column), _refers_to(column), column.description]
+        cells = [name, column.type, null, origin(table, column), _refers_to(column), _about(column)]
         yield f"| {' | '.join(cells)} |"
     if is_versioned(table):
         yield "| valid_from | timestamptz | | | | The source's instant at which the pipeline saw this version. |"
@@ -54,9 +65,43 @@ def _refers_to(column: Column) -> str:
     return column.references.name if column.references else ""
 
 
+def _about(column: Column) -> str:
+    money = f"Money, in the currency of {column.currency}." if column.currency else ""
+    return " ".join(filter(None, [column.description, money, "Personal." if column.personal else ""]))
+
+
 def _table(table: StarTable) -> str:
     view = f"\n\nCurrent versions: `{table.view}`." if is_versioned(table) else ""
     return f"## {table.name}\n\n{table_document(table)}{view}"
+
+
+def _metrics(declared: Declarations) -> Iterator[str]:
+    if declared.metrics:
+        yield METRICS
+    for metric in declared.metrics.values():
+        yield f"### {metric.view}\n\n{_metric_document(metric)}"
+
+
+def _metric_document(metric: Metric) -> str:
+    lines = [f"**{metric.title}.** {metric.description}".rstrip(), "", "| column | type | |", "|---|---|---|"]
+    told = [(by.column, _grouped(metric, by)) for by in metric.by]
+    told += [(value.name, _counted(metric, value)) for value in metric.values]
+    lines += [f"| {name} | {metric.columns[name]} | {about} |" for name, about in told]
+    only = f" Of rows of which {' and '.join(map(str, metric.where))}." if metric.where else ""
+    asked = f" As of an instant: `{metric.view_as_of}(timestamptz)`." if metric.as_of else ""
+    return "\n".join([*lines, "", f"From {', '.join(metric.tables)}.{only}{asked}"])
+
+
+def _grouped(metric: Metric, by: By) -> str:
+    if isinstance(by.path, str):
+        return f"{metric.fact.name}.{by.path}"
+    on, name = by.path
+    return f"{metric.dimensions[on].name}.{name}, by {on}"
+
+
+def _counted(metric: Metric, value: Value) -> str:
+    money = f" Money, in the currency of {metric.currencies[value.name]}." if value.name in metric.currencies else ""
+    return f"{value}{money}"
 
 
 def _scores(question: Question) -> str:

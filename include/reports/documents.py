@@ -39,7 +39,20 @@ Moves `latest_update.json` in the state bucket on, table by table, for what is l
 alerts; leaves the run's note. Fails with the names of what is missing: the next run repeats that.""",
 }
 
+SLICED = {
+    "plan": """\
+Cuts the source table `{table}` into slices of its keys, where it has to be read whole and is too large for one
+transaction. Leaves which slices are not read yet: none, where only what changed is to be read.""",
+    "slice": """\
+Reads a slice of the source table `{table}` in a transaction of its own, makes CSV and Parquet files of it, and copies
+it once into a table beside the one that it is for. What changes meanwhile is read by `ingest`, after all slices. Ends
+without work once the run has worked on slices for 15 minutes; the next run goes on.""",
+}
+"""What is done for tables that are declared with `slice_rows`."""
+
 GROUPS = {
+    "plan": ("How large source tables are cut into slices of their keys, where they are to be read whole", "#e6e0f3"),
+    "slice": ("Slices of large source tables, each read, typed and copied beside the warehouse's table", "#d3ece9"),
     "ingest": ("What changed in each source table, out of the database and into CSV files", "#d7e9f7"),
     "dimensions": ("The CSV files of dimensions' sources, typed and joined, into Parquet", "#e3f1d4"),
     "facts": ("The CSV files of facts' sources, typed, into Parquet", "#fdf0cd"),
@@ -66,6 +79,8 @@ probability that it is done on its day, and why. Skipped where neither rows, nor
 
 def task_document(declared: Declarations, step: Step) -> str:
     """What a step does, as Markdown."""
+    if step.kind in SLICED:
+        return SLICED[step.kind].format(table=declared.sources[step.table].place)
     if step.kind == "ingest":
         return _ingest(declared, declared.sources[step.table])
     if step.kind == "transform":

@@ -8,10 +8,12 @@ from psycopg import sql
 from include.common.errors import DeclarationError
 from include.tables.source import SourceTable
 
-_STANDS_ON = sql.SQL("""
-    WITH RECURSIVE stands_on (relation, below_view) AS (
-        SELECT pg_class.oid, false FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-         WHERE nspname = %(schema)s AND relname = %(table)s
+_FOOTING = sql.SQL("""
+    WITH RECURSIVE root (relation) AS (
+        SELECT pg_class.oid FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+         WHERE nspname = %(schema)s AND relname = %(table)s),
+    stands_on (relation, below_view) AS (
+        SELECT relation, false FROM root
       UNION
         SELECT next.relation, next.below_view FROM stands_on, LATERAL (
             SELECT inhrelid, stands_on.below_view FROM pg_inherits WHERE inhparent = stands_on.relation
@@ -21,16 +23,16 @@ _STANDS_ON = sql.SQL("""
                             AND refclassid = 'pg_class'::regclass AND refobjid <> ev_class
              WHERE pg_class.oid = stands_on.relation AND relkind = 'v') AS next (relation, below_view)),
     relations AS (
-        SELECT pg_class.*, bool_or(below_view) AS below_view FROM stands_on JOIN pg_class ON pg_class.oid = relation
-         GROUP BY pg_class.oid),
-    """)
-"""`relations`: the table, its partitions and heirs, and all that views among them read. A materialized view is read
-itself, not what it was made from."""
-
-_FOUND = sql.SQL("""
+        SELECT oid, relkind, relfilenode, relpartbound FROM pg_class
+         WHERE oid = ANY (ARRAY(SELECT relation FROM stands_on))),
+    views AS (
+        SELECT oid, ev_class, ev_action FROM pg_rewrite
+         WHERE ev_class = ANY (ARRAY(SELECT oid FROM relations WHERE relkind = 'v'))),
     columns AS (
-        SELECT pg_attribute.* FROM relations JOIN pg_attribute ON attrelid = relations.oid
-         WHERE attnum > 0 AND NOT attisdropped AND (below_view OR attname = ANY (%(columns)s))),
+        SELECT attrelid, attnum, attname, atttypid, atttypmod, attfdwoptions, attgenerated FROM pg_attribute
+         WHERE attrelid = ANY (ARRAY(SELECT oid FROM relations)) AND attnum > 0 AND NOT attisdropped
+           AND (attname = ANY (%(columns)s)
+                OR attrelid = ANY (ARRAY(SELECT relation FROM stands_on WHERE below_view)))),
     types (type) AS (
         SELECT unnest(ARRAY(SELECT atttypid FROM columns))
       UNION
@@ -49,31 +51,34 @@ _FOUND = sql.SQL("""
                          (SELECT adbin FROM pg_attrdef WHERE adrelid = attrelid AND adnum = attnum
                              AND attgenerated <> '')) FROM columns
         UNION ALL
-        SELECT concat_ws(' ', 'label', pg_enum.oid, enumtypid, enumsortorder, enumlabel) FROM pg_enum
-         WHERE enumtypid IN (SELECT type FROM types)
+        SELECT concat_ws(' ', 'label', oid, enumtypid, enumsortorder, enumlabel) FROM pg_enum
+         WHERE enumtypid = ANY (ARRAY(SELECT type FROM types))
         UNION ALL
         SELECT concat_ws(' ', 'attribute', attrelid, attnum, attname, atttypid, atttypmod)
-          FROM types JOIN pg_type ON pg_type.oid = type JOIN pg_attribute ON attrelid = typrelid
-         WHERE attnum > 0 AND NOT attisdropped
+          FROM pg_type JOIN pg_attribute ON attrelid = typrelid
+         WHERE pg_type.oid = ANY (ARRAY(SELECT type FROM types)) AND attnum > 0 AND NOT attisdropped
         UNION ALL
-        SELECT concat_ws(' ', 'view', ev_class, ev_action) FROM relations JOIN pg_rewrite ON ev_class = relations.oid
-         WHERE relkind = 'v'
+        SELECT concat_ws(' ', 'view', ev_class, ev_action) FROM views
         UNION ALL
         SELECT concat_ws(' ', 'function', pg_proc.oid, prosrc, probin, proconfig)
-          FROM relations JOIN pg_rewrite ON ev_class = relations.oid AND relkind = 'v'
-          JOIN pg_depend ON classid = 'pg_rewrite'::regclass AND objid = pg_rewrite.oid
-                        AND refclassid = 'pg_proc'::regclass
-          JOIN pg_proc ON pg_proc.oid = refobjid
+          FROM pg_depend JOIN pg_proc ON pg_proc.oid = refobjid
+         WHERE classid = 'pg_rewrite'::regclass AND objid = ANY (ARRAY(SELECT oid FROM views))
+           AND refclassid = 'pg_proc'::regclass
         UNION ALL
         SELECT concat_ws(' ', 'foreign', ftrelid, ftserver, ftoptions, srvoptions)
-          FROM relations JOIN pg_foreign_table ON ftrelid = relations.oid
-          JOIN pg_foreign_server ON pg_foreign_server.oid = ftserver)
-    SELECT (SELECT string_agg(concat_ws(' ', oid, relkind, relfilenode), ', ' ORDER BY oid) FROM relations),
+          FROM pg_foreign_table JOIN pg_foreign_server ON pg_foreign_server.oid = ftserver
+         WHERE ftrelid = ANY (ARRAY(SELECT oid FROM relations)))
+    SELECT (SELECT relation FROM root),
+           (SELECT string_agg(concat_ws(' ', oid, relkind, relfilenode), ', ' ORDER BY oid) FROM relations),
            (SELECT encode(sha256(convert_to(string_agg(part, E'\\n' ORDER BY part), 'UTF8')), 'hex') FROM parts)""")
-"""Relations with their files, and the digest of all that values depend on while no row version changes.
+"""The table, its relations with their files, and the digest of all that values depend on while no row version changes.
 
-Types are followed to what they are made of: to elements, bases and attributes. They come as an array, as the server
-takes such for short: it would else expect so much work that it compiles the statement, for a second (`jit_above_cost`).
+Its relations are its partitions and heirs, and all that views among them read; a materialized view is read itself, not
+what it was made from. Types are followed to what they are made of: to elements, bases and attributes.
+
+What was found comes as arrays, which the server takes for short: it looks them up by index, where it would else read
+whole catalogues, and expect so much work that it compiles the statement, for a second (`jit_above_cost`).
+
 What a column holds in rows that are older than itself is fixed with its number. The rewriting of a table (VACUUM FULL,
 CLUSTER) changes files alone.
 """
@@ -91,7 +96,7 @@ _SIGHT = sql.SQL("""
                         AND refclassid = 'pg_class'::regclass AND refobjid <> ev_class,
          LATERAL (SELECT coalesce(bool_or(option_value::boolean), false) AS invoker
                     FROM pg_options_to_table(reloptions) WHERE option_name = 'security_invoker') AS option)
-    SELECT concat_ws('; ',
+    SELECT relkind::text, concat_ws('; ',
            CASE WHEN depth = 0 AND NOT has_schema_privilege(reader, relnamespace, 'USAGE')
                 THEN format('GRANT USAGE ON SCHEMA %%I TO %%I', nspname, rolname) END,
            CASE WHEN NOT has_table_privilege(reader, pg_class.oid, 'SELECT')
@@ -100,37 +105,43 @@ _SIGHT = sql.SQL("""
                 WHEN NOT pg_has_role(reader, relowner, 'USAGE') THEN format('ALTER ROLE %%I BYPASSRLS', rolname)
                 WHEN relforcerowsecurity
                 THEN format('ALTER ROLE %%I BYPASSRLS or ALTER TABLE %%I.%%I NO FORCE ROW LEVEL SECURITY',
-                            rolname, nspname, relname) END)
+                            rolname, nspname, relname) END),
+           CASE WHEN depth = 0 THEN ARRAY(
+                SELECT format('GRANT EXECUTE ON FUNCTION %%s TO %%I', name, rolname)
+                  FROM unnest(ARRAY['pg_control_system()', 'pg_control_checkpoint()']) AS name
+                 WHERE NOT has_function_privilege(reader, name, 'EXECUTE')) END
       FROM seen JOIN pg_class ON pg_class.oid = relation JOIN pg_namespace ON pg_namespace.oid = relnamespace
       JOIN pg_roles ON pg_roles.oid = reader
      WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
      ORDER BY depth, nspname, relname""")
-"""What has to be granted, and to whom, for the table's reader to see every row and every column of it.
+"""Of the table first, then of what it reads as a view: its kind, and what has to be granted, and to whom, for the
+table's reader to see every row and every column of it; of the table also what to grant for what tells of the server.
 
 A view reads its tables as its owner does, or as its reader with security_invoker.
 """
 
-_EXECUTE = sql.SQL("""
-    SELECT format('GRANT EXECUTE ON FUNCTION %s TO %I', name, current_user)
-      FROM unnest(ARRAY['pg_control_system()', 'pg_control_checkpoint()']) AS name
-     WHERE NOT has_function_privilege(name, 'EXECUTE')""")
-
-_KIND = sql.SQL("""
-    SELECT relkind::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-     WHERE nspname = %(schema)s AND relname = %(table)s""")
-
 
 class Footing(NamedTuple):
-    """What a table stands on: its relations with their kinds and files, and the digest of its shape."""
+    """What a table stands on: itself, its relations with their kinds and files, and the digest of its shape.
 
+    relation: None where there is no such table.
+    """
+
+    relation: int | None
     files: str
     shape: str
 
 
-def find_kind(connection: psycopg.Connection, table: SourceTable) -> str | None:
-    """The table's kind, as pg_class.relkind says it; None where there is no such table."""
-    row = connection.execute(_KIND, _names(table)).fetchone()
-    return None if row is None else str(row[0])
+class Sight(NamedTuple):
+    """How the role sees a table.
+
+    kind: as pg_class.relkind says it; None where there is no such table. lacking: what has to be granted for it to see
+    every row and column. untold: what has to be granted for it to see that a server was restored.
+    """
+
+    kind: str | None
+    lacking: list[str]
+    untold: list[str]
 
 
 def find_footing(connection: psycopg.Connection, table: SourceTable) -> Footing:
@@ -139,33 +150,32 @@ def find_footing(connection: psycopg.Connection, table: SourceTable) -> Footing:
     Another shape: values may have changed in rows of which no version did. Of a table's own columns those count that
     are declared.
     """
-    columns = {"columns": [column.name for column in table.columns]}
-    row = connection.execute(_STANDS_ON + _FOUND, {**_names(table), **columns}).fetchone()
+    columns = [column.name for column in table.columns]
+    names = {"schema": table.schema, "table": table.found_name, "columns": columns}
+    row = connection.execute(_FOOTING, names).fetchone()
     assert row is not None
-    return Footing(row[0] or "", row[1] or "")
+    return Footing(row[0], row[1] or "", row[2] or "")
 
 
-def require_full_sight(connection: psycopg.Connection, table: SourceTable) -> None:
-    """Make sure that the role sees every row and column of the table, and what tells a restored server.
+def find_sight(connection: psycopg.Connection, schema: str, table: str) -> Sight:
+    """How the role sees a table."""
+    found = connection.execute(_SIGHT, {"schema": schema, "table": table}).fetchall()
+    if not found:
+        return Sight(None, [], [])
+    kind, _, untold = found[0]
+    return Sight(kind, [grants for _, grants, _ in found if grants], untold)
+
+
+def require_full_sight(connection: psycopg.Connection, table: SourceTable) -> str | None:
+    """Make sure that the role sees every row and column of the table, and what tells a restored server; gives its kind.
+
+    None: there is no such table.
 
     Raises: DeclarationError that says what to grant.
     """
-    missing = missing_grants(connection, table.schema, table.found_name)
-    if missing:
-        raise DeclarationError(
-            f"{table.name}: permission denied to see all of {table.place}; grant it: {'; '.join(missing)}"
-        )
-    missing = [grant for (grant,) in connection.execute(_EXECUTE)]
-    if missing:
-        raise DeclarationError(
-            f"{table.name}: permission denied for what tells that a server was restored; grant it: {'; '.join(missing)}"
-        )
-
-
-def missing_grants(connection: psycopg.Connection, schema: str, table: str) -> list[str]:
-    """What has to be granted for the role to see every row and column of a table; empty where it does."""
-    return [grant for (grant,) in connection.execute(_SIGHT, {"schema": schema, "table": table}) if grant]
-
-
-def _names(table: SourceTable) -> dict[str, object]:
-    return {"schema": table.schema, "table": table.found_name}
+    sight = find_sight(connection, table.schema, table.found_name)
+    wanted = {f"to see all of {table.place}": sight.lacking, "for what tells that a server was restored": sight.untold}
+    for purpose, missing in wanted.items():
+        if missing:
+            raise DeclarationError(f"{table.name}: permission denied {purpose}; grant it: {'; '.join(missing)}")
+    return sight.kind

@@ -1,11 +1,16 @@
 """Which columns a relation has, and their types in the words of the declarations."""
 
+import logging
 import re
+from collections.abc import Iterable, Mapping
 
 import psycopg
 from psycopg import sql
 
+from include.state.latest import TableState
 from include.tables.types import parse
+
+log = logging.getLogger(__name__)
 
 FOUND = sql.SQL("""
     WITH RECURSIVE resolved (relation, number, name, type, modifier, arrays) AS (
@@ -57,3 +62,14 @@ def _declared(name: str, builtin: bool, shown: str) -> str:
     numbers = NUMBERS.match(shown)
     declared = f"{WORDS.get(name, name)}{numbers[1]}" if numbers else UNSIZED.get(name, WORDS.get(name, name))
     return declared if builtin and parse(declared) else f'"{name}"'
+
+
+def tell_columns(table: str, ignored: Iterable[str], wider: Mapping[str, str], state: TableState | None) -> None:
+    """Say once in the log which columns are not declared, and which have become wider."""
+    new = sorted(set(ignored) - set(state.ignored_columns if state else ()))
+    if new:
+        log.warning("%s: columns that are not declared are ignored: %s", table, ", ".join(new))
+    found = wider.items() - (state.wider if state else {}).items()
+    if found:
+        told = ", ".join(f"{name} is {kind}" for name, kind in sorted(found))
+        log.warning("%s: columns are wider than declared, and so is what they feed: %s", table, told)

@@ -3,23 +3,28 @@
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from time import monotonic
 
 import psycopg
 
-from include.common.errors import DataError, ServiceError
-from include.common.manifests import Cursor, FileEntry, SourceRead
+from include.common.errors import DataError
+from include.common.manifests import Cursor, FileEntry, Slices, SourceRead
 from include.common.postgres import connect, postgres_errors
 from include.common.settings import SOURCE_CONNECTION
+from include.common.slices import SlicePlan
 from include.source.beside import Beside, look_beside
 from include.source.changes import Keys, compare_keys
+from include.source.columns import tell_columns
 from include.source.held import doubted, hold_back
 from include.source.known import Base, Known, Subject, after_seen, find_base
 from include.source.landing import Extract, copy_files
 from include.source.observe import FoundColumns, Observation, check_columns
 from include.source.open import open_since, tell_long
-from include.source.reading import begin_reading, end_reading, is_moved
+from include.source.plans import Looked, plan_changes, restless
+from include.source.reading import ATTEMPTS, begin_reading, end_reading, is_moved
 from include.source.server import remembered_starts
+from include.source.slices import Sliced, sliced_base
 from include.source.yielding import giving_way
 from include.state.latest import TableState, write_keys
 from include.tables.drift import with_types
@@ -27,18 +32,19 @@ from include.tables.source import SourceTable
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 5
-"""How often a table is read that is changed under its reading, before that is left for later."""
 
-
-def ingest(table: SourceTable, known: Known) -> SourceRead:
+def ingest(table: SourceTable, known: Known, sliced: Sliced | None = None) -> SourceRead | SlicePlan:
     """Read what changed in a source table since it was recorded, and write it to the ingestion bucket.
+
+    Where that is more than a slice has, of a table that is read in slices, gives how to read it so, and writes nothing.
+
+    sliced: what was read of it in slices before: what changed since those began is read, which makes them whole.
 
     It may be repeated: each time it reads anew and writes new files. A table without a change writes none.
 
     Raises: DataError where the table is not as declared, or a replica was restored; ServiceError where the table is
-        changed under every reading, or a replica has still to replay what was read before; DeclarationError and
-        others as `postgres_errors` and `lake_errors`.
+        changed under every reading, or a replica has still to replay what was read before; PlanVoidError where slices
+        cannot be made whole; DeclarationError and others as `postgres_errors` and `lake_errors`.
     """
     with (
         connect(SOURCE_CONNECTION) as connection,
@@ -46,19 +52,24 @@ def ingest(table: SourceTable, known: Known) -> SourceRead:
         postgres_errors(table.name),
     ):
         for _ in range(ATTEMPTS):
-            read = _read(connection, table, known)
-            if read:
+            read = _read(connection, table, known, sliced)
+            if isinstance(read, SourceRead):
                 return read.model_copy(update={"accepted": known.accepted})
-    raise ServiceError(f"{table.name}: it was changed under each of {ATTEMPTS} readings: truncated, rebuilt or altered")
+            if read:
+                return read
+    raise restless(table)
 
 
-def _read(connection: psycopg.Connection, table: SourceTable, known: Known) -> SourceRead | None:
+def _read(
+    connection: psycopg.Connection, table: SourceTable, known: Known, sliced: Sliced | None
+) -> SourceRead | SlicePlan | None:
     """One reading; None where the table was changed under it, whatever came of that."""
     started = monotonic()
     read = Extract(table, known.declared.joined_to(table.name))
     observation = begin_reading(connection, table, *read.others)
     try:
-        reading, files = _find_changes(connection, read, known, observation)
+        find = partial(_complete, sliced=sliced) if sliced else _find_changes
+        reading, files = find(connection, read, known, observation)
     except (DataError, psycopg.Error):
         connection.rollback()
         if is_moved(connection, observation, table, *read.others):
@@ -67,6 +78,8 @@ def _read(connection: psycopg.Connection, table: SourceTable, known: Known) -> S
     ended = end_reading(connection, reading.observation, table, *read.others)
     if ended is None:
         return None
+    if reading.plan:
+        return reading.plan.model_copy(update={"cursor": ended.cursor})
     if known.state and reading.held:
         return hold_back(table, known.state, reading.held, monotonic() - started)
     tell_long(table, reading.held_since, reading.observation.observed_at)
@@ -84,11 +97,15 @@ def _find_changes(
     observation = after_seen(table, known, observation)
     base = find_base(table, known, observation)
     columns = check_columns(connection, table, observation.cursor.relation)
-    _tell_columns(table, columns, known.state)
+    tell_columns(table.name, columns.ignored, columns.wider, known.state)
     table = with_types(table, columns.wider)
     beside = look_beside(connection, table, read.joins, observation, base.state.joined if base else {})
     keys = compare_keys(connection, table, base, observation.next_xid, beside.changes)
     held = _held(table, known, base, keys)
+    if base and not (held or base.doubts) and 0 < read.table.slice_rows < len(keys.selected.keys):
+        looked = Looked(observation, beside.reads, columns.wider)
+        plan = plan_changes(read.table, known, base, keys.selected.keys, looked)
+        return _Reading(table, columns, base.state, observation, keys, True, "", None, beside, plan=plan), []
     if base and not held:
         base, keys = _compare_values(
             connection, known, base, Subject(table, base.keys, keys.current, base.doubts), keys
@@ -98,6 +115,32 @@ def _find_changes(
     held_since = open_since(connection, table, observation, known.state)
     reading = _Reading(table, columns, state, observation, keys, changed, held, held_since, beside)
     return reading, _copy(connection, replace(read, table=table), reading) if changed else []
+
+
+def _complete(
+    connection: psycopg.Connection, read: Extract, known: Known, observation: Observation, sliced: Sliced
+) -> tuple["_Reading", list[FileEntry]]:
+    """As `_find_changes`, of what has changed since slices of the table were begun to be read."""
+    table = read.table
+    observation = after_seen(table, known, observation, sliced.observed_at)
+    base, recorded = sliced_base(sliced, known, observation)
+    columns = check_columns(connection, table, observation.cursor.relation)
+    tell_columns(table.name, columns.ignored, columns.wider, known.state)
+    table = with_types(table, columns.wider)
+    beside = look_beside(connection, table, read.joins, observation, base.state.joined)
+    keys = compare_keys(connection, table, base, observation.next_xid, beside.changes)
+    held = _held(table, known, recorded, keys) if recorded else ""
+    held_since = open_since(connection, table, observation, known.state)
+    replaced = keys.selected.keys | keys.again | (keys.known - keys.current)
+    slices = Slices(
+        load_id=sliced.plan.load_id,
+        manifests=sliced.manifests,
+        rows=sliced.rows,
+        replaced_key=write_keys(table.name, observation.observed_at, replaced),
+    )
+    state = recorded.state if recorded else None
+    reading = _Reading(table, columns, state, observation, keys, not held, held, held_since, beside, slices)
+    return reading, [] if held else _copy(connection, replace(read, table=table), reading)
 
 
 def _held(table: SourceTable, known: Known, base: Base | None, keys: Keys) -> str:
@@ -122,24 +165,14 @@ def _compare_values(
     return None, compare_keys(connection, subject.table, None)
 
 
-def _tell_columns(table: SourceTable, columns: FoundColumns, state: TableState | None) -> None:
-    """Say once which columns are not declared, and which have become wider."""
-    new = sorted(set(columns.ignored) - set(state.ignored_columns if state else ()))
-    if new:
-        log.warning("%s: columns that are not declared are ignored: %s", table.name, ", ".join(new))
-    wider = columns.wider.items() - (state.wider if state else {}).items()
-    if wider:
-        told = ", ".join(f"{name} is {kind}" for name, kind in sorted(wider))
-        log.warning("%s: columns are wider than declared, and so is what they feed: %s", table.name, told)
-
-
 @dataclass(frozen=True)
 class _Reading:
     """A table as one transaction of the source shows it, against what was recorded (`base`; None for nothing).
 
     changed: whether there is anything to load. held: why what it shows is not believed.
     held_since: since when a transaction has been open at the source from which on each run reads.
-    beside: what it sees of the tables that are joined.
+    beside: what it sees of the tables that are joined. slices: those that it makes whole.
+    plan: how the changes are to be read in slices, as they are too many.
     """
 
     table: SourceTable
@@ -151,6 +184,8 @@ class _Reading:
     held: str
     held_since: datetime | None
     beside: Beside
+    slices: Slices | None = None
+    plan: SlicePlan | None = None
 
 
 def _copy(connection: psycopg.Connection, read: Extract, reading: _Reading) -> list[FileEntry]:
@@ -176,13 +211,14 @@ def _describe(reading: _Reading, files: list[FileEntry], fingerprint: str, secon
         key_sum=keys.key_sum,
         keys_key=keys.known_key or write_keys(table.name, observation.observed_at, keys.current),
         files=files,
-        read_rows=sum(file.rows for file in files),
+        read_rows=sum(file.rows for file in files) + (reading.slices.rows if reading.slices else 0),
         ignored_columns=reading.columns.ignored,
         wider=reading.columns.wider,
         seconds=seconds,
         proofs=keys.findings.proofs,
         held_since=reading.held_since,
         joined=reading.beside.reads,
+        slices=reading.slices,
     )
 
 
@@ -194,6 +230,8 @@ def _changed_at(reading: _Reading) -> datetime | None:
     base, observed_at, keys = reading.base, reading.observation.observed_at, reading.keys
     if base is None:
         return observed_at
+    if reading.slices:
+        return base.observed_at
     if not keys.deletions and not keys.selected.keys:
         return None
     stamps = [stamp for stamp in (keys.selected.oldest, reading.beside.oldest) if stamp]

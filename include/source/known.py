@@ -134,10 +134,13 @@ def _is_followed(state: TableState, observation: Observation) -> bool:
     return joined and follows(state.cursor, observation)
 
 
-def after_seen(table: SourceTable, known: Known, observation: Observation) -> Observation:
-    """The observation, put after all that was seen of this table even where the source's clock was set back."""
+def after_seen(table: SourceTable, known: Known, observation: Observation, *others: datetime) -> Observation:
+    """The observation, put after all that was seen of this table even where the source's clock was set back.
+
+    others: further instants that it was seen at.
+    """
     instants = [datetime.fromisoformat(inputs[table.name]) for inputs in known.loaded.values() if table.name in inputs]
-    seen = max([*instants, *([known.state.observed_at] if known.state else [])], default=None)
+    seen = max([*instants, *others, *([known.state.observed_at] if known.state else [])], default=None)
     if seen is None or observation.observed_at > seen:
         return observation
     return replace(observation, observed_at=seen + timedelta(microseconds=1))

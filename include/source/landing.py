@@ -22,7 +22,7 @@ from include.common.threads import side_by_side
 from include.lake.blocks import count_rows, header
 from include.lake.files import STREAMS, WriteOnceFile, new_key
 from include.source.beside import OWN, joined_rows
-from include.source.catalogue import find_kind
+from include.source.catalogue import find_sight
 from include.source.reading import lock
 from include.source.server import find_server
 from include.tables.numbering import among, is_integer, number_of
@@ -97,6 +97,13 @@ def copy_files(
     return _copy_side_by_side(connection, read, copy, slices)
 
 
+def copy_where(
+    connection: psycopg.Connection, read: Extract, condition: sql.Composable, observed_at: datetime
+) -> list[FileEntry]:
+    """Write the rows that fulfil a condition as CSV files."""
+    return list(_copy_slice(connection, read, condition, observed_at))
+
+
 def _conditions(read: Extract, keys: KeySet, dense: bool) -> Iterator[sql.Composable]:
     """The conditions of slices that hold all these keys together; what they hold is cut into files as it is copied.
 
@@ -169,7 +176,8 @@ def _join(helpers: ExitStack, connection: psycopg.Connection, read: Extract) -> 
 
 def _share_snapshot(connection: psycopg.Connection, helper: psycopg.Connection, read: Extract) -> bool:
     """Let the helper see what the connection sees; False where it is on another server, which may know such a name."""
-    lock(helper, {table: find_kind(connection, table) or "" for table in (read.table, *read.others)})
+    tables = (read.table, *read.others)
+    lock(helper, {table: find_sight(connection, table.schema, table.found_name).kind or "" for table in tables})
     snapshot = connection.execute("SELECT pg_export_snapshot()").fetchone()
     assert snapshot is not None
     helper.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot[0])))

@@ -48,9 +48,8 @@ OBSERVE = sql.SQL("""
                 THEN statement_timestamp()
                 ELSE least(statement_timestamp(), coalesce(pg_last_xact_replay_timestamp(),
                            (SELECT checkpoint_time FROM pg_control_checkpoint()))) END,
-           pg_postmaster_start_time(), pg_class.oid::bigint
-      FROM pg_current_snapshot() AS snapshot, pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-     WHERE nspname = %(schema)s AND relname = %(table)s""")
+           pg_postmaster_start_time()
+      FROM pg_current_snapshot() AS snapshot""")
 """A standby shows the instant that it has replayed up to; where that is all that it received, now."""
 
 
@@ -85,15 +84,16 @@ def observe(connection: psycopg.Connection, table: SourceTable, server: Server) 
 
     Raises: DataError where the table is gone.
     """
-    row = connection.execute(OBSERVE, {"schema": table.schema, "table": table.found_name}).fetchone()
-    if row is None:
-        raise no_such_table(table)
-    xmin, xmax, clock, observed_at, started_at, relation = row
+    row = connection.execute(OBSERVE).fetchone()
+    assert row is not None
+    xmin, xmax, clock, observed_at, started_at = row
     footing = find_footing(connection, table)
+    if footing.relation is None:
+        raise no_such_table(table)
     cursor = Cursor(
         xid=xmin,
         cluster=server.cluster,
-        relation=relation,
+        relation=footing.relation,
         last_updated=None,
         shape=footing.shape,
         clock=clock.astimezone(UTC),

@@ -8,12 +8,15 @@ import psycopg
 from psycopg import IsolationLevel, sql
 
 from include.common.errors import DeclarationError
-from include.source.catalogue import find_footing, find_kind, require_full_sight
+from include.source.catalogue import find_footing, require_full_sight
 from include.source.observe import Observation, no_such_table, observe
-from include.source.server import find_server
+from include.source.server import Server, find_server
 from include.tables.source import SourceTable
 
 log = logging.getLogger(__name__)
+
+ATTEMPTS = 5
+"""How often a table is read that is changed under its reading, before that is left for later."""
 
 WITHOUT_XMIN = {"v", "f"}
 """Views and foreign tables. Source: pg_class.relkind in PostgreSQL's manual."""
@@ -45,14 +48,13 @@ def begin_reading(connection: psycopg.Connection, table: SourceTable, *others: S
 
 def _require_readable(connection: psycopg.Connection, table: SourceTable) -> str:
     """The kind of a table that can be read as declared. Raises: as `begin_reading`."""
-    kind = find_kind(connection, table)
+    kind = require_full_sight(connection, table)
     if kind is None:
         raise no_such_table(table)
     if kind in WITHOUT_XMIN and table.follow == "xmin":
         raise DeclarationError(
             f'{table.name} is a view or a foreign table, without xmin: declare follow="stamp", or "whole"'
         )
-    require_full_sight(connection, table)
     return kind
 
 
@@ -73,15 +75,20 @@ def end_reading(
 
     None where the reading has to be repeated. others: as in `begin_reading`.
     """
-    after = find_server(connection)
     connection.commit()
-    if after.started_at != seen.server.started_at or is_moved(connection, seen, table, *others):
-        return None
-    return replace(seen, cursor=seen.cursor.model_copy(update={"position": after.position}))
+    now = _find_unmoved(connection, seen, table, *others)
+    return replace(seen, cursor=seen.cursor.model_copy(update={"position": now.position})) if now else None
 
 
 def is_moved(connection: psycopg.Connection, seen: Observation, table: SourceTable, *others: SourceTable) -> bool:
-    """Whether a reading that is over may have met something else than its snapshot showed, and has to be repeated.
+    """Whether a reading that is over may have met something else than its snapshot showed, and has to be repeated."""
+    return _find_unmoved(connection, seen, table, *others) is None
+
+
+def _find_unmoved(
+    connection: psycopg.Connection, seen: Observation, table: SourceTable, *others: SourceTable
+) -> Server | None:
+    """The server as it is after a reading that is over; None where that may have met something else than it saw.
 
     That is where the table has other files, parts or another shape by now: rows may have been missing or mixed. Or a
     pooler led to another server on the way.
@@ -91,7 +98,7 @@ def is_moved(connection: psycopg.Connection, seen: Observation, table: SourceTab
     changed |= any(find_footing(connection, other) != seen.joined[other.name].footing for other in others)
     now = find_server(connection)
     connection.commit()
-    moved = changed or {seen.server.started_at, now.started_at} != set(seen.cursor.starts)
-    if moved:
+    if changed or {seen.server.started_at, now.started_at} != set(seen.cursor.starts):
         log.warning("%s was changed, or its server was, while it was read; it is read again", table.name)
-    return moved
+        return None
+    return now

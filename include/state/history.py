@@ -139,7 +139,8 @@ def _outcome(table: StarTable, work: Work) -> TableOutcome | None:
         return None
     result = work.loads.get(table.name)
     held = {name: why for name, why in work.held.items() if name == own}
-    problem = _load_problem(result, work) if result else _missing_problem(own, work)
+    missing = "" if work.waits(table.name) else _missing_problem(own, work)
+    problem = _load_problem(result, work) if result else missing
     problem = "; ".join(filter(None, [problem, *held.values()]))
     kind: Outcome = "failed" if problem else "unchanged"
     if result and not problem:

@@ -12,6 +12,7 @@ from include.common.errors import DataError, ServiceError
 from include.common.keys import JsonKeys, KeySet, LaterKeySet
 from include.common.manifests import Cursor, JoinedRead, Manifest, Mark
 from include.common.settings import STATE_BUCKET, required_variable
+from include.common.slices import Progress
 from include.lake.files import (
     PART_BYTES,
     MissingFileError,
@@ -28,6 +29,8 @@ FORMAT = "totesys-warehouse/1"
 ATTEMPTS = 5
 """How often a change of the state is tried again when another writer was faster; each try reads it anew."""
 
+AT_ONCE_KEYS = 65_536
+"""How many keys are read at once: that takes no longer than to ask whether their file is there."""
 
 LONG_SECONDS = 900
 """From when on a transaction that stays open at the source is told."""
@@ -86,12 +89,17 @@ def held_seconds(held_since: datetime | None, observed_at: datetime) -> float | 
 
 
 class State(Manifest):
-    """The whole of latest_update.json. proofs: warehouse table → when which of its rows were last proven."""
+    """The whole of latest_update.json.
+
+    proofs: warehouse table → when which of its rows were last proven. slicing: source tables that are read in slices,
+    with how far that is.
+    """
 
     format: str = FORMAT
     recorded_at: AwareDatetime | None = None
     tables: dict[str, TableState] = Field(default_factory=dict)
     proofs: dict[str, list[Mark]] = Field(default_factory=dict)
+    slicing: dict[str, Progress] = Field(default_factory=dict)
 
 
 def read_state() -> State:
@@ -149,10 +157,12 @@ def _write(state: State, etag: str | None) -> bool:
 
 
 def recorded_keys(table: str, state: TableState) -> KeySet | None:
-    """The keys that a source table was recorded with, read once they are needed; None where their file is gone.
+    """The keys that a source table was recorded with, many once they are needed; None where their file is gone.
 
-    Raises: as `lake_errors`; and as `read_keys` once they are read.
+    Raises: as `lake_errors`; and as `read_keys`, once they are read.
     """
+    if state.rows <= AT_ONCE_KEYS:
+        return _find_keys(table, state.keys_key)
     if not is_there(required_variable(STATE_BUCKET), state.keys_key):
         return None
     return LaterKeySet(state.rows, partial(read_keys, table, state.keys_key))
@@ -160,11 +170,18 @@ def recorded_keys(table: str, state: TableState) -> KeySet | None:
 
 def read_keys(table: str, key: str) -> KeySet:
     """The keys in a file. Raises: DataError where it is gone, or is no set of keys; others as `lake_errors`."""
+    keys = _find_keys(table, key)
+    if keys is None:
+        raise _unreadable(table, key, "it is missing")
+    return keys
+
+
+def _find_keys(table: str, key: str) -> KeySet | None:
     try:
         with open_file(required_variable(STATE_BUCKET), key) as stream:
             return KeySet.from_blocks(iter(partial(stream.read, PART_BYTES), b""))
-    except MissingFileError as error:
-        raise _unreadable(table, key, "it is missing") from error
+    except MissingFileError:
+        return None
     except ValueError as error:
         raise _unreadable(table, key, str(error)) from error
 

@@ -43,6 +43,7 @@ class RunReport(Manifest):
     differing: rows that did not equal the source's and nothing explains it, a sentence for each table; they are among
         the problems, too.
     healed: warehouse table → how many rows were unequal, whatever explains it, and are equal now.
+    waiting: how far tables are not all of whose slices are read, a sentence each.
     """
 
     tables: list[TableReport]
@@ -51,6 +52,7 @@ class RunReport(Manifest):
     held: dict[str, str] = Field(default_factory=dict)
     differing: list[str] = Field(default_factory=list)
     healed: dict[str, int] = Field(default_factory=dict)
+    waiting: list[str] = Field(default_factory=list)
 
     def total(self, count: Count) -> int:
         """A count over all tables."""
@@ -68,7 +70,7 @@ class RunReport(Manifest):
         tables = f"{len(self.tables)} table{'' if len(self.tables) == 1 else 's'}"
         done = [f"{counts} in {tables}; lag {self.lag_seconds:,.0f} s"] if self.tables else []
         healed = [f"{sum(self.healed.values()):,} unequal rows healed"] if self.healed else []
-        return "; ".join([*self.problems, *healed, *done]) or "nothing changed"
+        return "; ".join([*self.problems, *self.waiting, *healed, *done]) or "nothing changed"
 
 
 def record(work: Work) -> RunReport:
@@ -93,7 +95,13 @@ def record(work: Work) -> RunReport:
             if name not in state.tables or state.tables[name].observed_at <= read.observed_at
         }
         proofs = {star: proof.marks for name in moved for star, proof in complete[name].proofs.items()}
-        return State(recorded_at=datetime.now(UTC), tables=state.tables | moved, proofs=state.proofs | proofs)
+        others = {name: progress for name, progress in state.slicing.items() if name not in work.expected}
+        return State(
+            recorded_at=datetime.now(UTC),
+            tables=state.tables | moved,
+            proofs=state.proofs | proofs,
+            slicing=others | work.waiting,
+        )
 
     after = update_state(move_on)
     return RunReport(
@@ -103,6 +111,7 @@ def record(work: Work) -> RunReport:
         held=work.held,
         differing=unexplained(work),
         healed=healed(work),
+        waiting=[f"{name}: {progress.told()}" for name, progress in work.waiting.items()],
     )
 
 

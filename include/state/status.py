@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from include.common.errors import DataError, ServiceError
 from include.common.manifests import Manifest
 from include.common.settings import STATE_BUCKET, required_variable
+from include.common.slices import Progress
 from include.lake.files import read_current, replace_file
 from include.lake.rejected import RejectedRow
 from include.state.history import (
@@ -41,6 +42,14 @@ KEPT_ROWS = 100
 """The most rejected rows that are listed, the newest."""
 
 
+class TableProgress(Manifest):
+    """How far a table is whose source is read in slices. ends_at: when the last will be read, as far as can be told."""
+
+    done: int
+    slices: int
+    ends_at: AwareDatetime | None
+
+
 class TableStatus(Manifest):
     """A warehouse table as it is now.
 
@@ -50,6 +59,7 @@ class TableStatus(Manifest):
     last_load: the last one that brought changes. rejected: rows that it cannot take now.
     proven: how much of it was held against the source of late, value by value.
     held_since: since when a transaction has been open at the source for long, so that each run reads more.
+    progress: of its source, as long as that is read in slices.
     """
 
     name: str
@@ -68,9 +78,13 @@ class TableStatus(Manifest):
     rejected: int = 0
     proven: Proven | None = None
     held_since: AwareDatetime | None = None
+    progress: TableProgress | None = None
 
 
-FOUND = ("rows", "observed_at", "outcome", "problem", "held", "run_at", "last_load", "rejected", "proven", "held_since")
+FOUND = (
+    "rows", "observed_at", "outcome", "problem", "held", "run_at", "last_load", "rejected", "proven", "held_since",
+    "progress",
+)  # fmt: skip
 """What of a table's status is found by runs; the rest is declared."""
 
 
@@ -195,6 +209,7 @@ def _as_recorded(declared: StarTable, table: TableStatus, status: Status, state:
         at = status.updated_at  # each run that reads anything proves it whole
         return table.model_copy(update={"rows": declared.days, "proven": Proven(share=1.0, oldest_at=at)})
     known = [state.tables[name] for name in table.sources if name in state.tables]
+    table = table.model_copy(update={"progress": _progress(state.slicing.get(declared.source.name))})
     if len(known) < len(table.sources):
         return table
     recorded = {
@@ -206,6 +221,12 @@ def _as_recorded(declared: StarTable, table: TableStatus, status: Status, state:
         "held_since": min(filter(None, map(_long_held, known)), default=None),
     }
     return table.model_copy(update=recorded)
+
+
+def _progress(found: Progress | None) -> TableProgress | None:
+    if found is None:
+        return None
+    return TableProgress(done=found.done, slices=found.slices, ends_at=found.ends_at(datetime.now(UTC)))
 
 
 def _long_held(source: TableState) -> datetime | None:

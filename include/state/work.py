@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from include.common.manifests import CheckResult, LoadResult, Proof, SourceRead
-from include.tables.declarations import Declarations
+from include.common.slices import Progress
+from include.tables.declarations import Declarations, is_built, referenced_by
 
 
 @dataclass(frozen=True)
@@ -12,6 +13,7 @@ class Work:
 
     declared: the tables. expected: the source tables that it was to bring up to date.
     checked: None where the loads were not compared with the source.
+    waiting: source tables not all of whose slices are read.
     """
 
     declared: Declarations
@@ -19,6 +21,7 @@ class Work:
     reads: dict[str, SourceRead] = field(default_factory=dict)
     loads: dict[str, LoadResult] = field(default_factory=dict)
     checked: dict[str, CheckResult] | None = None
+    waiting: dict[str, Progress] = field(default_factory=dict)
 
     def missing(self, read: SourceRead) -> list[str]:
         """The warehouse tables that a reading has changes for and that do not show it."""
@@ -34,11 +37,16 @@ class Work:
         by_load = {star[name].source_names[0]: result.held for name, result in self.loads.items() if result.held}
         return by_load | {name: read.held for name, read in self.reads.items() if read.held}
 
+    def waits(self, table: str) -> bool:
+        """Whether a warehouse table is not to be loaded yet: it, or what it refers to, is still read in slices."""
+        needed = [self.declared.star[table], *referenced_by(self.declared.star[table])]
+        return any(is_built(other) and other.source.name in self.waiting for other in needed)
+
     @property
     def left_behind(self) -> list[str]:
         """What the run was to bring up to date and did not, a sentence each: held back, not read, not loaded."""
-        unread = sorted(self.expected - self.reads.keys())
-        missing = {table for read in self.reads.values() for table in self.missing(read)}
+        unread = sorted(self.expected - self.reads.keys() - self.waiting.keys())
+        missing = {table for read in self.reads.values() for table in self.missing(read) if not self.waits(table)}
         left = {"not read": unread, "not loaded": sorted(missing - self.loads.keys())}
         return [*self.held.values(), *(f"{what}: {', '.join(names)}" for what, names in left.items() if names)]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from include.tables.checking import require
+from include.tables.metrics import Metric
 from include.tables.question import Question, history_of
 from include.tables.source import SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, Join, Origin, StarTable, is_versioned, relations
@@ -11,7 +12,7 @@ from include.tables.types import INTEGERS, STAMPS, holds, known_type
 
 Sources = Mapping[str, SourceTable]
 Star = Mapping[str, StarTable]
-Table = TypeVar("Table", SourceTable, StarTable, Question)
+Table = TypeVar("Table", SourceTable, StarTable, Metric, Question)
 
 
 def by_name(tables: Iterable[Table]) -> dict[str, Table]:
@@ -66,6 +67,21 @@ def check_star(star: Star, sources: Sources) -> None:
             for column in table.columns:
                 _check_column(table, column)
                 _check_reference(table, column, star)
+    _check_personal(star)
+
+
+def check_metrics(metrics: Iterable[Metric], star: Star) -> None:
+    """Refuse metrics of facts that are not these, or that would be called as something else in the warehouse.
+
+    Raises: DeclarationError that names the metric.
+    """
+    made = {name: table.name for table in star.values() for name in relations(table)}
+    for metric in metrics:
+        known = star.get(metric.fact.name) == metric.fact
+        require(known, f"{metric.name}: its fact {metric.fact.name!r} is not among the star's tables")
+        for name in filter(None, (metric.view, metric.view_as_of)):
+            other = made.setdefault(name, metric.name)
+            require(other == metric.name, f"{other} and {metric.name} would share the name {name}")
 
 
 def check_questions(questions: Mapping[str, Question], star: Star) -> None:
@@ -102,6 +118,7 @@ def _check_key(table: Dimension | Fact) -> None:
     same = tuple(column.source for column in columns) == own.key_columns
     plain = not any(column.derive or column.nullable for column in columns)
     require(same and plain, f"{told} must be that of {own.name} itself, {', '.join(own.key_columns)}")
+    require(not any(column.personal for column in columns), f"{told} cannot be personal, as rows are named by it")
     for column, kind in zip(columns, own.key_types, strict=True):
         require(holds(column.type, kind), f"{table.name}.{column.name}: {kind} cannot become {column.type}")
 
@@ -113,6 +130,8 @@ def _check_join(table: Dimension | Fact, join: Join) -> None:
     assert on is not None
     (key,) = join.table.key_types
     require(joinable(on.type, key), f"{told}, which is {on.type}, and its key is {key}")
+    seen = not table.source.slice_rows or join.table.follow == "xmin"
+    require(seen, f"{told}, which must be followed by xmin too, as {table.source.name} is read in slices")
 
 
 def joinable(on: str, key: str) -> bool:
@@ -121,8 +140,23 @@ def joinable(on: str, key: str) -> bool:
     return len(kinds) == 1 or kinds <= set(INTEGERS)
 
 
+def _check_personal(star: Star) -> None:
+    """What is personal is so wherever it is shown, but where a function has made something else of it."""
+    marked: dict[str, tuple[str, bool]] = {}
+    for table in star.values():
+        if not isinstance(table, Calendar):
+            for column in [column for column in table.columns if not column.derive]:
+                origin, place = str(origin_of(table, column)), f"{table.name}.{column.name}"
+                other, personal = marked.setdefault(origin, (place, column.personal))
+                require(column.personal == personal, f"{origin} is personal in one of {other} and {place}: mark both")
+
+
 def _check_column(table: Dimension | Fact, column: Column) -> None:
     origin, where = origin_of(table, column).column, f"{table.name}.{column.name}"
+    require(
+        not column.currency or column.currency in table.by_name,
+        f"{where}: no column {column.currency} tells its currency",
+    )
     if column.derive:
         texts = known_type(origin.type).is_text and known_type(column.type).is_text
         require(texts, f"{where}: only text is derived from text")

@@ -12,28 +12,31 @@ from typing import Any, TypeGuard
 
 from include.common.errors import DeclarationError
 from include.tables.checking import fitting
-from include.tables.coherence import by_name, check_questions, check_star, origins_of
+from include.tables.coherence import by_name, check_metrics, check_questions, check_star, origins_of
+from include.tables.metrics import Metric
 from include.tables.question import Question
 from include.tables.source import SourceTable
 from include.tables.star import Calendar, Column, Dimension, Fact, Join, StarTable, is_versioned
 
-UNTOLD = {"description", "believed_deletions"}
+UNTOLD = {"description", "personal", "currency", "believed_deletions", "slice_rows"}
 """What a declaration may say that no value depends on."""
 
 
 @dataclass(frozen=True, repr=False)
 class Declarations:
-    """Source tables, the star that is built from them, and what is asked of it: all that the pipeline is told.
+    """Source tables, the star that is built from them, its metrics, and what is asked of it: all that there is to tell.
 
     They check each other when the set is made. Raises: DeclarationError that names the table and the column.
     """
 
     sources: Mapping[str, SourceTable]
     star: Mapping[str, StarTable]
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
     questions: Mapping[str, Question] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_star(self.star, self.sources)
+        check_metrics(self.metrics.values(), self.star)
         check_questions(self.questions, self.star)
         try:
             TopologicalSorter(self._before).prepare()
@@ -49,11 +52,15 @@ class Declarations:
 
     @classmethod
     def of(
-        cls, sources: Iterable[SourceTable], star: Iterable[StarTable], questions: Iterable[Question] = ()
+        cls,
+        sources: Iterable[SourceTable],
+        star: Iterable[StarTable],
+        metrics: Iterable[Metric] = (),
+        questions: Iterable[Question] = (),
     ) -> "Declarations":
-        """The set of these; dimensions come first. Raises: DeclarationError for two tables of one name."""
+        """The set of these; dimensions come first. Raises: DeclarationError for two of a kind that have one name."""
         tables = sorted(star, key=lambda table: (isinstance(table, Fact), table.name))
-        return cls(by_name(sources), by_name(tables), by_name(questions))
+        return cls(by_name(sources), by_name(tables), by_name(metrics), by_name(questions))
 
     @cached_property
     def calendar(self) -> Calendar | None:
@@ -74,6 +81,11 @@ class Declarations:
     def versioned(self) -> list[Dimension | Fact]:
         """The tables that hold every version of each row."""
         return [table for table in self.star.values() if is_versioned(table)]
+
+    @cached_property
+    def sliced(self) -> list[str]:
+        """The source tables that may be read in slices."""
+        return [name for name, table in self.sources.items() if table.slice_rows]
 
     def fed_by(self, source: str) -> list[Dimension | Fact]:
         """The warehouse tables that a source table is needed for."""
@@ -181,7 +193,8 @@ class Declarations:
 def collect(package: str) -> Declarations:
     """The declarations of a package: the source tables of its module `sources`, and those of its modules `star.…`.
 
-    Each file of `star` declares one table, under the file's own name. A module `questions` is no must.
+    Each file of `star` declares one table, under the file's own name. Where there is a package `metrics`, each of its
+    files declares metrics whose names begin with the file's. A module `questions` is no must.
 
     Raises: DeclarationError that names a file without its table; others as `Declarations`.
     """
@@ -194,7 +207,21 @@ def collect(package: str) -> Declarations:
     read = [value for value in vars(sources).values() if isinstance(value, SourceTable)]
     asked = vars(import_module(f"{package}.questions")).values() if find_spec(f"{package}.questions") else ()
     questions = [value for value in asked if isinstance(value, Question)]
-    return Declarations.of(read, [table for table in tables if table], questions)
+    return Declarations.of(read, [table for table in tables if table], _metrics(f"{package}.metrics"), questions)
+
+
+def _metrics(package: str) -> list[Metric]:
+    if find_spec(package) is None:
+        return []
+    found = []
+    for name in [module.name for module in iter_modules(import_module(package).__path__)]:
+        declared = [value for value in vars(import_module(f"{package}.{name}")).values() if isinstance(value, Metric)]
+        strange = [metric.name for metric in declared if not f"{metric.name}_".startswith(f"{name}_")]
+        if strange or not declared:
+            told = f"{', '.join(strange)}, whose names do not begin with the file's" if strange else "no metric"
+            raise DeclarationError(f"{package.replace('.', '/')}/{name}.py declares {told}")
+        found += declared
+    return found
 
 
 def load(package: str) -> Declarations:
@@ -251,7 +278,8 @@ def as_document(declared: Any) -> Any:
         return [as_document(part) for part in declared]
     if not is_dataclass(declared):
         return declared.__qualname__ if callable(declared) else declared
-    return {field.name: _named(getattr(declared, field.name)) for field in fields(declared) if field.name not in UNTOLD}
+    told = [part.name for part in fields(declared) if part.name not in UNTOLD]
+    return {name: _named(getattr(declared, name)) for name in told}
 
 
 def _named(value: Any) -> Any:

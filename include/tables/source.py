@@ -62,6 +62,8 @@ class SourceTable:
     overlap_seconds: with "stamp", how far before the newest one the next run begins to read again; longer than the
         source's longest transaction. Each run reads at least the newest rows again.
     believed_deletions: the share of its keys that may be gone at once; more is not believed. See `tables/belief`.
+    slice_rows: where it has more rows than that, it is read whole in slices of about so many, each in a transaction of
+        its own; 0 for never. See `source/slices`.
     """
 
     name: str
@@ -74,6 +76,7 @@ class SourceTable:
     relation: str = ""
     stamp: str = ""
     created: str = ""
+    slice_rows: int = 0
 
     def __post_init__(self) -> None:
         require_names(self.name, ())
@@ -93,6 +96,9 @@ class SourceTable:
         require(self.follow != "stamp" or bool(self.stamp), f"{self.name}: follows its stamp, and declares none")
         require(self.overlap_seconds >= 0, f"{self.name}: overlap_seconds must not be negative")
         require(0 <= self.believed_deletions <= 1, f"{self.name}: believed_deletions must lie between 0 and 1")
+        require(self.slice_rows >= 0, f"{self.name}: slice_rows must not be negative")
+        told = f'{self.name}: is read in slices, so it must be followed by "xmin", which tells what changed meanwhile'
+        require(not self.slice_rows or self.follow == "xmin", told)
 
     @property
     def found_name(self) -> str:

@@ -38,6 +38,8 @@ class Column:
     derive: a function of one source value (a str, of a char(n) without the blanks at its end) that gives this
         column's value; a LookupError rejects the row with its message.
     references: the dimension that it points to.
+    personal: it tells of a person: whoever serves the warehouse gives it only to those who may have that.
+    currency: the table's column that tells which currency it is in; for amounts of money, prices included.
     """
 
     name: str
@@ -47,6 +49,8 @@ class Column:
     references: "Dimension | Calendar | None" = None
     derive: Callable[[str], str] | None = None
     description: str = ""
+    personal: bool = False
+    currency: str = ""
 
     def __post_init__(self) -> None:
         known = require_type(self.type, self.name)
@@ -191,6 +195,7 @@ class Calendar:
         for column in self.columns:
             told = CALENDAR_COLUMNS.get(column.name)
             require(told == column.type, f"{self.name}.{column.name}: a calendar tells {CALENDAR_COLUMNS}")
+            require(not column.personal, f"{self.name}.{column.name}: a day is not personal")
         require(self.key == "date_id", f"{self.name}: the key of a calendar is date_id")
         require_key(self.name, self.key_columns, {column.name: column.type for column in self.columns})
         require(self.first <= self.last, f"{self.name}: its last day {self.last} is before its first, {self.first}")
@@ -239,9 +244,14 @@ def current_index(table: StarTable) -> str:
     return fitting(f"{table.name}_current")
 
 
+def closed_index(table: StarTable) -> str:
+    """The name of the index in which versions that have ended stand in the order of their keys."""
+    return fitting(f"{table.name}_closed")
+
+
 def relations(table: StarTable) -> list[str]:
     """What stands in the warehouse's schema for a table under a name that nothing else there may have."""
-    versions = [current_index(table), table.view] if is_versioned(table) else []
+    versions = [current_index(table), closed_index(table), table.view] if is_versioned(table) else []
     return [table.name, primary_key(table), *versions]
 
 

@@ -6,12 +6,15 @@ from typing import Literal
 from include.tables.declarations import Declarations, is_built, referenced_by
 from include.tables.star import Fact, StarTable
 
+WORK_SECONDS = 900
+"""How long a scheduled run works on slices, at most, before it leaves the rest to the next."""
+
 
 @dataclass(frozen=True)
 class Step:
     """A unit of work that succeeds or fails by itself. `table` is empty for a step that concerns all of them."""
 
-    kind: Literal["prepare", "ingest", "transform", "load", "check", "record"]
+    kind: Literal["prepare", "plan", "slice", "ingest", "transform", "load", "check", "record"]
     table: str = ""
 
     def __str__(self) -> str:
@@ -52,7 +55,12 @@ def plan(declared: Declarations, sources: set[str]) -> dict[Step, Order]:
     for name in declared.sources:
         if name in sources:
             before = frozenset(Step("ingest", other) for other in declared.read_before(name) & sources)
-            steps[Step("ingest", name)] = Order(needs=frozenset({PREPARE}), follows=before)
+            needs = frozenset({PREPARE})
+            if name in declared.sliced:
+                steps[Step("plan", name)] = Order(needs)
+                steps[Step("slice", name)] = Order(frozenset({Step("plan", name)}))
+                needs |= {Step("slice", name)}
+            steps[Step("ingest", name)] = Order(needs, follows=before)
     for table in tables:
         steps[Step("transform", table.name)] = Order(frozenset({read_step(table)}))
     for table in tables:

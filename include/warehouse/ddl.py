@@ -3,11 +3,25 @@
 from psycopg import sql
 
 from include.common.postgres import identifiers
+from include.tables.checking import fitting
 from include.tables.declarations import Declarations, foreign_key, has_foreign_key
-from include.tables.star import Column, Dimension, Fact, StarTable, current_index, is_versioned, primary_key
+from include.tables.star import (
+    VERSION_COLUMNS,
+    Column,
+    Dimension,
+    Fact,
+    StarTable,
+    closed_index,
+    current_index,
+    is_versioned,
+    primary_key,
+)
 
 READER = "totesys_reader"
 """The role that dashboards and analysts are members of: it can read everything and change nothing."""
+
+API = "totesys_api"
+"""The login of the API: a member of the reader, and nothing else."""
 
 BOOKKEEPING = sql.SQL("""
     CREATE SCHEMA IF NOT EXISTS pipeline;
@@ -17,10 +31,16 @@ BOOKKEEPING = sql.SQL("""
         loaded_at timestamptz NOT NULL DEFAULT now()
     );
     ALTER TABLE pipeline.load ADD COLUMN IF NOT EXISTS load_id text,
-        ADD COLUMN IF NOT EXISTS refused boolean NOT NULL DEFAULT false;
+        ADD COLUMN IF NOT EXISTS refused boolean NOT NULL DEFAULT false,
+        ADD COLUMN IF NOT EXISTS changed_at timestamptz,
+        ADD COLUMN IF NOT EXISTS restated_at timestamptz;
+    UPDATE pipeline.load SET changed_at = loaded_at, restated_at = loaded_at WHERE changed_at IS NULL;
     COMMENT ON TABLE pipeline.load IS 'From which readings of the source each table was last built.';
     COMMENT ON COLUMN pipeline.load.load_id IS 'By which load. NULL: the lake does not have all that the table holds.';
     COMMENT ON COLUMN pipeline.load.refused IS 'Whether rows of that load were refused.';
+    COMMENT ON COLUMN pipeline.load.changed_at IS 'When a load last added, changed or ended a row; later at each such.';
+    COMMENT ON COLUMN pipeline.load.restated_at
+        IS 'When what the table shows as of an instant that was loaded before was last made anew.';
     CREATE TABLE IF NOT EXISTS pipeline.deleted (
         table_name text NOT NULL,
         key bigint NOT NULL,
@@ -38,6 +58,28 @@ BOOKKEEPING = sql.SQL("""
         noted bigint GENERATED ALWAYS AS IDENTITY
     );
     COMMENT ON TABLE pipeline.file IS 'Parquet files that are loaded, and that the lake is still to have.';
+    CREATE TABLE IF NOT EXISTS pipeline.plan (
+        source_name text PRIMARY KEY,
+        load_id text NOT NULL,
+        plan jsonb NOT NULL
+    );
+    COMMENT ON TABLE pipeline.plan IS 'How source tables are read in slices, those that are and were last.';
+    CREATE TABLE IF NOT EXISTS pipeline.slice (
+        load_id text NOT NULL,
+        number integer NOT NULL,
+        manifest text NOT NULL,
+        copied boolean NOT NULL,
+        PRIMARY KEY (load_id, number)
+    );
+    COMMENT ON TABLE pipeline.slice IS 'Slices that were read, and copied beside the tables that they are for.';
+    CREATE TABLE IF NOT EXISTS pipeline.metric (
+        view text PRIMARY KEY,
+        view_as_of text NOT NULL,
+        reads text[] NOT NULL,
+        definition text NOT NULL,
+        definition_as_of text NOT NULL
+    );
+    COMMENT ON TABLE pipeline.metric IS 'Which views and functions show the declared metrics, and how they were made.';
 """)
 
 
@@ -65,6 +107,17 @@ def create_staging(table: StarTable, name: str) -> sql.Composed:
     return sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DROP").format(sql.Identifier(name), columns)
 
 
+def create_beside(table: StarTable) -> sql.Composed:
+    """The table, without constraints, that takes slices of a warehouse table until all are there."""
+    columns = sql.SQL(", ").join(map(_column, table.columns))
+    return sql.SQL("CREATE TABLE {} ({})").format(beside(table), columns)
+
+
+def beside(table: StarTable) -> sql.Identifier:
+    """Its name."""
+    return sql.Identifier("pipeline", fitting(f"sliced_{table.name}"))
+
+
 def create_raw(table: StarTable, name: str) -> sql.Composed:
     """A temporary table that takes any row of a warehouse table: each value as the bytes of its text."""
     columns = sql.SQL(", ").join(sql.SQL("{} bytea").format(sql.Identifier(column.name)) for column in table.columns)
@@ -83,7 +136,10 @@ def add_column(table: StarTable, column: Column) -> sql.Composed:
 
 
 def constraints(table: StarTable) -> dict[str, sql.Composed]:
-    """A table's constraints and indexes: name → the statement that makes it. The primary key comes first."""
+    """A table's constraints and indexes: name → the statement that makes it. The primary key comes first.
+
+    Two indexes, each in the order of keys, have the versions that held at an instant: of current and of closed ones.
+    """
     name = sql.Identifier(table.name)
     primary = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY ({})")
     key = primary_key(table)
@@ -92,6 +148,9 @@ def constraints(table: StarTable) -> dict[str, sql.Composed]:
         unique = sql.SQL("CREATE UNIQUE INDEX {} ON {} ({}) WHERE valid_to IS NULL")
         index = current_index(table)
         made[index] = unique.format(sql.Identifier(index), name, identifiers(table.key_columns))
+        closed = sql.SQL("CREATE INDEX {} ON {} ({}) WHERE valid_to IS NOT NULL")
+        index, ended = closed_index(table), (*table.key_columns, *VERSION_COLUMNS)
+        made[index] = closed.format(sql.Identifier(index), name, identifiers(ended))
     return made | foreign_keys(table)
 
 
@@ -126,6 +185,7 @@ def grants(declared: Declarations) -> sql.Composed:
     views = [table.view for table in declared.versioned]
     statements = sql.SQL("""
         GRANT USAGE ON SCHEMA public, pipeline TO {reader};
-        GRANT SELECT ON {tables}, pipeline.load, pipeline.deleted, pipeline.file TO {reader}""")
+        GRANT SELECT ON {tables}, pipeline.load, pipeline.deleted, pipeline.file, pipeline.plan, pipeline.slice,
+           pipeline.metric TO {reader}""")
     tables = sql.SQL(", ").join(map(sql.Identifier, [*declared.star, *views]))
     return statements.format(reader=sql.Identifier(READER), tables=tables)

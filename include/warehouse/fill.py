@@ -2,19 +2,21 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from time import monotonic, sleep
 
 import psycopg
 from psycopg import errors, sql
 
 from include.common.keys import KeySet
-from include.common.manifests import StarFiles
+from include.common.manifests import FileEntry, StarFiles
 from include.common.postgres import copy_in, identifiers
 from include.tables.declarations import Declarations, has_foreign_key, referenced_by
 from include.tables.star import Dimension, Fact, StarTable, is_versioned
 from include.warehouse import wire
-from include.warehouse.merge import note_deleted
+from include.warehouse.merge import insert_staged, note_deleted
 from include.warehouse.references import Refused, refuse_unreferenced
+from include.warehouse.slices import stage_load
 from include.warehouse.tables import drop_constraints, restore_constraints
 from include.warehouse.told import saying
 from include.warehouse.widen import other_columns
@@ -43,10 +45,17 @@ RELIED_ON = """
 """An index that was given a part that would be lost with it: dropping it says nothing."""
 
 
-def fill(
-    connection: psycopg.Connection, declared: Declarations, table: StarTable, files: StarFiles
-) -> tuple[int, Refused] | None:
-    """Copy the rows of `files` into an empty table; gives their number and the rows that foreign keys refused.
+@dataclass(frozen=True)
+class Filled:
+    """What a table was given: how many rows, without those that foreign keys refused; what the lake is told beside."""
+
+    rows: int
+    refused: Refused
+    told: list[FileEntry]
+
+
+def fill(connection: psycopg.Connection, declared: Declarations, table: StarTable, files: StarFiles) -> Filled | None:
+    """Copy the rows of `files` into an empty table, or those that stand beside it.
 
     None: others rely on the table as it is, or read it, or what refers to it has rows. Nothing was done then; its rows
     can still be merged.
@@ -59,12 +68,16 @@ def fill(
         log.warning("%s: its rows are merged, which takes longer than to fill it: %s", table.name, hindrance)
         return None
     note_deleted(connection, table.name, KeySet())
-    if is_versioned(table):
+    rows, told = sum(file.rows for file in files.files), list[FileEntry]()
+    if files.slices:
+        told = stage_load(connection, table, files)
+        rows = insert_staged(connection, table, files)
+    elif is_versioned(table):
         _copy_versions(connection, table, files)
     else:
         _copy(connection, table, [column.name for column in table.columns], wire.copies(table, files.files))
     refused = _constrain(connection, declared, table, files)
-    return sum(file.rows for file in files.files) - len(refused.keys), refused
+    return Filled(rows - len(refused.keys), refused, told)
 
 
 def _lay_bare(connection: psycopg.Connection, declared: Declarations, table: StarTable) -> str | None:

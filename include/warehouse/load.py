@@ -19,9 +19,10 @@ from include.common.settings import WAREHOUSE_CONNECTION
 from include.lake.changelog import new_load
 from include.lake.parquet import brought_again
 from include.lake.rejected import first_examples
+from include.lake.sliced import sliced_files
 from include.state.latest import read_keys
 from include.tables.belief import doubt
-from include.tables.declarations import Declarations
+from include.tables.declarations import Declarations, is_built
 from include.tables.drift import with_columns
 from include.tables.numbering import number_of
 from include.tables.star import Calendar, Dimension, Fact, StarTable, is_versioned
@@ -34,10 +35,10 @@ from include.warehouse.merge import (
     note_deleted,
     note_present,
     noted_deleted,
-    stage,
 )
 from include.warehouse.references import Refused, refuse_unreferenced
 from include.warehouse.refusals import REFUSALS, merge_each, set_aside_raw, stage_each
+from include.warehouse.slices import bring_load, clear, stage_load, tell_end
 from include.warehouse.told import note, saying, tell_gone
 from include.warehouse.widen import too_narrow, widen
 
@@ -51,6 +52,12 @@ LOAD_LOCK = 0x746F7466
 
 A fill takes constraints away and makes them again, which locks all tables that they join, in another order than a merge
 reads and writes them."""
+
+CHANGED = """
+    UPDATE pipeline.load SET changed_at = greatest(clock_timestamp(), changed_at + interval '1 microsecond'),
+           restated_at = CASE WHEN %s THEN clock_timestamp() ELSE restated_at END
+     WHERE table_name = %s"""
+"""Told only of a load that changed rows: copies of the table that are kept elsewhere are good until then."""
 
 Merge = Callable[[psycopg.Connection, StarTable, StarFiles], "_Outcome"]
 Fill = Callable[[], "_Outcome | None"]
@@ -95,7 +102,7 @@ def load(declared: Declarations, table: StarTable, files: StarFiles) -> LoadResu
         earlier = _claim(connection, table)
         own = files.model_copy(update={"load_id": new_load()}) if files.load_id == earlier.load_id else files
         empty = _is_empty(connection, table)
-        filling = empty and sum(file.rows for file in files.files) >= FILL_ROWS
+        filling = empty and files.rows >= FILL_ROWS
         table = with_columns(table, files.wider)
         narrow = too_narrow(connection, table) if files.wider else {}
         _take_turn(connection, alone=filling or bool(narrow))
@@ -106,9 +113,12 @@ def load(declared: Declarations, table: StarTable, files: StarFiles) -> LoadResu
         bring = partial(_bring, connection, table, own, fill_it)
         outcome = _Outcome() if superseded else bring(None if empty else earlier.inputs)
         if not superseded and not outcome.held:
-            _note(connection, files, outcome, known=empty or earlier.load_id is not None)
-            rows = files.files if own is files else _brought_again(table, own, earlier, outcome)
+            restated = empty or files.inputs == earlier.inputs
+            _note(connection, files, outcome, _Noted(empty or earlier.load_id is not None, restated))
+            rows = _brought(table, own) if own is files else _brought_again(table, own, earlier, outcome)
             note(connection, own, [*rows, *outcome.told, *outcome.refused.told])
+            if is_built(table):
+                clear(connection, table, files)
         result = _describe(files, outcome, superseded, started)
         connection.commit()
     return result
@@ -183,7 +193,7 @@ def _fill(
     connection: psycopg.Connection, declared: Declarations, table: StarTable, files: StarFiles
 ) -> _Outcome | None:
     filled = fill(connection, declared, table, files)
-    return _Outcome(new=filled[0], refused=filled[1]) if filled else None
+    return _Outcome(new=filled.rows, refused=filled.refused, told=filled.told) if filled else None
 
 
 def _update(
@@ -200,20 +210,20 @@ def _update(
         return _Outcome(held=why)
     outcome = merge(connection, table, files)
     deleted, told = _remove_gone(connection, table, gone, files)
-    return replace(outcome, deleted=deleted, told=told)
+    return replace(outcome, deleted=deleted, told=[*outcome.told, *told])
 
 
 def _merge(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> _Outcome:
-    stage(connection, table, files.files)
+    told = stage_load(connection, table, files)
     if not is_versioned(table):
         new, changed = merge_latest(connection, table)
         if isinstance(table, Dimension):
             note_present(connection, table, files.rejected)
-        return _Outcome(new, changed)
+        return _Outcome(new, changed, told=told)
     assert files.source is not None
     refused = refuse_unreferenced(connection, table, STAGED, saying(files, "refused"))
     new, changed = merge_versions(connection, table, files.source.observed_at)
-    return _Outcome(new, changed, refused=refused)
+    return _Outcome(new, changed, refused=refused, told=told)
 
 
 def _merge_each(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> _Outcome:
@@ -221,7 +231,8 @@ def _merge_each(connection: psycopg.Connection, table: StarTable, files: StarFil
     assert not isinstance(table, Calendar)
     assert files.source is not None
     observed_at, said = files.source.observed_at, saying(files, "refused")
-    reasons = stage_each(connection, table, files.files)
+    told = bring_load(connection, table, files)
+    reasons = stage_each(connection, table)
     if is_versioned(table):
         unreferenced = refuse_unreferenced(connection, table, STAGED, said)
         merge = partial(merge_versions, connection, table, observed_at)
@@ -231,7 +242,7 @@ def _merge_each(connection: psycopg.Connection, table: StarTable, files: StarFil
     refused = set_aside_raw(connection, table, said, reasons | more)
     if isinstance(table, Dimension) and not table.history:
         note_present(connection, table, files.rejected | refused.keys)
-    return _Outcome(new, changed, refused=unreferenced | refused)
+    return _Outcome(new, changed, refused=unreferenced | refused, told=told)
 
 
 def _must_compare_keys(read: SourceRead, earlier: Inputs) -> bool:
@@ -265,23 +276,47 @@ def _remove_gone(
     return note_deleted(connection, table.name, gone), told
 
 
-def _note(connection: psycopg.Connection, files: StarFiles, outcome: _Outcome, known: bool) -> None:
-    """Note in the warehouse what was loaded. known: whether the lake has all else that the table holds."""
+@dataclass(frozen=True)
+class _Noted:
+    """What is noted of a load beside its outcome.
+
+    known: whether the lake has all else that the table holds. restated: whether its rows show anything but what came
+    after all that was loaded before.
+    """
+
+    known: bool
+    restated: bool
+
+
+def _note(connection: psycopg.Connection, files: StarFiles, outcome: _Outcome, noted: _Noted) -> None:
+    """Note in the warehouse what was loaded."""
     done = """
         UPDATE pipeline.load SET inputs = %s, loaded_at = clock_timestamp(), load_id = %s, refused = %s
          WHERE table_name = %s"""
-    load_id = files.load_id if known else None
+    load_id = files.load_id if noted.known else None
     connection.execute(done, [json.dumps(files.inputs), load_id, bool(outcome.refused.keys), files.table])
+    if outcome.new or outcome.changed or outcome.deleted:
+        connection.execute(CHANGED, [noted.restated, files.table])
+
+
+def _brought(table: StarTable, files: StarFiles) -> list[FileEntry]:
+    """The files that the lake takes of a load."""
+    if files.slices is None or not is_built(table):
+        return files.files
+    return [*sliced_files(table.name, files.slices), *files.files, *tell_end(table, files)]
 
 
 def _brought_again(table: StarTable, own: StarFiles, earlier: _Earlier, outcome: _Outcome) -> list[FileEntry]:
     """The files that the lake takes of a load that is repeated, as one of its own: none where nothing was refused.
 
     Other rows may be refused now than before, and the lake holds what was refused against the load that brought it.
+    Where slices were loaded before, and what changed since was read again, that is brought.
     """
-    if not earlier.refused and not outcome.refused.keys:
-        return []
-    return [brought_again(table, file, saying(own, "row")) for file in own.files]
+    if earlier.refused or outcome.refused.keys:
+        again = _brought(table, own)
+    else:
+        again = own.files if own.slices and own.inputs != earlier.inputs else []
+    return [brought_again(table, file, saying(own, "row")) for file in again]
 
 
 def _describe(files: StarFiles, outcome: _Outcome, superseded: bool, started: float) -> LoadResult:

@@ -6,10 +6,10 @@ import psycopg
 from psycopg import sql
 
 from include.common.keys import STATEMENT_KEYS, KeySet
-from include.common.manifests import FileEntry
+from include.common.manifests import FileEntry, StarFiles
 from include.common.postgres import copy_in, identifiers, key_set
 from include.tables.numbering import among, number_of, same_key
-from include.tables.star import Column, Dimension, Fact, StarTable
+from include.tables.star import Column, Dimension, Fact, StarTable, is_versioned
 from include.tables.types import known_type
 from include.warehouse import ddl, wire
 
@@ -21,11 +21,31 @@ PRESENT = "DELETE FROM pipeline.deleted WHERE table_name = %s AND key = ANY(%s)"
 def stage(connection: psycopg.Connection, table: StarTable, files: list[FileEntry]) -> None:
     """Copy the rows of Parquet files into a temporary table."""
     connection.execute(ddl.create_staging(table, STAGED))
+    copy_rows_in(connection, table, sql.Identifier(STAGED), files)
+    connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(STAGED)))
+
+
+def copy_rows_in(
+    connection: psycopg.Connection, table: StarTable, relation: sql.Composable, files: list[FileEntry]
+) -> None:
+    """Copy the rows of a table's Parquet files into a relation that has its columns."""
     columns = identifiers(column.name for column in table.columns)
     for copy in wire.copies(table, files) if files else ():
-        statement = sql.SQL("COPY {} ({}) FROM STDIN ({})").format(sql.Identifier(STAGED), columns, copy.options)
+        statement = sql.SQL("COPY {} ({}) FROM STDIN ({})").format(relation, columns, copy.options)
         copy_in(connection, statement, copy.blocks)
-    connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(STAGED)))
+
+
+def insert_staged(connection: psycopg.Connection, table: StarTable, files: StarFiles) -> int:
+    """Add all staged rows to an empty table, as first versions where it keeps those; gives their number."""
+    columns = identifiers(column.name for column in table.columns)
+    names = {"table": sql.Identifier(table.name), "columns": columns}
+    if not is_versioned(table):
+        return connection.execute(
+            sql.SQL("INSERT INTO {table} ({columns}) SELECT {columns} FROM staged").format(**names)
+        ).rowcount
+    assert files.source is not None
+    add = sql.SQL("INSERT INTO {table} ({columns}, valid_from) SELECT {columns}, %s FROM staged").format(**names)
+    return connection.execute(add, [files.source.observed_at]).rowcount
 
 
 def merge_versions(connection: psycopg.Connection, table: Dimension | Fact, observed_at: datetime) -> tuple[int, int]:

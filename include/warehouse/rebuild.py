@@ -56,7 +56,9 @@ def _fill(connection: psycopg.Connection, table: StarTable, state: State) -> int
     copy_stored(connection, table, table.name, found)
     if isinstance(table, Dimension) and not table.history:
         _note_gone(connection, table, state)
-    loaded = "INSERT INTO pipeline.load (table_name, inputs, load_id) VALUES (%s, %s, %s)"
+    loaded = """
+        INSERT INTO pipeline.load (table_name, inputs, load_id, changed_at, restated_at)
+             VALUES (%s, %s, %s, clock_timestamp(), clock_timestamp())"""
     connection.execute(loaded, [table.name, json.dumps(found.inputs), found.load_id])
     row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table.name))).fetchone()
     return row[0] if row else 0

@@ -46,26 +46,29 @@ Reasons = dict[int, str]
 """Key of a refused row → why."""
 
 
-def stage_each(connection: psycopg.Connection, table: Dimension | Fact, files: list[FileEntry]) -> Reasons:
-    """Copy the rows of Parquet files into the staging table but for those that it cannot hold.
-
-    They come as the bytes of their texts into a table beside it, `raw`, from which they are decoded in parts.
-    """
+def bring_raw(connection: psycopg.Connection, table: Dimension | Fact, files: list[FileEntry]) -> None:
+    """Copy the rows of Parquet files as the bytes of their texts into the table `raw`, made where it is not there."""
+    if connection.execute("SELECT to_regclass(%s)", [f"pg_temp.{RAW}"]).fetchone() == (None,):
+        connection.execute(ddl.create_raw(table, RAW))
     columns = identifiers(column.name for column in table.columns)
-    connection.execute(ddl.create_raw(table, RAW))
-    connection.execute(ddl.create_staging(table, STAGED))
     copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(sql.Identifier(RAW), columns)
     copy_in(connection, copy, wire.encoded_texts(table.columns, files))
-    decoded = sql.SQL(", ").join(map(_decoded, table.columns))
+
+
+def stage_each(connection: psycopg.Connection, table: Dimension | Fact) -> Reasons:
+    """Decode the rows of `raw` in parts into the staging table, but for those that it cannot hold."""
+    columns = identifiers(column.name for column in table.columns)
+    connection.execute(ddl.create_staging(table, STAGED))
+    values = sql.SQL(", ").join(map(decoded, table.columns))
     insert = sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} WHERE {} BETWEEN %s AND %s").format(
-        sql.Identifier(STAGED), columns, decoded, sql.Identifier(RAW), _raw_key(table)
+        sql.Identifier(STAGED), columns, values, sql.Identifier(RAW), raw_key(table)
     )
 
     def decode(part: KeySet) -> Counts:
         connection.execute(insert, [part.first(), part.last()])
         return 0, 0
 
-    _, refused = in_parts(connection, table, _keys(connection, _raw_key(table), RAW), decode)
+    _, refused = in_parts(connection, table, _keys(connection, raw_key(table), RAW), decode)
     connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(STAGED)))
     return {key: _undecodable(connection, table, key) + reason for key, reason in refused.items()}
 
@@ -75,7 +78,7 @@ def _undecodable(connection: psycopg.Connection, table: Dimension | Fact, key: i
     row = dict(zip((column.name for column in table.columns), _raw_row(connection, table, key), strict=True))
     for column in table.columns:
         statement = sql.SQL("SELECT {} FROM {} WHERE {} = %s").format(
-            _decoded(column), sql.Identifier(RAW), _raw_key(table)
+            decoded(column), sql.Identifier(RAW), raw_key(table)
         )
         try:
             with connection.transaction():
@@ -85,7 +88,8 @@ def _undecodable(connection: psycopg.Connection, table: Dimension | Fact, key: i
     return ""
 
 
-def _decoded(column: Column) -> sql.Composed:
+def decoded(column: Column) -> sql.Composed:
+    """The value of a column of `raw`."""
     form = sql.SQL("convert_from({}, 'UTF8')::{}")
     return form.format(sql.Identifier(column.name), sql.SQL(column.type))
 
@@ -176,19 +180,19 @@ def set_aside_raw(connection: psycopg.Connection, table: Dimension | Fact, said:
 def _raw_row(connection: psycopg.Connection, table: Dimension | Fact, key: int) -> list[str | None]:
     """The texts of a row, some of which the server itself may be unable to show."""
     columns = identifiers(column.name for column in table.columns)
-    statement = sql.SQL("SELECT {} FROM {} WHERE {} = %s").format(columns, sql.Identifier(RAW), _raw_key(table))
+    statement = sql.SQL("SELECT {} FROM {} WHERE {} = %s").format(columns, sql.Identifier(RAW), raw_key(table))
     row = connection.execute(statement, [key]).fetchone() or ()
     return [None if value is None else value.decode() for value in row]
 
 
-def _raw_key(table: Dimension | Fact) -> sql.Composable:
+def raw_key(table: Dimension | Fact) -> sql.Composable:
     """The number of the key of a row of `raw`: also of a text that the warehouse cannot hold."""
     columns = [table.by_name[name] for name in table.key_columns]
     if not any(map(_is_bytes, columns)):
-        return number([_decoded(column) for column in columns], table.key_types)
+        return number([decoded(column) for column in columns], table.key_types)
     parts = [sql.Identifier(column.name) for column in columns]
     pairs = zip(parts, columns, strict=True)
-    return hash_of([part if _is_bytes(column) else BYTES.format(_decoded(column)) for part, column in pairs], parts)
+    return hash_of([part if _is_bytes(column) else BYTES.format(decoded(column)) for part, column in pairs], parts)
 
 
 def _is_bytes(column: Column) -> bool:

@@ -11,9 +11,10 @@ from include.common.postgres import connect, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
 from include.source.columns import find_columns
 from include.tables.declarations import Declarations
-from include.tables.star import StarTable, current_index, is_versioned
+from include.tables.star import StarTable, closed_index, current_index
 from include.tables.types import holds, known_type
 from include.warehouse import ddl
+from include.warehouse.metrics import keep_metrics
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,11 @@ NEEDED = "CREATE on the database and on its schema public, and CREATEROLE (or cr
 """What the pipeline's role must be allowed in the warehouse, beside owning the tables."""
 
 RELATIONS = "SELECT relname, oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%s)"
+
+COMPLETE = """
+    SELECT FROM pg_attribute WHERE attrelid = to_regclass('pipeline.load') AND attname = 'restated_at'
+       AND to_regclass('pipeline.metric') IS NOT NULL AND to_regclass('pipeline.slice') IS NOT NULL"""
+"""Whether the pipeline's own tables are what this version makes them."""
 
 SHORT_KEYS = """
     SELECT FROM pg_attribute
@@ -40,9 +46,11 @@ DEFINED = """
 def prepare(declared: Declarations) -> dict[str, Inputs]:
     """Make the warehouse what the declarations say, and tell from which readings each table was last built.
 
-    Nothing is ever taken away: tables, columns, rows and grants that are not declared stay. It may be repeated.
+    Nothing is ever taken away but views of metrics: tables, columns, rows and grants that are not declared stay. It may
+    be repeated.
 
-    Raises: DataError that names a column that has another type than declared; others as `postgres_errors`.
+    Raises: DataError that names a column that has another type than declared; others as `keep_metrics` and
+        `postgres_errors`.
     """
     with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors("warehouse", NEEDED):
         _ensure_reader(connection)
@@ -76,19 +84,20 @@ def _define(connection: psycopg.Connection, declared: Declarations) -> None:
     for statement in statements:
         log.debug("%s", statement.as_string(connection))
         connection.execute(statement)
-    _forget(connection, [name for name in declared.star if name not in found])
     if statements:
+        _forget(connection, [name for name in declared.star if name not in found])
         found = _columns(connection, declared)
     for table in declared.versioned:
         if statements or (table.view, table.view) not in defined:
             connection.execute(ddl.create_view(table, list(found[table.name])))
     if statements or not complete:
         connection.execute(ddl.grants(declared))
+    keep_metrics(connection, declared)
 
 
 def _ensure_bookkeeping(connection: psycopg.Connection) -> bool:
-    """Make the pipeline's own tables where they are not there; gives whether they were."""
-    complete = connection.execute("SELECT to_regclass('pipeline.file')").fetchone() != (None,)
+    """Make the pipeline's own tables where they are not there, or lack a column; gives whether they were complete."""
+    complete = connection.execute(COMPLETE).fetchone() is not None
     if not complete:
         connection.execute(ddl.BOOKKEEPING)
     if connection.execute(SHORT_KEYS).fetchone():
@@ -145,7 +154,7 @@ def drop_constraints(connection: psycopg.Connection, declared: Declarations, tab
     for other, name in declared.referring_to(table):
         connection.execute(ddl.drop_constraint(other, name))
     for name in ddl.constraints(table):
-        if is_versioned(table) and name == current_index(table):
+        if name in (current_index(table), closed_index(table)):
             connection.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(sql.Identifier(name)))
         else:
             connection.execute(ddl.drop_constraint(table, name))

@@ -7,18 +7,15 @@ from psycopg import errors, sql
 
 from include.common.errors import DataError
 from include.source.columns import find_columns
-from include.tables.star import Dimension, Fact, StarTable, is_versioned
+from include.tables.star import StarTable, is_versioned
 from include.tables.types import holds
 from include.warehouse import ddl
+from include.warehouse.metrics import noted
+from include.warehouse.views import View, drop_view, make_view
 
 log = logging.getLogger(__name__)
 
 RELATION = "SELECT to_regclass(%s)::oid"
-
-GRANTED = """
-    SELECT privilege_type, CASE WHEN grantee = 0 THEN NULL ELSE grantee::regrole::text END, is_grantable
-      FROM pg_class, aclexplode(relacl) WHERE pg_class.oid = to_regclass(%s) AND grantee <> relowner"""
-"""What others may do with a view, whatever gave it to them; a role of NULL is everybody."""
 
 
 def other_columns(connection: psycopg.Connection, table: StarTable) -> dict[str, str]:
@@ -55,7 +52,7 @@ def wider_than(connection: psycopg.Connection, table: StarTable) -> dict[str, st
 
 
 def widen(connection: psycopg.Connection, table: StarTable, columns: dict[str, str]) -> None:
-    """Give these columns these types, all others what they have; the view of the current versions stays what it was.
+    """Give these columns these types, all others what they have; the pipeline's views of them stay what they were.
 
     Nobody else can read the table until the transaction ends.
 
@@ -66,7 +63,7 @@ def widen(connection: psycopg.Connection, table: StarTable, columns: dict[str, s
     )
     told = ", ".join(f"{name} {kind}" for name, kind in columns.items())
     try:
-        granted = _drop_view(connection, table) if is_versioned(table) else []
+        dropped = [(view, drop_view(connection, view)) for view in _views(connection, table)]
         connection.execute(sql.SQL("ALTER TABLE {} {}").format(sql.Identifier(table.name), change))
     except (errors.DependentObjectsStillExist, errors.FeatureNotSupported) as error:
         hangs = " ".join((error.diag.message_detail or error.diag.message_primary or "").split())
@@ -74,26 +71,14 @@ def widen(connection: psycopg.Connection, table: StarTable, columns: dict[str, s
             f"{table.name}: the source has widened what feeds it ({told}), and others' objects keep its columns as "
             f"they are: {hangs}; drop those, run again, and make them anew"
         ) from error
-    if is_versioned(table):
-        _make_view(connection, table, granted)
+    for view, granted in dropped:
+        make_view(connection, view, granted)
     log.warning("%s: columns were widened, as the source's were: %s", table.name, told)
 
 
-def _drop_view(connection: psycopg.Connection, table: Dimension | Fact) -> list[tuple[str, str | None, bool]]:
-    granted = connection.execute(GRANTED, [table.view]).fetchall()
-    connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(sql.Identifier(table.view)))
-    return granted
-
-
-def _make_view(
-    connection: psycopg.Connection, table: Dimension | Fact, granted: list[tuple[str, str | None, bool]]
-) -> None:
-    connection.execute(ddl.create_view(table, list(_columns(connection, table))))
-    for privilege, role, grantable in granted:
-        grant = sql.SQL("GRANT {} ON {} TO {}{}").format(
-            sql.SQL(privilege),
-            sql.Identifier(table.view),
-            sql.SQL(role or "PUBLIC"),
-            sql.SQL(" WITH GRANT OPTION" if grantable else ""),
-        )
-        connection.execute(grant)
+def _views(connection: psycopg.Connection, table: StarTable) -> list[View]:
+    """The views that are drawn from a table: of its current versions, and of metrics."""
+    metrics = [made.as_view() for made in noted(connection) if table.name in made.reads]
+    if not is_versioned(table):
+        return metrics
+    return [View(table.view, (ddl.create_view(table, list(_columns(connection, table))),)), *metrics]

@@ -26,6 +26,19 @@ PORT = 5000
 PREFIX = "totesys/airflow"
 """What the names of the secrets begin with; Airflow's Secrets Manager backend is configured with the same."""
 
+API_SECRET = "totesys/api"  # noqa: S105 - its name
+API = {
+    "warehouse": {
+        "host": "warehouse",
+        "port": 5432,
+        "dbname": "warehouse",
+        "username": "totesys_api",
+        "password": "api",
+    },
+    "cursor_key": "compose",
+}
+"""What the API has for the warehouse of compose.yaml, as Terraform writes it on AWS."""
+
 NAMESPACE = "ToteSys"
 LAKE_DATABASE = "totesys"
 TOPIC = QUEUE = "totesys-alerts"
@@ -123,8 +136,10 @@ def create_account(url: str) -> None:
         "lake_database": LAKE_DATABASE,
         "metrics_namespace": NAMESPACE,
         "alerts_topic_arn": topic,
+        "warehouse_api_secret": API_SECRET,
     }
     secrets = client("secretsmanager", url)
+    secrets.create_secret(Name=API_SECRET, SecretString=json.dumps(API))
     for name, value in connections.items():
         secrets.create_secret(Name=f"{PREFIX}/connections/{name}", SecretString=json.dumps(value))
     for name, value in variables.items():

@@ -10,4 +10,5 @@ module "ci" {
   key_arn            = module.key.arn
   state_key_arn      = aws_kms_key.state.arn
   boundary_arn       = module.boundary.arn
+  api                = var.api
 }

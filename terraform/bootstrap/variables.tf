@@ -43,6 +43,12 @@ variable "github_environment" {
   default     = null
 }
 
+variable "api" {
+  description = "Whether the environment has an API, or is to get one: then GitHub's main branch may make what it is made of."
+  type        = bool
+  default     = false
+}
+
 variable "github_oidc_provider_arn" {
   description = "ARN of the account's identity provider for GitHub where another copy in the account has made it; null to make it."
   type        = string

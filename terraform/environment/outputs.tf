@@ -63,6 +63,17 @@ output "peering_connection_id" {
   value       = module.network.peering_connection_id
 }
 
+output "api" {
+  description = "The API: the load balancer's address and zone, which a name of yours is to be an alias of, the auto-scaling group, the target group and the name of the secret of keys; null without an API."
+  value = one([for made in module.api : {
+    address          = made.address
+    zone_id          = made.zone_id
+    group_name       = made.group_name
+    target_group_arn = made.target_group_arn
+    keys_secret      = made.keys_secret_name
+  }])
+}
+
 output "analytics" {
   description = "Where the lake is asked: Athena's workgroup, the database of views, and the role that analysts take, which is null where nobody is named; null without analytics."
   value       = one([for made in module.analytics : { workgroup = made.workgroup, database = made.database, role_arn = made.role_arn }])

@@ -24,6 +24,7 @@ module "network" {
   cidr               = var.cidr
   reach              = var.reach
   endpoint_services  = var.endpoint_services
+  instances          = var.api != null
   existing           = var.existing_network
   zones              = var.zones
   reader_cidrs       = var.reader_cidrs
@@ -45,6 +46,7 @@ module "lake" {
   cold_after_days   = var.cold_after_days
   expire_after_days = var.expire_after_days
   force_destroy     = !var.deletion_protection
+  load_balancers    = var.api == null ? [] : ["${var.name}-api"]
 }
 
 module "warehouse" {
@@ -79,6 +81,7 @@ module "observability" {
   connections          = var.warehouse.connections
   monthly_budget_usd   = var.monthly_budget_usd
   budget_tag           = var.budget_tag
+  apis                 = [for api in module.api : { load_balancer = api.load_balancer, target_group = api.target_group }]
 }
 
 module "secrets" {
@@ -113,7 +116,41 @@ module "secrets" {
     processed = module.lake.processed.bucket
     state     = module.lake.state.bucket
   }
-  lake_database = module.lake.database
+  lake_database   = module.lake.database
+  api_secret_arns = module.api[*].secret_arn
+}
+
+module "api" {
+  source = "../modules/api"
+  count  = var.api == null ? 0 : 1
+
+  name                 = var.name
+  key_arn              = local.key_arn
+  boundary_arn         = local.boundary_arn
+  network              = module.network
+  certificate_arn      = var.api.certificate_arn
+  client_cidrs         = var.api.client_cidrs
+  public_subnet_ids    = var.api.public_subnet_ids
+  architecture         = var.api.architecture
+  instance_type        = var.api.instance_type
+  min_instances        = var.api.min_instances
+  max_instances        = var.api.max_instances
+  deletion_protection  = var.deletion_protection
+  recovery_window_days = var.recovery_window_days
+  log_retention_days   = var.log_retention_days
+  access_logs_bucket   = module.lake.access_logs
+  metrics_namespace    = local.metrics_namespace
+  state_bucket         = module.lake.state
+  processed_bucket     = module.lake.processed
+  package_folder       = var.package_folder
+  warehouse_password   = var.api_password
+  cursor_key           = var.api_cursor_key
+  secret_version       = var.api.secret_version
+  warehouse = {
+    host     = module.warehouse.address
+    port     = module.warehouse.port
+    database = module.warehouse.database
+  }
 }
 
 module "analytics" {
@@ -154,10 +191,11 @@ module "airflow" {
   log_retention_days   = var.log_retention_days
   connections_prefix   = module.secrets.connections_prefix
   variables_prefix     = module.secrets.variables_prefix
+  variable_names       = module.secrets.variable_names
   ingestion_bucket_arn = module.lake.ingestion.arn
   processed_bucket_arn = module.lake.processed.arn
   lake_database        = module.lake.database
-  secret_arns          = module.secrets.secret_arns
+  secret_arns          = concat(module.secrets.secret_arns, module.api[*].secret_arn)
   master_secret_arn    = module.warehouse.master_secret_arn
   topic_arn            = module.observability.topic_arn
   metrics_namespace    = local.metrics_namespace

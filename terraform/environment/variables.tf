@@ -130,6 +130,39 @@ variable "analytics" {
   default = {}
 }
 
+variable "api" {
+  description = <<-EOT
+    The warehouse's data over HTTP, or null for none; see the module api for each of these.
+    certificate_arn, client_cidrs: what the load balancer shows to whom. What the API costs stands in docs/aws.md.
+    secret_version: counts its passwords in the warehouse; raise it to have a new one written.
+  EOT
+  type = object({
+    certificate_arn   = string
+    client_cidrs      = set(string)
+    public_subnet_ids = optional(list(string), [])
+    architecture      = optional(string, "arm64")
+    instance_type     = optional(string)
+    min_instances     = optional(number, 2)
+    max_instances     = optional(number, 4)
+    secret_version    = optional(number, 1)
+  })
+  default = null
+}
+
+variable "api_password" {
+  description = "A new password for the API's login in the warehouse. `make deploy` sets TF_VAR_api_password to a random one each time; it is used only when api.secret_version or the warehouse changes."
+  type        = string
+  ephemeral   = true
+  sensitive   = true
+}
+
+variable "api_cursor_key" {
+  description = "A new key for the cursors of the API's pages, as the password."
+  type        = string
+  ephemeral   = true
+  sensitive   = true
+}
+
 variable "zones" {
   description = "The two availability zones to live in, such as [\"eu-west-2a\", \"eu-west-2c\"], or null for the first two of the region. It counts when the network is made, and moves nothing afterwards."
   type        = list(string)

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
+from include.common.slices import Progress
 from include.reports.dictionary import data_dictionary
 from include.state import latest
 from tests.command.conftest import Command
@@ -29,6 +31,13 @@ def test_status_shows_each_table_with_its_lag_and_counts(command: Command) -> No
     for name in DECLARED.sources:
         assert sum(name in line.split() for line in answer.out.splitlines()) == 1
     assert "never" not in answer.out
+
+
+def test_status_tells_how_far_a_table_is_that_is_read_in_slices(command: Command) -> None:
+    began = datetime.now(UTC) - timedelta(minutes=10)
+    latest.update_state(lambda _: latest.State(slicing={"sale": Progress(done=1, slices=4, began_at=began)}))
+    assert "sale: 1 of 4 slices are read, the last by about " in command("status").out
+    assert command("status", "--json").json["slicing"]["sale"]["slices"] == 4
 
 
 def test_status_in_json_tells_what_was_recorded(command: Command, change: Change) -> None:
@@ -78,6 +87,11 @@ def test_the_data_dictionary_tells_of_every_table_and_column() -> None:
             assert f"| {column.name} |" in text or f"| **{column.name}** |" in text
     for source in DECLARED.sources:
         assert f"| {source} |" in text
+
+
+def test_the_data_dictionary_marks_what_is_personal() -> None:
+    rows = [line for line in data_dictionary(DECLARED).splitlines() if line.endswith("| Personal. |")]
+    assert [row.split(" | ")[0] for row in rows] == ["| first_name", "| last_name", "| email_address"]
 
 
 def test_the_diagram_draws_each_reference_once() -> None:

@@ -57,7 +57,7 @@ TOKEN_SECONDS = 120
 """How long a task's token lives here: a fifth of Airflow's default, so that a test need not wait for ten minutes."""
 
 SETTINGS = {
-    "TOTESYS_SPEED": "600",
+    "TOTESYS_SPEED": "120",
     "TOTESYS_IMAGE": "totesys-airflow:test",
     "TOTESYS_TOKEN_SECONDS": str(TOKEN_SECONDS),
 }

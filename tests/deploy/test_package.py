@@ -67,7 +67,7 @@ def test_plugins_lie_at_the_archives_root_without_the_readme(tmp_path: Path) -> 
     (plugins / "page" / "__pycache__").mkdir(parents=True)
     for name in ("page.py", "page/index.html", "page/__pycache__/page.pyc", "README.md"):
         (plugins / name).write_text(name)
-    package.write_archive(tmp_path / "plugins.zip", plugins, [])
+    package.write_archive(tmp_path / "plugins.zip", package.plugins_and_wheels(plugins, []))
     with zipfile.ZipFile(tmp_path / "plugins.zip") as archive:
         assert archive.namelist() == ["page.py", "page/index.html"]
         assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o100644}
@@ -135,10 +135,9 @@ def test_what_the_image_has_for_certain_and_the_wheels_satisfy_the_requirements(
     assert would_install == {f"{name}=={version}" for name, version in wheels.needed().items()}
 
 
-def test_a_wheel_that_is_not_to_be_had_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wheels, "needed", lambda: {"pgpq": "0.0.99"})
+def test_a_wheel_that_is_not_to_be_had_is_named(tmp_path: Path) -> None:
     with pytest.raises(DeployError, match=r"pgpq==0\.0\.99"):
-        wheels.gather(tmp_path)
+        wheels.gather(tmp_path, {"pgpq": "0.0.99"})
 
 
 @pytest.mark.parametrize(("version", "says"), [("3, 12", False), ("3, 11", True)])

@@ -27,6 +27,7 @@ NOT_FOUND = 404
 S3_ACTIONS = {
     ("GET", "key", ""): "s3:GetObject",
     ("HEAD", "key", ""): "s3:GetObject",
+    ("GET", "key", "versionId"): "s3:GetObjectVersion",
     ("PUT", "key", ""): "s3:PutObject",
     ("POST", "key", "uploads"): "s3:PutObject",
     ("PUT", "key", "partNumber"): "s3:PutObject",

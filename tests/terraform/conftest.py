@@ -1,6 +1,7 @@
 """What was applied, once for all tests of a worker: an account, databases, and both environments."""
 
 import logging
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +28,11 @@ class ByFile(LoadScopeScheduling):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have the providers ready before there are workers: to set up one's may take the other's away."""
+    """Have the providers ready before there are workers: to set up one's may take the other's away.
+
+    Terraform and its providers live for seconds: with their memory collected less often they take a third less CPU.
+    """
+    os.environ.setdefault("GOGC", "400")
     if not hasattr(config, "workerinput"):
         for provider in (SIX, FIVE):
             provider.variables()

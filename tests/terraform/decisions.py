@@ -14,7 +14,7 @@ from tests.terraform.cloud import Cloud
 from tests.terraform.policies import Statement, statements
 
 WRITES = ("s3:PutObject",)
-OBJECTS = ("s3:GetObject", *WRITES)
+OBJECTS = ("s3:GetObject", "s3:GetObjectVersion", *WRITES)
 
 
 def decisions(cloud: Cloud, user: str) -> list[Call]:

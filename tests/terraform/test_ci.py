@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -17,11 +18,17 @@ NAME = "totesys-dev"
 HERE = f"eu-west-2:{ACCOUNT}"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/{NAME}/{NAME}-airflow"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/{NAME}-boundary"
+API_POLICY = f"arn:aws:iam::{ACCOUNT}:policy/{NAME}-ci-api"
+API_ROLE = f"arn:aws:iam::{ACCOUNT}:role/{NAME}/{NAME}-api"
 STATE = f"arn:aws:s3:::{NAME}-{ACCOUNT}-terraform"
 EC2 = f"arn:aws:ec2:{HERE}:"
 BOUNDED = {"iam:PermissionsBoundary": BOUNDARY}
 OURS, TAGGED = {"aws:ResourceTag/Environment": NAME}, {"aws:RequestTag/Environment": NAME}
 THEIRS = {"aws:ResourceTag/Environment": "totesys-prod"}
+FROM_TEMPLATE = {"ec2:LaunchTemplate": f"arn:aws:ec2:{HERE}:launch-template/lt-1"}
+BALANCER = f"arn:aws:elasticloadbalancing:{HERE}:"
+GROUP = f"arn:aws:autoscaling:{HERE}:autoScalingGroup:1:autoScalingGroupName/"
+IMAGE = "arn:aws:ec2:eu-west-2::image/ami-1"
 
 
 @dataclass(frozen=True)
@@ -35,23 +42,30 @@ class Bootstrapped:
     state_key: str
 
 
+def managed_policy(cloud: Cloud, arn: str) -> dict[str, Any]:
+    """A policy's document."""
+    iam = cloud.client("iam")
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    document: dict[str, Any] = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    return document
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bootstrapped]:
     with added_to_moto("127.0.0.1"), Cloud() as cloud:
         workspace = Workspace(tmp_path_factory.mktemp("bootstrap"), FIVE, cloud.variables("admin") | cloud.proxy())
         workspace.init("bootstrap", local_state=True)
-        given = [f"-var=name={NAME}", "-var=github_repository=octo-org/totesys"]
+        given = [f"-var=name={NAME}", "-var=github_repository=octo-org/totesys", "-var=api=true"]
         workspace.succeed("bootstrap", "apply", "-input=false", "-auto-approve", *given)
         iam, kms = cloud.client("iam"), cloud.client("kms")
-        version = iam.get_policy(PolicyArn=BOUNDARY)["Policy"]["DefaultVersionId"]
-        bounds = iam.get_policy_version(PolicyArn=BOUNDARY, VersionId=version)["PolicyVersion"]["Document"]
         own = {
             role: iam.get_role_policy(RoleName=f"{NAME}-ci-{role}", PolicyName=role)["PolicyDocument"]
             for role in ("apply", "plan")
         }
         keys = [kms.describe_key(KeyId=f"alias/{name}")["KeyMetadata"]["Arn"] for name in (NAME, f"{NAME}-terraform")]
+        apply = statements("apply", own["apply"]) + statements("api", managed_policy(cloud, API_POLICY))
         yield Bootstrapped(
-            statements("apply", own["apply"]), statements("plan", own["plan"]), statements("boundary", bounds), *keys
+            apply, statements("plan", own["plan"]), statements("boundary", managed_policy(cloud, BOUNDARY)), *keys
         )
 
 
@@ -98,6 +112,21 @@ FIRST_STEPS = [
     Call("ec2:CreateTags", f"{EC2}vpc/vpc-1", TAGGED),
     Call("ec2:CreateTags", f"{EC2}vpc/vpc-1", THEIRS | TAGGED),
     Call("ec2:RunInstances", f"{EC2}instance/*", TAGGED),
+    Call("ec2:RunInstances", f"{EC2}instance/*", FROM_TEMPLATE),
+    Call("ec2:RunInstances", f"{EC2}subnet/subnet-1", THEIRS | FROM_TEMPLATE),
+    Call("ec2:RunInstances", f"{EC2}launch-template/lt-1", THEIRS | FROM_TEMPLATE),
+    Call("ec2:RunInstances", IMAGE, FROM_TEMPLATE | {"ec2:Owner": "444455556666"}),
+    Call("ec2:CreateTags", f"{EC2}instance/i-1", TAGGED),
+    Call("ec2:CreateLaunchTemplateVersion", f"{EC2}launch-template/lt-1", THEIRS),
+    Call("ec2:ModifyInstanceAttribute", f"{EC2}instance/i-1", OURS),
+    Call("iam:PassRole", API_ROLE, {"iam:PassedToService": "lambda.amazonaws.com"}),
+    Call("iam:AddRoleToInstanceProfile", f"arn:aws:iam::{ACCOUNT}:instance-profile/admin"),
+    Call("iam:AttachRolePolicy", API_ROLE, BOUNDED | {"iam:PolicyARN": API_POLICY}),
+    Call("iam:CreatePolicyVersion", API_POLICY),
+    Call("autoscaling:UpdateAutoScalingGroup", f"{GROUP}totesys-prod-api"),
+    Call("elasticloadbalancing:DeleteLoadBalancer", f"{BALANCER}loadbalancer/app/totesys-prod-api/1"),
+    Call("ssm:StartSession", f"{EC2}instance/i-1", OURS),
+    Call("ssm:GetParameter", f"arn:aws:ssm:{HERE}:parameter/of-somebody"),
 ]
 """What would make an administrator of the role, or let it change what is not its environment's."""
 
@@ -148,6 +177,28 @@ NEEDED = [
     Call("ec2:CreateNetworkInterface", f"{EC2}network-interface/*"),
     Call("ec2:CreateRoute", f"{EC2}route-table/rtb-1", OURS),
     Call("ec2:DeleteVpc", f"{EC2}vpc/vpc-1", OURS),
+    Call("ec2:CreateLaunchTemplate", f"{EC2}launch-template/*", TAGGED),
+    Call("ec2:CreateTags", f"{EC2}launch-template/lt-1", TAGGED | {"ec2:CreateAction": "CreateLaunchTemplate"}),
+    Call("ec2:CreateLaunchTemplateVersion", f"{EC2}launch-template/lt-1", OURS),
+    Call("ec2:RunInstances", f"{EC2}instance/*", TAGGED | FROM_TEMPLATE),
+    Call("ec2:RunInstances", f"{EC2}volume/*", TAGGED | FROM_TEMPLATE),
+    Call("ec2:RunInstances", f"{EC2}network-interface/*", TAGGED | FROM_TEMPLATE),
+    Call("ec2:RunInstances", f"{EC2}subnet/subnet-1", OURS | FROM_TEMPLATE),
+    Call("ec2:RunInstances", f"{EC2}security-group/sg-1", OURS | FROM_TEMPLATE),
+    Call("ec2:RunInstances", f"{EC2}launch-template/lt-1", OURS | FROM_TEMPLATE),
+    Call("ec2:RunInstances", IMAGE, FROM_TEMPLATE | {"ec2:Owner": "amazon"}),
+    Call("ec2:CreateTags", f"{EC2}instance/i-1", TAGGED | {"ec2:CreateAction": "RunInstances"}),
+    Call("iam:CreateInstanceProfile", f"arn:aws:iam::{ACCOUNT}:instance-profile/{NAME}/{NAME}-api"),
+    Call("iam:PassRole", API_ROLE, {"iam:PassedToService": "ec2.amazonaws.com"}),
+    Call("autoscaling:CreateAutoScalingGroup", f"{GROUP}{NAME}-api"),
+    Call("autoscaling:StartInstanceRefresh", f"{GROUP}{NAME}-api"),
+    Call("elasticloadbalancing:CreateLoadBalancer", f"{BALANCER}loadbalancer/app/{NAME}-api/*"),
+    Call("elasticloadbalancing:ModifyListener", f"{BALANCER}listener/app/{NAME}-api/1/2"),
+    Call(
+        "ssm:GetParameter",
+        "arn:aws:ssm:eu-west-2::parameter/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64",
+    ),
+    Call("logs:CreateLogGroup", f"arn:aws:logs:{HERE}:log-group:/aws/ec2/{NAME}-api"),
 ]
 """Some of what an apply does."""
 
@@ -178,6 +229,9 @@ SECOND_STEPS = [
     Call("kms:Decrypt", f"arn:aws:kms:{HERE}:key/other"),
     Call("airflow:CreateWebLoginToken", f"arn:aws:airflow:{HERE}:role/{NAME}/Admin"),
     Call("rds:DeleteDBInstance", f"arn:aws:rds:{HERE}:db:{NAME}-warehouse"),
+    Call("ssm:SendCommand", f"{EC2}instance/i-1"),
+    Call("autoscaling:UpdateAutoScalingGroup", f"{GROUP}{NAME}-api"),
+    Call("logs:PutLogEvents", f"arn:aws:logs:{HERE}:log-group:/aws/ec2/totesys-prod-api:*"),
 ]
 """What a role would do that was written to do everything."""
 

@@ -64,6 +64,21 @@ MISTAKES = [
         "role", "Data may be deleted, which no task does.",
     ),
     Mistake(
+        "an instance gives its credentials to a plain request",
+        "api", "instances.tf", 'http_tokens                 = "required"', 'http_tokens                 = "optional"',
+        "api", "Credentials are given to whoever makes an instance fetch an address.",
+    ),
+    Mistake(
+        "a new package does not reach the instances",
+        "api", "instances.tf", "    version = aws_s3_object.package.version_id\n", '    version = "null"\n',
+        "api", "A changed package does not reach the instances.",
+    ),
+    Mistake(
+        "the API reads rejected rows",
+        "api", "role.tf", "${var.processed_bucket.arn}/${table}/*", "${var.processed_bucket.arn}/*",
+        "api", "reads other files than how fresh the data are",
+    ),
+    Mistake(
         "views are of another database",
         "analytics", "views.tf", "${var.lake_database}", "${aws_glue_catalog_database.warehouse.name}",
         "analytics", "is of another database's tables",

@@ -16,6 +16,22 @@ def test_the_data_dictionary_in_the_documentation_is_the_declared_one() -> None:
     assert data_dictionary(DECLARED) == (REPOSITORY / "docs" / "data-dictionary.md").read_text()
 
 
+def test_names_addresses_and_numbers_of_people_are_personal() -> None:
+    marked = {f"{table.name}.{column.name}" for table in DECLARED.star.values() for column in table.columns
+              if column.personal}  # fmt: skip
+    assert marked == {
+        "dim_counterparty.counterparty_legal_address_line_1",
+        "dim_counterparty.counterparty_legal_address_line_2",
+        "dim_counterparty.counterparty_legal_phone_number",
+        "dim_location.address_line_1",
+        "dim_location.address_line_2",
+        "dim_location.phone",
+        "dim_staff.email_address",
+        "dim_staff.first_name",
+        "dim_staff.last_name",
+    }
+
+
 def test_what_the_command_declares_takes_the_place_of_totesys(
     pipeline_environment: dict[str, str], tmp_path: Path
 ) -> None:

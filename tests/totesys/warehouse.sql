@@ -17,6 +17,7 @@ ALTER TABLE "dim_transaction" ADD CONSTRAINT "dim_transaction_pkey" PRIMARY KEY 
 CREATE TABLE "fact_payment" ("payment_record_id" serial, "payment_id" integer NOT NULL, "created_date" date NOT NULL, "created_time" time NOT NULL, "last_updated_date" date NOT NULL, "last_updated_time" time NOT NULL, "transaction_id" integer NOT NULL, "counterparty_id" integer NOT NULL, "payment_amount" numeric(10,2) NOT NULL, "currency_id" integer NOT NULL, "payment_type_id" integer NOT NULL, "paid" boolean NOT NULL, "payment_date" date NOT NULL, valid_from timestamptz NOT NULL, valid_to timestamptz);
 ALTER TABLE "fact_payment" ADD CONSTRAINT "fact_payment_pkey" PRIMARY KEY ("payment_record_id");
 CREATE UNIQUE INDEX "fact_payment_current" ON "fact_payment" ("payment_id") WHERE valid_to IS NULL;
+CREATE INDEX "fact_payment_closed" ON "fact_payment" ("payment_id", "valid_from", "valid_to") WHERE valid_to IS NOT NULL;
 ALTER TABLE "fact_payment" ADD CONSTRAINT "fact_payment_created_date_fkey" FOREIGN KEY ("created_date") REFERENCES "dim_date" ("date_id");
 ALTER TABLE "fact_payment" ADD CONSTRAINT "fact_payment_last_updated_date_fkey" FOREIGN KEY ("last_updated_date") REFERENCES "dim_date" ("date_id");
 ALTER TABLE "fact_payment" ADD CONSTRAINT "fact_payment_transaction_id_fkey" FOREIGN KEY ("transaction_id") REFERENCES "dim_transaction" ("transaction_id");
@@ -28,6 +29,7 @@ CREATE OR REPLACE VIEW "current_payment" AS SELECT "payment_record_id", "payment
 CREATE TABLE "fact_purchase_order" ("purchase_record_id" serial, "purchase_order_id" integer NOT NULL, "created_date" date NOT NULL, "created_time" time NOT NULL, "last_updated_date" date NOT NULL, "last_updated_time" time NOT NULL, "staff_id" integer NOT NULL, "counterparty_id" integer NOT NULL, "item_code" varchar NOT NULL, "item_quantity" integer NOT NULL, "item_unit_price" numeric(10,2) NOT NULL, "currency_id" integer NOT NULL, "agreed_delivery_date" date NOT NULL, "agreed_payment_date" date NOT NULL, "agreed_delivery_location_id" integer NOT NULL, valid_from timestamptz NOT NULL, valid_to timestamptz);
 ALTER TABLE "fact_purchase_order" ADD CONSTRAINT "fact_purchase_order_pkey" PRIMARY KEY ("purchase_record_id");
 CREATE UNIQUE INDEX "fact_purchase_order_current" ON "fact_purchase_order" ("purchase_order_id") WHERE valid_to IS NULL;
+CREATE INDEX "fact_purchase_order_closed" ON "fact_purchase_order" ("purchase_order_id", "valid_from", "valid_to") WHERE valid_to IS NOT NULL;
 ALTER TABLE "fact_purchase_order" ADD CONSTRAINT "fact_purchase_order_created_date_fkey" FOREIGN KEY ("created_date") REFERENCES "dim_date" ("date_id");
 ALTER TABLE "fact_purchase_order" ADD CONSTRAINT "fact_purchase_order_last_updated_date_fkey" FOREIGN KEY ("last_updated_date") REFERENCES "dim_date" ("date_id");
 ALTER TABLE "fact_purchase_order" ADD CONSTRAINT "fact_purchase_order_staff_id_fkey" FOREIGN KEY ("staff_id") REFERENCES "dim_staff" ("staff_id");
@@ -40,6 +42,7 @@ CREATE OR REPLACE VIEW "current_purchase_order" AS SELECT "purchase_record_id", 
 CREATE TABLE "fact_sales_order" ("sales_record_id" serial, "sales_order_id" integer NOT NULL, "created_date" date NOT NULL, "created_time" time NOT NULL, "last_updated_date" date NOT NULL, "last_updated_time" time NOT NULL, "sales_staff_id" integer NOT NULL, "counterparty_id" integer NOT NULL, "units_sold" integer NOT NULL, "unit_price" numeric(10,2) NOT NULL, "currency_id" integer NOT NULL, "design_id" integer NOT NULL, "agreed_payment_date" date NOT NULL, "agreed_delivery_date" date NOT NULL, "agreed_delivery_location_id" integer NOT NULL, valid_from timestamptz NOT NULL, valid_to timestamptz);
 ALTER TABLE "fact_sales_order" ADD CONSTRAINT "fact_sales_order_pkey" PRIMARY KEY ("sales_record_id");
 CREATE UNIQUE INDEX "fact_sales_order_current" ON "fact_sales_order" ("sales_order_id") WHERE valid_to IS NULL;
+CREATE INDEX "fact_sales_order_closed" ON "fact_sales_order" ("sales_order_id", "valid_from", "valid_to") WHERE valid_to IS NOT NULL;
 ALTER TABLE "fact_sales_order" ADD CONSTRAINT "fact_sales_order_created_date_fkey" FOREIGN KEY ("created_date") REFERENCES "dim_date" ("date_id");
 ALTER TABLE "fact_sales_order" ADD CONSTRAINT "fact_sales_order_last_updated_date_fkey" FOREIGN KEY ("last_updated_date") REFERENCES "dim_date" ("date_id");
 ALTER TABLE "fact_sales_order" ADD CONSTRAINT "fact_sales_order_sales_staff_id_fkey" FOREIGN KEY ("sales_staff_id") REFERENCES "dim_staff" ("staff_id");

@@ -11,8 +11,8 @@ dim_staff = Dimension(
     description="A member of staff, with the department that they work in now.",
     columns=(
         Column("staff_id", "integer", "staff_id", description="The source's key."),
-        Column("first_name", "text", "first_name"),
-        Column("last_name", "text", "last_name"),
+        Column("first_name", "text", "first_name", personal=True),
+        Column("last_name", "text", "last_name", personal=True),
         Column("department_name", "text", ("department_id", "department_name")),
         Column(
             "location",
@@ -21,6 +21,6 @@ dim_staff = Dimension(
             nullable=True,
             description="NULL where the department has none.",
         ),
-        Column("email_address", "text", "email_address"),
+        Column("email_address", "text", "email_address", personal=True),
     ),
 )

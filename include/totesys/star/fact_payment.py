@@ -22,7 +22,7 @@ fact_payment = Fact(
         Column("last_updated_time", "time", "last_updated", description="UTC, in milliseconds."),
         Column("transaction_id", "integer", "transaction_id", references=dim_transaction),
         Column("counterparty_id", "integer", "counterparty_id", references=dim_counterparty),
-        Column("payment_amount", "numeric(10,2)", "payment_amount", description="In the payment's currency."),
+        Column("payment_amount", "numeric(10,2)", "payment_amount", currency="currency_id"),
         Column("currency_id", "integer", "currency_id", references=dim_currency),
         Column("payment_type_id", "integer", "payment_type_id", references=dim_payment_type),
         Column("paid", "boolean", "paid"),

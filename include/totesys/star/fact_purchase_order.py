@@ -24,7 +24,7 @@ fact_purchase_order = Fact(
         Column("counterparty_id", "integer", "counterparty_id", references=dim_counterparty),
         Column("item_code", "varchar", "item_code"),
         Column("item_quantity", "integer", "item_quantity"),
-        Column("item_unit_price", "numeric(10,2)", "item_unit_price", description="In the order's currency."),
+        Column("item_unit_price", "numeric(10,2)", "item_unit_price", currency="currency_id"),
         Column("currency_id", "integer", "currency_id", references=dim_currency),
         Column("agreed_delivery_date", "date", "agreed_delivery_date", references=dim_date),
         Column("agreed_payment_date", "date", "agreed_payment_date", references=dim_date),

@@ -24,7 +24,7 @@ fact_sales_order = Fact(
         Column("sales_staff_id", "integer", "staff_id", references=dim_staff),
         Column("counterparty_id", "integer", "counterparty_id", references=dim_counterparty),
         Column("units_sold", "integer", "units_sold"),
-        Column("unit_price", "numeric(10,2)", "unit_price", description="In the order's currency."),
+        Column("unit_price", "numeric(10,2)", "unit_price", currency="currency_id"),
         Column("currency_id", "integer", "currency_id", references=dim_currency),
         Column("design_id", "integer", "design_id", references=dim_design),
         Column("agreed_payment_date", "date", "agreed_payment_date", references=dim_date),

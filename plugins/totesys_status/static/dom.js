@@ -46,10 +46,10 @@ export const ago = (seconds) =>
 /** A time by its clock alone. */
 export const hour = (instant) => CLOCK.format(new Date(instant));
 
-/** A time of the last hours by its clock, an earlier one with its day. */
+/** A time of some hours ago, or ahead, by its clock, any other with its day. */
 export function clock(instant, now) {
   const time = new Date(instant);
-  return (now - time < 20 * 3600e3 ? CLOCK : DAY).format(time);
+  return (Math.abs(now - time) < 20 * 3600e3 ? CLOCK : DAY).format(time);
 }
 
 /** The time as a person reads it, with the whole of it in UTC for who points at it. */

@@ -7,6 +7,7 @@ export const STATES = {
   warn: { sign: "!", word: "Rejected rows" },
   bad: { sign: "✕", word: "Failed" },
   held: { sign: "‖", word: "Held back" },
+  reading: { sign: "…", word: "Being read" },
   none: { sign: "–", word: "Not loaded yet" },
 };
 
@@ -14,6 +15,7 @@ export const STATES = {
 export function health(table) {
   if (table.held?.length) return "held";
   if (table.outcome === "failed") return "bad";
+  if (table.progress) return "reading";
   if (table.kind !== "calendar" && !table.observed_at) return "none";
   return table.rejected > 0 ? "warn" : "good";
 }

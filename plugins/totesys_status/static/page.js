@@ -136,9 +136,9 @@ function messages() {
 function headline(tables) {
   const { status, now } = shown;
   const states = tables.map(health);
-  const worst = ["bad", "held", "none", "warn"].find((state) => states.includes(state)) ?? "good";
+  const worst = ["bad", "held", "reading", "none", "warn"].find((state) => states.includes(state)) ?? "good";
   const concerned = states.filter((state) => state === worst).length;
-  const words = { bad: "failed", held: "held back", none: "not loaded yet", warn: "with rejected rows" };
+  const words = { bad: "failed", held: "held back", reading: "being read", none: "not loaded yet", warn: "with rejected rows" };
   const word = worst === "good" ? "All tables up to date" : `${concerned} ${concerned === 1 ? "table" : "tables"} ${words[worst]}`;
   const last = status.runs[0];
   if (!last) return [badge(isStale(status, now) && worst === "good" ? "warn" : worst, word)];

@@ -1,6 +1,6 @@
 // The tables of the page: warehouse tables, runs, rejected rows.
 
-import { ago, count, duration, html, time } from "./dom.js";
+import { ago, clock, count, duration, html, time } from "./dom.js";
 import { STATES, health } from "./health.js";
 
 const cell = (label, text, attributes = {}) => html("td", { "data-label": label, ...attributes }, text);
@@ -21,7 +21,7 @@ function tableRow(table, now, run) {
     "tr",
     { id: `row-${table.name}`, tabindex: "-1" },
     html("th", { scope: "row", title: table.description }, table.name, html("small", {}, origin(table))),
-    cell("Health", [badge(health(table)), table.problem ? html("small", { class: "problem" }, table.problem) : null].flat()),
+    cell("Health", [badge(health(table)), progress(table, now), table.problem ? html("small", { class: "problem" }, table.problem) : null].flat()),
     number("Read", age, table.observed_at),
     number("Lag", duration(load.lag_seconds)),
     number("Rows", count(table.rows)),
@@ -33,6 +33,13 @@ function tableRow(table, now, run) {
     number("Rejected", table.rejected ? html("a", { href: "#rejected-title" }, count(table.rejected)) : count(table.rejected)),
     cell("", [html("button", { type: "button", "aria-label": `Run ${table.name}`, onclick: () => run(table.name) }, "Run"), accept(table, run)].flat()),
   );
+}
+
+/** How far a table is that is read in slices, and when the last of them will be read. */
+function progress(table, now) {
+  if (!table.progress) return [];
+  const { done, slices, ends_at: ends } = table.progress;
+  return [html("small", {}, `${count(done)} of ${count(slices)} slices${ends ? `, until about ${clock(ends, now)}` : ""}`)];
 }
 
 /** How much of a table was held against the source within a day, value by value, and how old the oldest proof is. */

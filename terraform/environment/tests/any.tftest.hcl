@@ -8,6 +8,8 @@ variables {
   source_database    = { host = "totesys.internal", database = "totesys", user = "reader", cidr = "10.20.0.0/24" }
   source_password    = "of-the-source"
   warehouse_password = "a-long-random-one-of-the-warehouse"
+  api_password       = "a-long-random-one-of-the-api"
+  api_cursor_key     = "a-long-random-one-of-the-cursors"
   emails             = ["data@example.com"]
   package_folder     = "../modules/airflow/tests/package"
 }
@@ -64,6 +66,49 @@ run "without_analytics" {
   assert {
     condition     = output.analytics == null && length(module.analytics) == 0
     error_message = "A workgroup is made though nobody wants one."
+  }
+}
+
+run "without_an_api" {
+  assert {
+    condition     = output.api == null && length(module.api) == 0 && !contains(keys(module.network.endpoint_ids), "ssm")
+    error_message = "An API is made though nobody wants one."
+  }
+}
+
+run "api" {
+  variables {
+    api = { certificate_arn = "arn:aws:acm:eu-west-2:111122223333:certificate/1", client_cidrs = ["10.60.0.0/24"] }
+  }
+
+  assert {
+    condition     = output.api.group_name == "totesys-test-api" && output.api.keys_secret == "totesys-test/api-keys"
+    error_message = "The API does not carry the prefix, or is not told."
+  }
+
+  assert {
+    condition     = length(module.secrets.secret_arns) == 10 && contains(module.secrets.variable_names, "warehouse_api_secret")
+    error_message = "The pipeline is not told of the login that it has to make."
+  }
+
+  assert {
+    condition = length(setsubtract([
+      for name in ["api-errors", "api-rejected-keys", "api-slow", "api-unanswered", "api-unhealthy"] : "totesys-test-${name}"
+    ], output.alarm_names)) == 0
+    error_message = "Nobody hears when the API is ill."
+  }
+}
+
+run "api_through_endpoints" {
+  variables {
+    reach      = "endpoints"
+    web_access = "private"
+    api        = { certificate_arn = "arn:aws:acm:eu-west-2:111122223333:certificate/1", client_cidrs = ["10.60.0.0/24"], architecture = "x86_64" }
+  }
+
+  assert {
+    condition     = length(setsubtract(["ssm", "ssmmessages"], keys(module.network.endpoint_ids))) == 0 && length(module.network.endpoints_security_group_ids) == 1
+    error_message = "Nobody gets to the API's instances, or they do not get to AWS."
   }
 }
 

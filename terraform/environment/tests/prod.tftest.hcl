@@ -8,6 +8,8 @@ variables {
   source_database    = { host = "totesys.internal", database = "totesys", user = "reader", cidr = "10.20.0.0/24" }
   source_password    = "of-the-source"
   warehouse_password = "a-long-random-one-of-the-warehouse"
+  api_password       = "a-long-random-one-of-the-api"
+  api_cursor_key     = "a-long-random-one-of-the-cursors"
   emails             = ["data@example.com"]
   package_folder     = "../modules/airflow/tests/package"
 }

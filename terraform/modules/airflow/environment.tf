@@ -90,6 +90,6 @@ locals {
     connections_prefix         = var.connections_prefix
     connections_lookup_pattern = "^(totesys|warehouse)$"
     variables_prefix           = var.variables_prefix
-    variables_lookup_pattern   = "^(ingestion_bucket|processed_bucket|state_bucket|alerts_topic_arn|metrics_namespace|warehouse_master_secret|lake_database)$"
+    variables_lookup_pattern   = "^(${join("|", var.variable_names)})$"
   }
 }

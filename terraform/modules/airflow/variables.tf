@@ -155,6 +155,11 @@ variable "variables_prefix" {
   type        = string
 }
 
+variable "variable_names" {
+  description = "Names of the variables that are in Secrets Manager."
+  type        = list(string)
+}
+
 variable "ingestion_bucket_arn" {
   description = "ARN of the bucket of CSV files."
   type        = string

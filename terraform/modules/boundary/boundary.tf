@@ -89,12 +89,22 @@ locals {
         "logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:GetLog*", "logs:GetQueryResults",
         "logs:PutLogEvents", "logs:PutRetentionPolicy",
       ]
-      Resource = [for name in ["airflow-${var.name}-*", "/aws/vpc/${var.name}/*", "RDS*"] : "arn:${local.partition}:logs:${local.here}:log-group:${name}"]
+      Resource = [for name in ["airflow-${var.name}-*", "/aws/ec2/${var.name}-*", "/aws/vpc/${var.name}/*", "RDS*"] : "arn:${local.partition}:logs:${local.here}:log-group:${name}"]
     },
     {
       Sid      = "WhatHasNoArn"
       Effect   = "Allow"
       Action   = ["logs:DescribeLogGroups", "s3:GetAccountPublicAccessBlock", "airflow:ListEnvironments", "athena:ListDataCatalogs", "athena:ListEngineVersions", "athena:ListWorkGroups"]
+      Resource = "*"
+    },
+    {
+      # Instances are reached through Session Manager, whose channels have no ARN.
+      Sid    = "SessionManager"
+      Effect = "Allow"
+      Action = [
+        "ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+      ]
       Resource = "*"
     },
     {

@@ -5,7 +5,7 @@ locals {
       "airflow"        = ["environment/${var.name}", "environment/${var.name}-*", "role/${var.name}/*"]
       "athena"         = ["workgroup/${var.name}-*"]
       "cloudwatch"     = ["alarm:${var.name}-*"]
-      "logs"           = ["log-group:airflow-${var.name}-*", "log-group:/aws/rds/instance/${var.name}-*", "log-group:/aws/vpc/${var.name}/*"]
+      "logs"           = ["log-group:airflow-${var.name}-*", "log-group:/aws/ec2/${var.name}-*", "log-group:/aws/rds/instance/${var.name}-*", "log-group:/aws/vpc/${var.name}/*"]
       "rds"            = ["db:${var.name}-*", "pg:${var.name}-*", "subgrp:${var.name}-*", "snapshot:${var.name}-*", "og:default:*"]
       "secretsmanager" = ["secret:${var.name}/*"]
       "sns"            = [var.name, "${var.name}-*"]

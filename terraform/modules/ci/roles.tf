@@ -63,7 +63,7 @@ resource "aws_iam_role" "apply" {
 resource "aws_iam_role_policy" "plan" {
   name   = "plan"
   role   = aws_iam_role.plan.id
-  policy = jsonencode({ Version = "2012-10-17", Statement = local.plan })
+  policy = jsonencode({ Version = "2012-10-17", Statement = concat(local.plan, var.api ? [local.image_parameter] : []) })
 }
 
 resource "aws_iam_role_policy" "apply" {

@@ -40,6 +40,12 @@ variable "github_environment" {
   }
 }
 
+variable "api" {
+  description = "Whether the environment has an API: then an apply may make instances, a group and a load balancer for it."
+  type        = bool
+  default     = false
+}
+
 variable "oidc_provider_arn" {
   description = "ARN of the account's identity provider for token.actions.githubusercontent.com, or null to make it. An account has only one: the second copy in an account is given the first one's."
   type        = string

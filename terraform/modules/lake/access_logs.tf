@@ -67,7 +67,7 @@ resource "aws_s3_bucket_policy" "access_logs" {
   bucket = aws_s3_bucket.access_logs.id
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = concat([local.deliver_logs], local.refuse_plain_text["access-logs"])
+    Statement = concat([local.deliver_logs], local.deliver_logs_of_load_balancers, local.refuse_plain_text["access-logs"])
   })
 
   depends_on = [aws_s3_bucket_public_access_block.access_logs]
@@ -85,4 +85,18 @@ locals {
       ArnEquals    = { "aws:SourceArn" = [for name in sort(local.buckets) : local.arns[name]] }
     }
   }
+
+  deliver_logs_of_load_balancers = [
+    for name in sort(var.load_balancers) : {
+      Sid       = "LogsOfTheLoadBalancer"
+      Effect    = "Allow"
+      Principal = { Service = "logdelivery.elasticloadbalancing.amazonaws.com" }
+      Action    = "s3:PutObject"
+      Resource  = "${local.arns["access-logs"]}/${name}/AWSLogs/${local.account}/*"
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = local.account }
+        ArnLike      = { "aws:SourceArn" = "arn:${local.partition}:elasticloadbalancing:${data.aws_region.current.id}:${local.account}:loadbalancer/app/${name}/*" }
+      }
+    }
+  ]
 }

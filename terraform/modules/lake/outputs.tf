@@ -30,6 +30,8 @@ output "results" {
 output "access_logs" {
   description = "Name of the bucket that records every access to the others."
   value       = aws_s3_bucket.access_logs.bucket
+  # A load balancer is refused until it may deliver there.
+  depends_on = [aws_s3_bucket_policy.access_logs]
 }
 
 output "database" {

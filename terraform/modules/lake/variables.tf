@@ -56,6 +56,12 @@ variable "expire_after_days" {
   }
 }
 
+variable "load_balancers" {
+  description = "Names of the load balancers whose access logs are delivered to the bucket of access logs, each below its name."
+  type        = set(string)
+  default     = []
+}
+
 variable "force_destroy" {
   description = "Whether destroying the infrastructure also deletes the buckets' contents. Without it, a bucket that is not empty is refused."
   type        = bool

@@ -6,12 +6,12 @@ resource "aws_vpc_endpoint" "s3" {
   vpc_endpoint_type = "Gateway"
   service_name      = "com.amazonaws.${local.region}.s3"
   route_table_ids   = local.private_route_table_ids
-  policy            = jsonencode({ Version = "2012-10-17", Statement = [local.own_buckets, local.image_layers] })
+  policy            = jsonencode({ Version = "2012-10-17", Statement = concat([local.own_buckets, local.image_layers], local.system_packages) })
   tags              = { Name = "${var.name}-s3" }
 }
 
 resource "aws_vpc_endpoint" "interface" {
-  for_each = local.makes_endpoints ? var.endpoint_services : []
+  for_each = local.makes_endpoints ? setunion(var.endpoint_services, local.services_of_instances) : []
 
   vpc_id              = local.vpc_id
   vpc_endpoint_type   = "Interface"
@@ -45,6 +45,22 @@ locals {
     Action    = "s3:GetObject"
     Resource  = "arn:${local.partition}:s3:::prod-${local.region}-starport-layer-bucket/*"
   }
+
+  # Session Manager. Its agent asks no more of ec2messages where ssmmessages is there (since 3.3.40.0).
+  # Source: "Reference: ec2messages, ssmmessages, and other API operations" in the user guide of Systems Manager.
+  services_of_instances = var.instances ? ["ssm", "ssmmessages"] : []
+
+  # dnf asks without credentials, so nobody's account can be named. Source: "Managing package and operating system updates" in the
+  # user guide of Amazon Linux 2023.
+  system_packages = [
+    for region in var.instances ? [local.region] : [] : {
+      Sid       = "PackagesOfAmazonLinux"
+      Effect    = "Allow"
+      Principal = "*"
+      Action    = "s3:GetObject"
+      Resource  = "arn:${local.partition}:s3:::al2023-repos-${region}-de612dc2/*"
+    }
+  ]
 
   # MWAA calls ECR, SQS, logs and its own API with roles and on resources of accounts that AWS owns and does not name.
   # Only the tasks call these three, so nobody but this account may.

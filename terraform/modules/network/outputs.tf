@@ -23,6 +23,16 @@ output "warehouse_security_group_id" {
   value       = aws_security_group.warehouse.id
 }
 
+output "endpoints_security_group_ids" {
+  description = "Id of the security group of the endpoints to AWS; none where no endpoints are made."
+  value       = aws_security_group.endpoints[*].id
+}
+
+output "s3_prefix_list_ids" {
+  description = "Id of the list of S3's addresses behind its gateway endpoint; none where none is made."
+  value       = aws_vpc_endpoint.s3[*].prefix_list_id
+}
+
 output "endpoint_ids" {
   description = "Ids of the endpoints, by service; empty where the VPC's own ways to AWS are used."
   value = merge(

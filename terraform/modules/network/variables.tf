@@ -78,6 +78,12 @@ variable "endpoint_services" {
   }
 }
 
+variable "instances" {
+  description = "Whether instances of EC2 live here, too: they get endpoints to Systems Manager, and reach the packages of Amazon Linux, which lie in S3."
+  type        = bool
+  default     = false
+}
+
 variable "existing" {
   description = <<-EOT
     An existing VPC to live in, or null to make one. Its two private subnets must lie in two zones.

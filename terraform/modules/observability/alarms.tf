@@ -1,7 +1,7 @@
 # One entry an alarm. `missing` is what no data means, which is different for each, and told beside it.
 
 locals {
-  alarms = merge(local.pipeline_alarms, local.airflow_alarms, local.warehouse_alarms)
+  alarms = merge(local.pipeline_alarms, local.airflow_alarms, local.warehouse_alarms, local.alarms_of_api)
 
   airflow_metrics   = "AmazonMWAA"
   container_metrics = "AWS/MWAA"
@@ -16,7 +16,8 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   namespace           = each.value.namespace
   metric_name         = each.value.metric
   dimensions          = each.value.dimensions
-  statistic           = each.value.statistic
+  statistic           = startswith(each.value.statistic, "p") ? null : each.value.statistic
+  extended_statistic  = startswith(each.value.statistic, "p") ? each.value.statistic : null
   comparison_operator = each.value.comparison
   threshold           = each.value.threshold
   period              = each.value.period

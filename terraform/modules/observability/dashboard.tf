@@ -5,13 +5,13 @@ data "aws_region" "current" {}
 locals {
   region = data.aws_region.current.id
 
-  rows = [
+  rows = concat([
     [local.status],
     [local.lag, local.run_time],
     [local.per_table["RowsNew"], local.per_table["RowsChanged"]],
     [local.per_table["RowsDeleted"], local.per_table["RowsRejected"]],
     [local.tasks, local.worker, local.warehouse_load, local.warehouse_space],
-  ]
+  ], local.row_of_api)
 
   # The grid has 24 columns; a row's widgets share them.
   widgets = flatten([

@@ -48,6 +48,45 @@ variable "metrics_namespace" {
   }
 }
 
+variable "apis" {
+  description = "The API's load balancer and target group as their metrics name them; none where there is no API."
+  type        = list(object({ load_balancer = string, target_group = string }))
+  default     = []
+}
+
+variable "api_errors" {
+  description = "Answers with a status of 500 or more within five minutes above which the alarm is raised."
+  type        = number
+  default     = 10
+
+  validation {
+    condition     = var.api_errors >= 0
+    error_message = "api_errors must not be negative."
+  }
+}
+
+variable "api_seconds" {
+  description = "Seconds within which 99 of 100 answers of the API have to begin."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = var.api_seconds > 0
+    error_message = "api_seconds must be more than 0."
+  }
+}
+
+variable "rejected_keys" {
+  description = "Requests with a wrong, expired or insufficient key within five minutes above which the alarm is raised."
+  type        = number
+  default     = 100
+
+  validation {
+    condition     = var.rejected_keys >= 0
+    error_message = "rejected_keys must not be negative."
+  }
+}
+
 variable "silence_minutes" {
   description = "Minutes without a successful run after which the alarm is raised: two intervals of the schedule."
   type        = number

@@ -29,13 +29,16 @@ locals {
   passwords         = { totesys = var.source_password, warehouse = var.warehouse_password }
   password_versions = { totesys = var.source_password_version, warehouse = var.warehouse_password_version }
 
-  variables = {
-    ingestion_bucket        = var.buckets.ingestion
-    processed_bucket        = var.buckets.processed
-    state_bucket            = var.buckets.state
-    alerts_topic_arn        = var.topic_arn
-    metrics_namespace       = var.metrics_namespace
-    warehouse_master_secret = var.warehouse_master_secret_arn
-    lake_database           = var.lake_database
-  }
+  variables = merge(
+    {
+      ingestion_bucket        = var.buckets.ingestion
+      processed_bucket        = var.buckets.processed
+      state_bucket            = var.buckets.state
+      alerts_topic_arn        = var.topic_arn
+      metrics_namespace       = var.metrics_namespace
+      warehouse_master_secret = var.warehouse_master_secret_arn
+      lake_database           = var.lake_database
+    },
+    { for arn in var.api_secret_arns : "warehouse_api_secret" => arn },
+  )
 }

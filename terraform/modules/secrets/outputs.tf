@@ -15,6 +15,11 @@ output "variables_prefix" {
   value       = "${local.prefix}/variables"
 }
 
+output "variable_names" {
+  description = "Names of the variables, sorted: Airflow looks no others up."
+  value       = sort(keys(local.variables))
+}
+
 output "versions" {
   description = "Number of each secret's value as Terraform last wrote it, by name; it changes when the value is written again."
   value       = { for name, version in aws_secretsmanager_secret_version.this : name => version.secret_string_wo_version }

@@ -151,6 +151,12 @@ variable "buckets" {
   type        = object({ ingestion = string, processed = string, state = string })
 }
 
+variable "api_secret_arns" {
+  description = "ARN of the secret of the API's login in the warehouse, which the pipeline makes; none where there is no API."
+  type        = list(string)
+  default     = []
+}
+
 variable "lake_database" {
   description = "Name of the Glue catalogue's database that has the lake's tables."
   type        = string

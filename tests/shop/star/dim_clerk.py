@@ -12,10 +12,10 @@ dim_clerk = Dimension(
     description="A clerk, with the branch that they work in now.",
     columns=(
         Column("clerk_id", "integer", "clerk_id"),
-        Column("first_name", "text", "first_name"),
-        Column("last_name", "text", "last_name"),
+        Column("first_name", "text", "first_name", personal=True),
+        Column("last_name", "text", "last_name", personal=True),
         Column("branch_name", "text", ("branch_id", "branch_name")),
         Column("town", "text", ("branch_id", "town"), nullable=True, description="NULL where the branch has none."),
-        Column("email_address", "text", "email_address"),
+        Column("email_address", "text", "email_address", personal=True),
     ),
 )

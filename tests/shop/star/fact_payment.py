@@ -17,7 +17,7 @@ fact_payment = Fact(
         Column("payment_id", "integer", "payment_id"),
         Column("created_date", "date", "created_at", references=dim_date),
         Column("created_time", "time", "created_at"),
-        Column("payment_amount", "numeric(10,2)", "payment_amount"),
+        Column("payment_amount", "numeric(10,2)", "payment_amount", currency="currency_id"),
         Column("currency_id", "integer", "currency_id", references=dim_currency),
         Column("method_id", "integer", "method_id", references=dim_method),
         Column("paid", "boolean", "paid"),

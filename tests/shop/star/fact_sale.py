@@ -20,7 +20,7 @@ fact_sale = Fact(
         Column("created_time", "time", "created_at"),
         Column("clerk_id", "integer", "clerk_id", references=dim_clerk),
         Column("units_sold", "integer", "units_sold"),
-        Column("unit_price", "numeric(10,2)", "unit_price"),
+        Column("unit_price", "numeric(10,2)", "unit_price", currency="currency_id"),
         Column("currency_id", "integer", "currency_id", references=dim_currency),
         Column("product_id", "integer", "product_id", references=dim_product),
         Column("delivery_date", "date", "delivery_date", references=dim_date),

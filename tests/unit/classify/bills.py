@@ -68,4 +68,6 @@ QUESTION = Question(
     by_hand=(("due_weekday", 1, 5), ("days_until_due", 1, 31)),
 )
 WITHOUT_CALENDAR = replace(QUESTION, name="without_calendar", features=OTHERS, scores="", by_hand=())
-DECLARED = Declarations.of((MONEY, FIRM, BILL), (DAYS, DIM_MONEY, DIM_FIRM, FACT), (QUESTION, WITHOUT_CALENDAR))
+DECLARED = Declarations.of(
+    (MONEY, FIRM, BILL), (DAYS, DIM_MONEY, DIM_FIRM, FACT), questions=(QUESTION, WITHOUT_CALENDAR)
+)

@@ -11,7 +11,7 @@ import pytest
 
 from include.common.errors import ServiceError
 from include.source import ingest as module
-from include.source.ingest import ATTEMPTS
+from include.source.reading import ATTEMPTS
 from tests.declared import replacing
 from tests.shop import DECLARED
 from tests.unit import conftest

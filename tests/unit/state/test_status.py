@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from include.common.errors import ServiceError
+from include.common.slices import Progress
 from include.lake.rejected import EXAMPLES, REASON_CHARACTERS, RejectedRow
 from include.state import status
 from include.state.history import PROBLEM_CHARACTERS, RunDocument, RunIdentity, RunSummary, TableLoad, TableOutcome
-from include.state.latest import ATTEMPTS
+from include.state.latest import ATTEMPTS, State, update_state
 from include.state.status import KEPT_ROWS, KEPT_RUNS, STATUS_KEY, Status, advance, draw, remember
 from include.tables.declarations import Declarations
 from local.environment import Buckets
@@ -189,3 +190,18 @@ def test_a_table_that_is_no_longer_declared_is_no_longer_told(s3: Any, buckets: 
     kept = [table for name, table in DECLARED.star.items() if name != "fact_payment"]
     remember(Declarations.of(DECLARED.sources.values(), kept), run(1))
     assert "fact_payment" not in written(s3, buckets).tables
+
+
+def test_a_table_that_is_read_in_slices_tells_how_far_that_is_and_when_it_will_be_read(
+    s3: Any, buckets: Buckets
+) -> None:
+    began = NOW - timedelta(minutes=10)
+    update_state(lambda _: State(slicing={"sale": Progress(done=1, slices=4, began_at=began)}))
+    remember(DECLARED, run(1))
+    tables = written(s3, buckets).tables
+    shown = tables["fact_sale"].progress
+    assert shown is not None
+    assert (shown.done, shown.slices) == (1, 4)
+    assert shown.ends_at is not None
+    assert timedelta(minutes=29) < shown.ends_at - NOW < timedelta(minutes=35)
+    assert not any(table.progress for name, table in tables.items() if name != "fact_sale")

@@ -81,6 +81,10 @@ ALONE: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
     "fact's key that is no column": (lambda: fact(key="shop_id"), ("fact_shop", "'shop_id'")),
     "fact's record id as a column": (lambda: fact(record_id="product_id"), ("fact_shop", "twice", "product_id")),
     "fact's own valid_from": (lambda: fact(Column("valid_from", "date", "created_at")), ("fact_shop", "valid_from")),
+    "calendar that is personal": (
+        lambda: Calendar("days", "date_id", (Column("date_id", "date", personal=True),), JANUARY, JANUARY),
+        ("days.date_id", "personal"),
+    ),
     "calendar that ends before it begins": (
         lambda: replace(STAR["dim_date"], last=date(1999, 1, 1)),
         ("dim_date", "1999-01-01"),
@@ -130,6 +134,14 @@ TOGETHER: dict[str, tuple[Callable[[], Dimension | Fact], tuple[str, ...]]] = {
     "key that is not the source's key": (
         lambda: Dimension("dim_shop", "clerk_id", SOURCES["sale"], (Column("clerk_id", "integer", "clerk_id"),)),
         ("dim_shop", "clerk_id", "sale_id"),
+    ),
+    "key that is personal": (
+        lambda: dimension(columns=(replace(PRODUCT_KEY, personal=True),)),
+        ("dim_shop", "product_id", "cannot be personal"),
+    ),
+    "personal in one table and not in another": (
+        lambda: dimension(Column("tag", "text", "label", personal=True)),
+        ("product.label", "dim_product.label", "dim_shop.tag", "mark both"),
     ),
     "a text that may not fit": (
         lambda: dimension(Column("n", "varchar(3)", "label")),
@@ -213,6 +225,19 @@ def test_another_way_to_follow_a_table_is_another_document() -> None:
 
 def test_a_description_is_no_reason_to_read_a_table_again() -> None:
     assert as_document(replace(STAR["dim_clerk"], description="Other")) == as_document(STAR["dim_clerk"])
+
+
+def test_a_mark_as_personal_is_no_reason_to_read_a_table_again() -> None:
+    clerk = STAR["dim_clerk"]
+    unmarked = replace(clerk, columns=tuple(replace(column, personal=False) for column in clerk.columns))
+    assert unmarked != clerk
+    assert as_document(unmarked) == as_document(clerk)
+
+
+def test_what_a_function_makes_of_something_personal_need_not_be() -> None:
+    initial = Column("initial", "text", "email_address", derive=lambda text: text[0])
+    table = Dimension("dim_initial", "clerk_id", SOURCES["clerk"], (Column("clerk_id", "integer", "clerk_id"), initial))
+    check_star({**STAR, table.name: table}, SOURCES)
 
 
 def test_a_fingerprint_changes_with_what_a_source_feeds() -> None:

@@ -1,4 +1,4 @@
-"""The warehouse's role comes into being through the master secret, and only where the warehouse refuses it.
+"""The warehouse's logins come into being through secrets, and only where something of them is missing.
 
 The server asks for passwords, and its master is what it is on RDS: no superuser, but owner of the database.
 """
@@ -96,6 +96,17 @@ class Guarded:
         """Replace what the secret holds."""
         self.secrets.put_secret_value(SecretId=self.secret, SecretString=text)
 
+    def name_api(self, text: str) -> str:
+        """Make the API's secret, and name it; gives what it is called."""
+        secret = f"totesys-{uuid4().hex[:8]}/api"
+        self.secrets.create_secret(Name=secret, SecretString=text)
+        self.monkeypatch.setenv("AIRFLOW_VAR_WAREHOUSE_API_SECRET", secret)
+        return secret
+
+    def api_url(self, password: str) -> str:
+        """Where the API finds the warehouse."""
+        return f"postgres://totesys_api:{quote(password, safe='')}@127.0.0.1:{self.server.port}/{self.database}"
+
     @property
     def secrets(self) -> Any:
         """A client of Secrets Manager."""
@@ -124,7 +135,7 @@ def guarded(
         password = sql.Literal(MASTER_PASSWORD)
         create = sql.SQL("CREATE ROLE {} LOGIN CREATEROLE CREATEDB PASSWORD {}")
         connection.execute(create.format(sql.Identifier(master), password))
-        connection.execute("DROP ROLE IF EXISTS totesys_reader")
+        connection.execute("DROP ROLE IF EXISTS totesys_reader, totesys_api")
         own = sql.SQL("CREATE DATABASE {} OWNER {}")
         connection.execute(own.format(sql.Identifier(warehouse.database), sql.Identifier(master)))
     text = json.dumps({"username": master, "password": MASTER_PASSWORD})
@@ -242,3 +253,104 @@ def test_a_master_that_may_not_alter_the_role_is_told_what_to_grant(guarded: Gua
     with pytest.raises(DeclarationError) as raised:
         pipeline.prepare(DECLARED)
     one_line(raised.value, "warehouse_master_secret", "permission denied", f"ADMIN on {guarded.role}")
+
+
+def api_secret(password: str, **others: object) -> str:
+    return json.dumps({"warehouse": {"username": "totesys_api", "password": password, **others}, "cursor_key": "x"})
+
+
+API_RIGHTS = """
+    SELECT rolsuper, rolcreaterole, rolcreatedb, rolconnlimit, rolconfig,
+           ARRAY(SELECT roleid::regrole::text FROM pg_auth_members WHERE member = pg_roles.oid)
+      FROM pg_roles WHERE rolname = 'totesys_api'"""
+
+API_IS = (
+    False, False, False, 100,
+    ["default_transaction_read_only=on", "statement_timeout=60s", "idle_in_transaction_session_timeout=60s"],
+    ["totesys_reader"],
+)  # fmt: skip
+
+
+@on_both_versions
+def test_the_apis_login_reads_and_does_nothing_else(guarded: Guarded) -> None:
+    guarded.name_api(api_secret(PASSWORD))
+    pipeline.prepare(DECLARED)
+    assert guarded.ask(API_RIGHTS) == [API_IS]
+    with psycopg.connect(guarded.api_url(PASSWORD), autocommit=True) as connection:
+        assert connection.execute("SELECT count(*) FROM current_sale").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM metric_owed").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM pipeline.load").fetchone() == (0,)
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            connection.execute("DELETE FROM dim_clerk")
+        connection.execute("SET default_transaction_read_only = off")
+        for statement in ("DELETE FROM dim_clerk", "CREATE TABLE mine ()", "SET ROLE pg_monitor"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement.encode())
+    log = guarded.server.log.read_text()
+    assert 'ALTER ROLE "totesys_api" LOGIN INHERIT CONNECTION LIMIT 100 PASSWORD \'SCRAM-SHA-256$' in log
+    assert PASSWORD not in log
+
+
+@on_both_versions
+def test_without_a_master_secret_the_pipelines_own_role_makes_the_apis_login(guarded: Guarded) -> None:
+    pipeline.prepare(DECLARED)
+    guarded.name_secret("")
+    guarded.ask(f"ALTER ROLE {guarded.role} CREATEROLE; ALTER DATABASE {guarded.database} OWNER TO {guarded.role}")
+    guarded.ask(f"GRANT totesys_reader TO {guarded.role} WITH ADMIN OPTION")
+    guarded.name_api(api_secret(PASSWORD))
+    pipeline.prepare(DECLARED)
+    assert guarded.ask(API_RIGHTS) == [API_IS]
+    assert refusal(guarded.api_url(PASSWORD)) == ""
+
+
+@on_both_versions
+def test_what_is_missing_of_the_apis_login_comes_back(guarded: Guarded) -> None:
+    guarded.name_api(api_secret(PASSWORD))
+    pipeline.prepare(DECLARED)
+    for spoilt in ("NOLOGIN", "CONNECTION LIMIT 1", "RESET ALL", "SET statement_timeout = 0"):
+        guarded.ask(f"ALTER ROLE totesys_api {spoilt}")
+        pipeline.prepare(DECLARED)
+        assert [(row[3], sorted(row[4])) for row in guarded.ask(API_RIGHTS)] == [(100, sorted(API_IS[4]))]
+        assert refusal(guarded.api_url(PASSWORD)) == ""
+    guarded.ask("REVOKE totesys_reader FROM totesys_api")
+    pipeline.prepare(DECLARED)
+    assert guarded.ask(API_RIGHTS)[0][5] == ["totesys_reader"]
+
+
+def test_a_changed_password_is_given_to_the_apis_login_by_the_next_run(guarded: Guarded) -> None:
+    secret = guarded.name_api(api_secret("former"))
+    pipeline.prepare(DECLARED)
+    guarded.secrets.put_secret_value(SecretId=secret, SecretString=api_secret("later"))
+    pipeline.prepare(DECLARED)
+    assert "password" in refusal(guarded.api_url("former"))
+    assert refusal(guarded.api_url("later")) == ""
+
+
+def test_an_apis_login_that_is_as_it_should_be_is_not_made_again(guarded: Guarded) -> None:
+    guarded.name_api(api_secret(PASSWORD))
+    pipeline.prepare(DECLARED)
+    guarded.name_secret("arn:aws:secretsmanager:eu-west-2:123456789012:secret:no-such")
+    pipeline.prepare(DECLARED)
+
+
+def test_without_the_variable_there_is_no_login_of_an_api(guarded: Guarded) -> None:
+    pipeline.prepare(DECLARED)
+    assert guarded.ask(API_RIGHTS) == []
+
+
+@pytest.mark.parametrize("text", ["no JSON", "{}", '{"warehouse": 1}', api_secret("x", username="totesys_pipeline")])
+def test_an_apis_secret_of_something_else_is_named_with_what_it_should_hold(guarded: Guarded, text: str) -> None:
+    secret = guarded.name_api(text)
+    with pytest.raises(DeclarationError) as raised:
+        pipeline.prepare(DECLARED)
+    one_line(raised.value, "warehouse_api_secret", secret, "username totesys_api")
+
+
+@on_both_versions
+def test_a_role_that_may_not_make_the_apis_login_is_told_what_to_grant(guarded: Guarded) -> None:
+    pipeline.prepare(DECLARED)
+    guarded.name_secret("")
+    guarded.name_api(api_secret(PASSWORD))
+    with pytest.raises(DeclarationError) as raised:
+        pipeline.prepare(DECLARED)
+    one_line(raised.value, "'warehouse'", "permission denied", "CREATEROLE", "totesys_reader")

@@ -84,6 +84,44 @@ def test_a_first_load_leaves_every_constraint_and_index_as_it_was_made(system: S
     assert defined() == before
 
 
+@pytest.mark.postgres_versions(16, 18)
+def test_an_index_of_closed_versions_is_added_to_a_warehouse_that_is_there(system: System) -> None:
+    system.run_cleanly()
+    system.write("UPDATE sale SET units_sold = units_sold + 1 WHERE sale_id % 2 = 0")
+    system.run_cleanly()
+    system.edit_warehouse("DROP INDEX fact_sale_closed")
+    system.run_cleanly()
+    defined = "SELECT indexdef FROM pg_indexes WHERE indexname = 'fact_sale_closed'"
+    assert system.warehouse(defined) == [
+        (
+            "CREATE INDEX fact_sale_closed ON public.fact_sale USING btree (sale_id, valid_from, valid_to)"
+            " WHERE (valid_to IS NOT NULL)",
+        )
+    ]
+    assert system.warehouse("SELECT reltuples::int FROM pg_class WHERE relname = 'fact_sale_closed'") == [(100,)]
+
+
+def test_a_page_in_the_order_of_keys_as_of_an_instant_is_read_from_two_indexes(system: System) -> None:
+    system.run_cleanly()
+    system.write("UPDATE sale SET units_sold = units_sold + 1 WHERE sale_id % 2 = 0")
+    system.run_cleanly()
+    with psycopg.connect(system.endpoints.warehouse_url) as connection:
+        connection.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
+        plan = connection.execute("""
+            EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF)
+            SELECT * FROM (
+                (SELECT sale_id, valid_from FROM fact_sale
+                  WHERE valid_to IS NULL AND valid_from <= now() AND sale_id > 150 ORDER BY sale_id LIMIT 10)
+                UNION ALL
+                (SELECT sale_id, valid_from FROM fact_sale
+                  WHERE valid_to IS NOT NULL AND valid_to > '2000-01-01' AND valid_from <= now() AND sale_id > 150
+                  ORDER BY sale_id LIMIT 10)) u ORDER BY sale_id LIMIT 10""").fetchall()
+    told = "\n".join(line for (line,) in plan)
+    assert "using fact_sale_current" in told
+    assert "using fact_sale_closed" in told
+    assert "Rows Removed by Filter" not in told.partition("fact_sale_closed")[2]
+
+
 def test_an_added_column_is_added_and_filled_from_the_source(noted: System) -> None:
     noted.run_cleanly()
     assert noted.warehouse("SELECT count(*) FROM dim_clerk WHERE branch_updated IS NULL") == [(0,)]
@@ -116,7 +154,12 @@ def test_rows_and_columns_that_are_not_declared_stay(system: System, warehouse_u
 
 
 @pytest.mark.parametrize(
-    "relation", [*DECLARED.star, "current_sale", "pipeline.load", "pipeline.deleted", "pipeline.file"]
+    "relation",
+    [
+        *DECLARED.star,
+        "current_sale",
+        *(f"pipeline.{name}" for name in ("load", "deleted", "file", "plan", "slice", "metric")),
+    ],
 )
 def test_the_reader_can_select(system: System, warehouse_url: str, relation: str) -> None:
     warehouse.prepare(DECLARED)

@@ -43,3 +43,18 @@ mock_resource "aws_db_instance" {
 mock_resource "aws_mwaa_environment" {
   defaults = { webserver_url = "mock.airflow.eu-west-2.amazonaws.com" }
 }
+mock_data "aws_ssm_parameter" {
+  defaults = { insecure_value = "ami-0123456789abcdef0" }
+}
+mock_resource "aws_iam_instance_profile" {
+  defaults = { arn = "arn:aws:iam::111122223333:instance-profile/mock" }
+}
+mock_resource "aws_launch_template" {
+  defaults = { id = "lt-0123456789abcdef0", latest_version = 1 }
+}
+mock_resource "aws_lb" {
+  defaults = { arn = "arn:aws:elasticloadbalancing:eu-west-2:111122223333:loadbalancer/app/mock/1", arn_suffix = "app/mock/1" }
+}
+mock_resource "aws_lb_target_group" {
+  defaults = { arn = "arn:aws:elasticloadbalancing:eu-west-2:111122223333:targetgroup/mock/1", arn_suffix = "targetgroup/mock/1" }
+}

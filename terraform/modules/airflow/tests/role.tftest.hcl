@@ -23,6 +23,7 @@ variables {
   package_folder       = "tests/package"
   connections_prefix   = "totesys-test/airflow/connections"
   variables_prefix     = "totesys-test/airflow/variables"
+  variable_names       = ["alerts_topic_arn", "ingestion_bucket"]
   ingestion_bucket_arn = "arn:aws:s3:::totesys-test-ingestion"
   processed_bucket_arn = "arn:aws:s3:::totesys-test-processed"
   lake_database        = "totesys_test_lake"

@@ -35,6 +35,7 @@ run "boundary" {
   assert {
     condition = toset(flatten([for statement in local.statements : statement.Action if statement.Resource == "*"])) == toset([
       "airflow:ListEnvironments", "athena:ListDataCatalogs", "athena:ListEngineVersions", "athena:ListWorkGroups", "cloudwatch:PutMetricData", "logs:DescribeLogGroups", "s3:GetAccountPublicAccessBlock",
+      "ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
     ])
     error_message = "Something is allowed on everything though AWS knows an ARN for it."
   }

@@ -8,6 +8,9 @@ mock_provider "aws" {
   mock_data "aws_region" {
     defaults = { id = "eu-west-2" }
   }
+  mock_resource "aws_iam_policy" {
+    defaults = { arn = "arn:aws:iam::111122223333:policy/totesys-test-ci-api" }
+  }
   mock_resource "aws_iam_openid_connect_provider" {
     defaults = { arn = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com" }
   }
@@ -108,6 +111,39 @@ run "permissions" {
   assert {
     condition     = length(aws_iam_role_policy.apply.policy) < 10240
     error_message = "IAM takes 10,240 characters of policies in a role."
+  }
+}
+
+run "without_an_api" {
+  assert {
+    condition     = length(aws_iam_policy.api) + length(aws_iam_role_policy_attachment.api) == 0 && !strcontains(aws_iam_role_policy.plan.policy, "ssm:")
+    error_message = "The workflow may make instances though there is no API."
+  }
+}
+
+run "api" {
+  variables {
+    api = true
+  }
+
+  assert {
+    condition     = aws_iam_role_policy_attachment.api[0].role == aws_iam_role.apply.name && aws_iam_role_policy_attachment.api[0].policy_arn == aws_iam_policy.api[0].arn && length(aws_iam_policy.api[0].policy) < 6144
+    error_message = "The API's policy is not the role's, or is longer than IAM takes."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_policy.api[0].policy).Statement : can(statement.Condition)
+      if length(setintersection(flatten([statement.Action]), ["ec2:RunInstances", "iam:PassRole", "iam:CreateServiceLinkedRole", "ec2:CreateTags"])) > 0
+    ])
+    error_message = "The role can make any instance, or give any role to any service."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.plan.policy).Statement : statement.Resource if statement.Action == "ssm:GetParameter"
+    ] == ["arn:aws:ssm:eu-west-2::parameter/aws/service/ami-amazon-linux-latest/*"]
+    error_message = "A pull request does not find the newest image, or reads parameters of the account."
   }
 }
 

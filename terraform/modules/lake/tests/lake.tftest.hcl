@@ -5,6 +5,9 @@ mock_provider "aws" {
   mock_data "aws_partition" {
     defaults = { partition = "aws" }
   }
+  mock_data "aws_region" {
+    defaults = { id = "eu-west-2" }
+  }
 }
 
 variables {
@@ -166,6 +169,30 @@ run "policies" {
         }
     }]
     error_message = "Others than S3's log delivery for these four buckets can write access logs."
+  }
+}
+
+run "logs_of_a_load_balancer" {
+  command = plan
+  variables {
+    load_balancers = ["totesys-test-api"]
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_s3_bucket_policy.access_logs.policy).Statement : statement if statement.Sid == "LogsOfTheLoadBalancer"
+      ] == [{
+        Sid       = "LogsOfTheLoadBalancer"
+        Effect    = "Allow"
+        Principal = { Service = "logdelivery.elasticloadbalancing.amazonaws.com" }
+        Action    = "s3:PutObject"
+        Resource  = "arn:aws:s3:::totesys-test-111122223333-access-logs/totesys-test-api/AWSLogs/111122223333/*"
+        Condition = {
+          StringEquals = { "aws:SourceAccount" = "111122223333" }
+          ArnLike      = { "aws:SourceArn" = "arn:aws:elasticloadbalancing:eu-west-2:111122223333:loadbalancer/app/totesys-test-api/*" }
+        }
+    }]
+    error_message = "The load balancer's logs are not delivered, or those of others are."
   }
 }
 

@@ -332,3 +332,33 @@ run "peering_with_another_account" {
     error_message = "What is to be accepted is not said."
   }
 }
+
+run "instances" {
+  variables {
+    instances = true
+  }
+
+  assert {
+    condition     = length(setsubtract(["ssm", "ssmmessages"], keys(output.endpoint_ids))) == 0 && length(output.endpoint_ids) == 14
+    error_message = "Nobody gets to instances, or endpoints are missing beside."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_vpc_endpoint.s3[0].policy).Statement : [statement.Action, statement.Resource] if statement.Sid == "PackagesOfAmazonLinux"
+    ] == [["s3:GetObject", "arn:aws:s3:::al2023-repos-eu-west-2-de612dc2/*"]]
+    error_message = "Instances cannot install packages of Amazon Linux, or reach other buckets."
+  }
+
+  assert {
+    condition     = output.endpoints_security_group_ids == [aws_security_group.endpoints[0].id] && length(output.s3_prefix_list_ids) == 1
+    error_message = "Who lives here is not told how AWS is reached."
+  }
+}
+
+run "no_instances" {
+  assert {
+    condition     = !strcontains(aws_vpc_endpoint.s3[0].policy, "al2023-repos") && !contains(keys(output.endpoint_ids), "ssm")
+    error_message = "There is a way for instances that there are not."
+  }
+}

@@ -208,3 +208,32 @@ run "budget_of_a_tag" {
     error_message = "The budget does not count the costs of the tag."
   }
 }
+
+run "api" {
+  variables {
+    apis = [{ load_balancer = "app/totesys-test-api/1", target_group = "targetgroup/totesys-test-api/2" }]
+  }
+
+  assert {
+    condition     = length(output.alarm_names) == 17 && aws_cloudwatch_metric_alarm.this["api-unhealthy"].dimensions == tomap({ LoadBalancer = "app/totesys-test-api/1", TargetGroup = "targetgroup/totesys-test-api/2" })
+    error_message = "An alarm of the API is missing, or watches another load balancer."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["api-slow"].extended_statistic == "p99" && aws_cloudwatch_metric_alarm.this["api-slow"].threshold == 2 && aws_cloudwatch_metric_alarm.this["api-errors"].statistic == "Sum"
+    error_message = "The slowest answers are averaged away."
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.this["api-rejected-keys"].metric_name == "rejected_keys" && aws_cloudwatch_metric_alarm.this["api-rejected-keys"].namespace == var.metrics_namespace
+      && aws_cloudwatch_metric_alarm.this["api-rejected-keys"].dimensions == tomap({ environment = "totesys-test" })
+    )
+    error_message = "Wrong keys are not heard of."
+  }
+
+  assert {
+    condition     = alltrue([for metric in ["requests", "errors_5xx", "rejected_keys", "latency_ms"] : strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "\"${metric}\"")])
+    error_message = "A metric of the API is paid for that nobody looks at."
+  }
+}

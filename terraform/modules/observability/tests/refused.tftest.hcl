@@ -30,7 +30,7 @@ run "refuses_thresholds_that_make_no_sense" {
   command = plan
   expect_failures = [
     var.silence_minutes, var.lag_seconds, var.queued_tasks, var.free_storage_gib, var.cpu_percent, var.container_percent, var.connections,
-    var.monthly_budget_usd, var.metrics_namespace, var.key_arn, var.name,
+    var.monthly_budget_usd, var.metrics_namespace, var.key_arn, var.name, var.api_errors, var.api_seconds, var.rejected_keys,
   ]
   variables {
     silence_minutes    = 41
@@ -40,6 +40,9 @@ run "refuses_thresholds_that_make_no_sense" {
     cpu_percent        = 100
     container_percent  = 0
     connections        = 1
+    api_errors         = -1
+    api_seconds        = 0
+    rejected_keys      = -1
     monthly_budget_usd = 0
     metrics_namespace  = "AWS/ToteSys"
     key_arn            = "alias/totesys"

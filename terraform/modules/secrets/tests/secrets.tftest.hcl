@@ -27,6 +27,11 @@ run "secrets" {
   }
 
   assert {
+    condition     = output.variable_names == tolist(["alerts_topic_arn", "ingestion_bucket", "lake_database", "metrics_namespace", "processed_bucket", "state_bucket", "warehouse_master_secret"])
+    error_message = "Airflow looks up other variables than there are."
+  }
+
+  assert {
     condition = alltrue([
       for secret in aws_secretsmanager_secret.this : secret.kms_key_id == var.key_arn && secret.recovery_window_in_days == 30
     ])
@@ -67,6 +72,18 @@ run "secrets" {
   assert {
     condition     = length(output.secret_arns) == 9 && output.connections_prefix == "totesys-test/airflow/connections" && output.variables_prefix == "totesys-test/airflow/variables"
     error_message = "The outputs are not those of the secrets."
+  }
+}
+
+run "the_login_of_an_api" {
+  command = plan
+  variables {
+    api_secret_arns = ["arn:aws:secretsmanager:eu-west-2:111122223333:secret:totesys-test/api-AbCdEf"]
+  }
+
+  assert {
+    condition     = length(aws_secretsmanager_secret.this) == 10 && aws_secretsmanager_secret.this["variables/warehouse_api_secret"].name == "totesys-test/airflow/variables/warehouse_api_secret" && contains(output.variable_names, "warehouse_api_secret")
+    error_message = "The pipeline is not told of the API's login."
   }
 }
 

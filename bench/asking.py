@@ -1,0 +1,70 @@
+"""A client that asks over HTTP as fast as it is answered, or at a pace, in a process of its own."""
+
+import asyncio
+import json
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import uvloop
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What is asked. paths: in turn. rate: requests a second; 0 as fast as they are answered."""
+
+    url: str
+    paths: list[str]
+    headers: dict[str, str]
+    connections: int = 16
+    seconds: float = 4.0
+    rate: float = 0.0
+    status: int = 200
+
+
+async def ask(asking: Asking) -> dict[str, Any]:
+    """Requests a second, and how long one takes, in milliseconds. Raises: ValueError for another status."""
+    place = urlsplit(asking.url)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in asking.headers.items())
+    requests = [f"GET {path} HTTP/1.1\r\nHost: {place.netloc}\r\n{lines}\r\n".encode() for path in asking.paths]
+    taken: list[float] = []
+    started = time.perf_counter()
+    until = started + asking.seconds
+
+    async def one(number: int) -> None:
+        reader, writer = await asyncio.open_connection(place.hostname, place.port)
+        turn, due = number, started + number / asking.rate if asking.rate else 0.0
+        while (now := time.perf_counter()) < until:
+            if due > now:
+                await asyncio.sleep(due - now)
+            begun = due or time.perf_counter()
+            writer.write(requests[turn % len(requests)])
+            await _answer(reader, asking.status)
+            taken.append(time.perf_counter() - begun)
+            turn += asking.connections
+            due = due and due + asking.connections / asking.rate
+        writer.close()
+
+    await asyncio.gather(*map(one, range(asking.connections)))
+    ordered = sorted(taken)
+    return {
+        "requests_per_second": len(taken) / (time.perf_counter() - started),
+        "p50_ms": statistics.median(ordered) * 1000,
+        "p99_ms": ordered[int(len(ordered) * 0.99)] * 1000,
+    }
+
+
+async def _answer(reader: asyncio.StreamReader, status: int) -> None:
+    head = await reader.readuntil(b"\r\n\r\n")
+    if int(head[9:12]) != status:
+        raise ValueError(head.decode())
+    for line in head.split(b"\r\n"):
+        if line.lower().startswith(b"content-length:"):
+            await reader.readexactly(int(line[15:]))
+
+
+if __name__ == "__main__":
+    json.dump(uvloop.run(ask(Asking(**json.load(sys.stdin)))), sys.stdout)

@@ -1,0 +1,59 @@
+"""A bare FastAPI route with the same SQL and nothing else: what the API is held against."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Response
+from psycopg import AsyncConnection
+from psycopg.adapt import Buffer, Loader
+from psycopg_pool import AsyncConnectionPool
+
+from include.declared import DECLARED
+from serve.query import Reader
+from serve.relations import relations
+from serve.statements import Statements
+
+SERVED = relations(DECLARED)
+TABLE = SERVED["fact_sales_order"]
+
+
+class _Bytes(Loader):
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data)
+
+
+async def _configure(connection: AsyncConnection[Any]) -> None:
+    await connection.set_autocommit(True)
+    connection.adapters.register_loader("text", _Bytes)
+
+
+def create() -> FastAPI:
+    """The application: one row by its key, and a page of 100."""
+    pool = AsyncConnectionPool(os.environ["BARE_URL"], min_size=10, max_size=10, open=False, configure=_configure)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with pool:
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+    statements, read = Statements(SERVED), Reader(SERVED, TABLE, True).read
+    one, page = statements.one(read(b"sales_order_id=eq.1").shape), statements.page(read(b"").shape)
+
+    @app.get("/row/{key}")
+    async def row(key: int) -> Response:
+        async with pool.connection() as connection:
+            found = await (await connection.execute(one, {"f0": str(key), "rows": 1})).fetchone()
+        assert found is not None
+        return Response(found[2], media_type="application/json")
+
+    @app.get("/page")
+    async def rows() -> Response:
+        async with pool.connection() as connection:
+            found = await (await connection.execute(page, {"rows": 100})).fetchone()
+        assert found is not None
+        return Response(found[2], media_type="application/json")
+
+    return app

@@ -1,0 +1,155 @@
+"""Whole tables, streamed in bounded memory: CSV as the warehouse writes it, Arrow and Parquet made of that."""
+
+from asyncio import create_task, to_thread
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.generators import execute
+from psycopg.pq import ExecStatus
+from psycopg.waiting import Wait
+from starlette.types import Receive, Scope, Send
+
+from serve.database import MARGIN_SECONDS, Connection, Database, cut_after, problem_of
+from serve.marks import Marks
+from serve.relations import Field
+
+BLOCK_BYTES = 1 << 18
+"""How much is gathered of a COPY, which the server sends row by row, before it is handed on."""
+
+SILENCE_SECONDS = 60.0
+"""How long the warehouse may send nothing."""
+
+MEDIA_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "arrow": "application/vnd.apache.arrow.stream",
+    "parquet": "application/vnd.apache.parquet",
+}
+Made = AsyncIterator[bytes]
+
+
+class BrokenOffError(Exception):
+    """An answer that has begun cannot be ended: the connection is closed, and what was sent is seen not to be whole."""
+
+
+class Export:
+    """A table on its way out: begun in a snapshot, of which `marks` tells, then sent as blocks."""
+
+    def __init__(self, database: Database) -> None:
+        self._database, self._held = database, AsyncExitStack()
+        self._connection: Connection | None = None
+        self._whole = False
+
+    async def begin(self, marks: sql.Composed, table: sql.Composed, values: Mapping[str, Any], header: bool) -> Marks:
+        """Begin to copy; gives of which state that is. header: a line with the columns' names comes first.
+
+        Raises: Problem, and then nothing is to be closed.
+        """
+        options = "COPY ({}) TO STDOUT (FORMAT csv, HEADER)" if header else "COPY ({}) TO STDOUT (FORMAT csv)"
+        try:
+            connection = self._connection = await self._held.enter_async_context(self._database.session())
+            with cut_after(connection, self._database.seconds + MARGIN_SECONDS):
+                await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+                row = await (await connection.execute(marks, values)).fetchone()
+                assert row is not None
+                text = psycopg.AsyncClientCursor(connection).mogrify(sql.SQL(options).format(table), values)
+                await connection.wait(_begin(connection, text))
+        except psycopg.Error as error:
+            await self.close()
+            raise problem_of(error) from error
+        except BaseException:
+            await self.close()
+            raise
+        return Marks.of(row[0], row[1])
+
+    async def blocks(self) -> Made:
+        """The rows, some at a time. Raises: BrokenOffError where the warehouse fails."""
+        assert self._connection is not None
+        ended = False
+        try:
+            while not ended:
+                with cut_after(self._connection, SILENCE_SECONDS):
+                    block, ended = await self._connection.wait(_block(self._connection))
+                if block:
+                    yield block
+            await self._connection.execute("COMMIT")
+            self._whole = True
+        except psycopg.Error as error:
+            raise BrokenOffError(problem_of(error).detail) from error
+
+    async def close(self) -> None:
+        """Give the session back; one in the midst of a copy is of no use any more."""
+        if self._connection is not None and not self._whole:
+            await self._connection.close()
+        await self._held.aclose()
+
+
+def _begin(connection: Connection, statement: str) -> Any:
+    """Send a COPY, and wait until it begins."""
+    connection.pgconn.send_query(statement.encode())
+    (result,) = yield from execute(connection.pgconn)
+    if result.status != ExecStatus.COPY_OUT:
+        raise psycopg.errors.error_from_result(result)
+
+
+def _block(connection: Connection) -> Any:
+    """Whole rows of a COPY, about a block of them, and whether they are the last."""
+    block, pgconn = bytearray(), connection.pgconn
+    while len(block) < BLOCK_BYTES:
+        size, row = pgconn.get_copy_data(1)
+        if size > 0:
+            block += row
+        elif size == 0:
+            yield Wait.R
+            pgconn.consume_input()
+        else:
+            (result,) = yield from execute(pgconn)
+            if result.status != ExecStatus.COMMAND_OK:
+                raise psycopg.errors.error_from_result(result)
+            return bytes(block), True
+    return bytes(block), False
+
+
+def form(kind: str, fields: Mapping[str, Field]) -> Callable[[Made], Made]:
+    """What makes of blocks of CSV the format that is wanted. fields: the columns, by name."""
+    if kind == "csv":
+        return lambda blocks: blocks
+    from serve.arrow import Writer  # which takes half a second and 60 MB
+
+    async def written(blocks: Made) -> Made:
+        writer = Writer(kind, fields)
+        async for block in blocks:
+            yield await to_thread(writer.write, block)
+        yield await to_thread(writer.end)
+
+    return written
+
+
+class Stream:
+    """An answer of blocks. When whoever asked is gone, it ends; when the warehouse fails, it breaks off."""
+
+    def __init__(self, export: Export, blocks: Made, headers: Mapping[str, str]) -> None:
+        self._export, self._blocks, self._headers = export, blocks, headers
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        gone = create_task(_disconnected(receive))
+        try:
+            headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in self._headers.items()]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            async for block in self._blocks:
+                if gone.done():
+                    return
+                if block:
+                    await send({"type": "http.response.body", "body": block, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            gone.cancel()
+            await self._export.close()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

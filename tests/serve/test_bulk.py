@@ -1,0 +1,110 @@
+"""Whole tables as CSV, Arrow and Parquet, as the clients that people have read them."""
+
+import csv
+import io
+import subprocess
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import httpx
+import pandas as pd
+import polars as pl
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.serve.server import Served
+from tests.system import System
+
+SALES = "SELECT sale_id, unit_price, delivery_date, created_time, valid_from FROM current_sale ORDER BY sale_id"
+COLUMNS = "select=sale_id,unit_price,delivery_date,created_time,valid_from&order=sale_id"
+
+
+def expected(loaded: System) -> list[tuple[Any, ...]]:
+    with psycopg.connect(loaded.endpoints.warehouse_url) as connection:
+        return connection.execute(SALES).fetchall()
+
+
+def test_csv_is_what_the_warehouse_copies(client: httpx.Client, loaded: System) -> None:
+    answer = client.get(f"/v1/fact_sale?format=csv&{COLUMNS}")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    url, statement = loaded.endpoints.warehouse_url, f"COPY ({SALES}) TO STDOUT (FORMAT csv, HEADER)"
+    with psycopg.connect(url, options="-c timezone=UTC") as connection, connection.cursor().copy(statement) as copy:
+        assert answer.content == b"".join(copy)
+    assert client.get("/v1/fact_sale", headers={"Accept": "text/csv"}).text.count("\n") == 201
+
+
+def test_texts_arrive_as_they_are_in_each_format(client: httpx.Client, loaded: System) -> None:
+    labels = [label for (label,) in loaded.warehouse("SELECT label FROM dim_product ORDER BY product_id")]
+    path = "/v1/dim_product?order=product_id&format="
+    assert [row["label"] for row in csv.DictReader(io.StringIO(client.get(f"{path}csv").text, newline=""))] == labels
+    assert pa.ipc.open_stream(client.get(f"{path}arrow").content).read_all()["label"].to_pylist() == labels
+    assert pq.read_table(io.BytesIO(client.get(f"{path}parquet").content))["label"].to_pylist() == labels
+
+
+@pytest.mark.parametrize("kind", ["arrow", "parquet"])
+def test_typed_formats_have_the_warehouses_values(client: httpx.Client, loaded: System, kind: str) -> None:
+    content = client.get(f"/v1/fact_sale?format={kind}&{COLUMNS}").content
+    read = pa.ipc.open_stream(content).read_all() if kind == "arrow" else pq.read_table(io.BytesIO(content))
+    assert [tuple(row.values()) for row in read.to_pylist()] == expected(loaded)
+    assert read.schema.field("unit_price").type == pa.decimal128(38, 2)
+
+
+def test_null_and_empty_texts_stay_apart(client: httpx.Client) -> None:
+    read = pa.ipc.open_stream(client.get("/v1/dim_clerk?format=arrow&select=town&order=clerk_id").content).read_all()
+    assert read["town"].null_count == 2
+
+
+def test_rows_have_the_columns_of_what_they_point_to(client: httpx.Client) -> None:
+    path = "/v1/fact_sale?format=csv&expand=product_id&select=sale_id,product_id.product_name&order=sale_id&limit=1"
+    assert client.get(path).text == "sale_id,product_id.product_name\n1,Product 2\n"
+
+
+def test_versions_of_an_instant_come_whole(client: httpx.Client, loaded: System) -> None:
+    instant = client.get("/v1/fact_sale/3/history").json()[0]["valid_from"]
+    (count,) = loaded.warehouse("SELECT count(*) FROM fact_sale WHERE units_sold % 3 = 0")[0]
+    read = pd.read_csv(io.StringIO(client.get("/v1/fact_sale", params={"format": "csv", "as_of": instant}).text))
+    assert len(read) == 200
+    assert (read.units_sold % 3 == 0).all()
+    assert count
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/csv", "text/csv; charset=utf-8"),
+        ("application/vnd.apache.arrow.stream", "application/vnd.apache.arrow.stream"),
+        ("application/vnd.apache.parquet;q=0.5, text/csv;q=0.1", "application/vnd.apache.parquet"),
+        ("text/html,*/*;q=0.1", "application/json"),
+        ("application/*", "application/json"),
+        ("image/png", "application/problem+json"),
+    ],
+)
+def test_the_format_is_what_is_accepted(client: httpx.Client, accept: str, kind: str) -> None:
+    assert client.get("/v1/dim_currency", headers={"Accept": accept}).headers["content-type"] == kind
+
+
+def test_pandas_polars_duckdb_and_curl_read_it(served: Served, client: httpx.Client, tmp_path: Path) -> None:
+    sign = {"Authorization": f"Bearer {served.key}"}
+    url = f"{served.url}/v1/fact_sale?limit=1000&{COLUMNS}"
+    assert len(pd.read_csv(f"{url}&format=csv", storage_options=sign)) == 200
+    assert pd.read_json(url, storage_options=sign)["sale_id"].tolist() == list(range(1, 201))
+    arrow = client.get(f"/v1/fact_sale?format=arrow&{COLUMNS}").content
+    assert pl.read_ipc_stream(arrow)["unit_price"][0] == Decimal("1.05")
+    file = tmp_path / "sales.parquet"
+    command = ["curl", "-sSf", "-H", f"Authorization: Bearer {served.key}", "-o", str(file), f"{url}&format=parquet"]
+    subprocess.run(command, check=True)
+    found = duckdb.read_parquet(str(file)).aggregate("count(*), sum(unit_price)").fetchall()
+    assert found == [(200, Decimal("21105.00"))]
+
+
+def test_files_are_links_to_the_lakes_parquet(client: httpx.Client) -> None:
+    files = client.get("/v1/fact_sale/files").json()
+    assert files
+    for file in files:
+        content = httpx.get(file["url"]).content
+        assert len(content) == file["size_bytes"]
+        assert "sale_id" in pq.read_schema(io.BytesIO(content)).names

@@ -1,0 +1,265 @@
+"""A warehouse that dies, stops or is slow, a pool that is used up, a worker that is killed: nobody waits for ever."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+import pytest
+from psycopg import sql
+
+from local.postgres import PostgresServer, free_port
+from serve.keys import KeyStore, make
+from tests.proxy import StallingProxy
+from tests.serve.server import TIMEOUT, Served, serving, settings_for
+from tests.system import System
+
+STATEMENT_SECONDS = 2.0
+LIMIT_SECONDS = 6.0
+"""Longer than any answer may take then: two to wait for a session, three for the statement, and some to spare."""
+
+
+@pytest.fixture
+def own_url(loaded: System, fresh_database: Callable[..., str]) -> str:
+    """A warehouse of this test's own."""
+    return fresh_database("served", urlsplit(loaded.endpoints.warehouse_url).path.removeprefix("/"))
+
+
+def wait_until(done: Callable[[], bool], seconds: float) -> float:
+    started = time.monotonic()
+    while not done():
+        assert time.monotonic() - started < seconds
+        time.sleep(0.05)
+    return time.monotonic() - started
+
+
+def answers(served: Served, count: int, path: str) -> list[tuple[int, float]]:
+    """Status and seconds of so many requests at once."""
+
+    def ask(_: int) -> tuple[int, float]:
+        started = time.monotonic()
+        with served.client() as client:
+            return client.get(path).status_code, time.monotonic() - started
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(ask, range(count)))
+
+
+def is_ready(served: Served) -> bool:
+    return httpx.get(f"{served.url}/ready", timeout=LIMIT_SECONDS).status_code == 200
+
+
+def test_a_warehouse_that_dies_is_told_at_once_and_its_return_noticed(
+    own_url: str, loaded: System, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    name = urlsplit(own_url).path.removeprefix("/")
+    shut = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    with (
+        serving(settings_for(own_url, tmp_path, statement_seconds=STATEMENT_SECONDS), loaded.declared) as served,
+        psycopg.connect(postgres.url(), autocommit=True) as administrator,
+    ):
+        assert is_ready(served)
+        assert {status for status, _ in answers(served, 8, "/v1/fact_sale")} == {200}
+        administrator.execute(shut.format(sql.Identifier(name), sql.SQL("false")))
+        administrator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        assert wait_until(lambda: not is_ready(served), 5) < 5
+        found = answers(served, 8, "/v1/fact_sale")
+        assert {status for status, _ in found} == {503}
+        assert max(seconds for _, seconds in found) < LIMIT_SECONDS
+        assert httpx.get(f"{served.url}/health").status_code == 200
+        administrator.execute(shut.format(sql.Identifier(name), sql.SQL("true")))
+        wait_until(lambda: is_ready(served), 15)
+        assert {status for status, _ in answers(served, 8, "/v1/fact_sale")} == {200}
+
+
+def test_sessions_that_the_warehouse_ended_meanwhile_are_replaced_and_nobody_notices(
+    own_url: str, loaded: System, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    name = urlsplit(own_url).path.removeprefix("/")
+    with (
+        serving(settings_for(own_url, tmp_path), loaded.declared) as served,
+        psycopg.connect(postgres.url(), autocommit=True) as administrator,
+    ):
+        for _ in range(3):
+            assert {status for status, _ in answers(served, 8, "/v1/fact_sale")} == {200}
+            administrator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+
+def test_a_warehouse_that_stops_without_a_word_is_given_up(own_url: str, loaded: System, tmp_path: Path) -> None:
+    place = urlsplit(own_url)
+    with StallingProxy(str(place.hostname), place.port or 0) as proxy:
+        url = own_url.replace(f":{place.port}", f":{proxy.port}")
+        settings = settings_for(url, tmp_path, statement_seconds=STATEMENT_SECONDS)
+        with serving(settings, loaded.declared) as served:
+            assert is_ready(served)
+            proxy.stall("to client")
+            started = time.monotonic()
+            found = answers(served, 4, "/v1/fact_sale")
+            assert {status for status, _ in found} == {503}
+            assert max(seconds for _, seconds in found) < LIMIT_SECONDS
+            assert not is_ready(served)
+            assert time.monotonic() - started < 2 * LIMIT_SECONDS
+            proxy.relay()
+            wait_until(lambda: is_ready(served), 20)
+            assert {status for status, _ in answers(served, 4, "/v1/fact_sale")} == {200}
+
+
+def test_a_slow_warehouse_and_a_pool_that_is_used_up_end_in_time(own_url: str, loaded: System, tmp_path: Path) -> None:
+    settings = settings_for(own_url, tmp_path, statement_seconds=STATEMENT_SECONDS, pool=2)
+    with serving(settings, loaded.declared) as served, psycopg.connect(own_url) as slow:
+        assert is_ready(served)
+        slow.execute("LOCK TABLE fact_sale IN ACCESS EXCLUSIVE MODE")
+        found = answers(served, 8, "/v1/fact_sale")
+        assert {status for status, _ in found} == {503}
+        assert max(seconds for _, seconds in found) < LIMIT_SECONDS
+        slow.rollback()
+        assert {status for status, _ in answers(served, 8, "/v1/fact_sale")} == {200}
+
+
+def test_a_whole_table_that_breaks_off_is_seen_not_to_be_whole(
+    own_url: str, loaded: System, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    name = urlsplit(own_url).path.removeprefix("/")
+    with psycopg.connect(own_url) as connection:
+        connection.execute(
+            "INSERT INTO dim_product SELECT n, repeat('x', 1000), '', '' FROM generate_series(1000, 100000) n"
+        )
+    with (
+        serving(settings_for(own_url, tmp_path), loaded.declared) as served,
+        served.client() as client,
+        psycopg.connect(postgres.url(), autocommit=True) as administrator,
+        client.stream("GET", "/v1/dim_product?format=csv") as answer,
+    ):
+        assert answer.status_code == 200
+        blocks = answer.iter_raw()
+        next(blocks)
+        administrator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        with pytest.raises(httpx.RemoteProtocolError):
+            list(blocks)
+
+
+def test_whoever_goes_away_in_the_midst_holds_nothing(own_url: str, loaded: System, tmp_path: Path) -> None:
+    with psycopg.connect(own_url) as connection:
+        connection.execute(
+            "INSERT INTO dim_product SELECT n, repeat('x', 1000), '', '' FROM generate_series(1000, 60000) n"
+        )
+    with serving(settings_for(own_url, tmp_path, bulk=1), loaded.declared) as served:
+        for _ in range(3):
+            with served.client() as client, client.stream("GET", "/v1/dim_product?format=csv") as answer:
+                assert answer.status_code == 200
+        with served.client() as client:
+            assert client.get("/v1/dim_currency?format=csv").status_code == 200
+
+
+@contextmanager
+def command(url: str, folder: Path, workers: int) -> Iterator[tuple[Served, subprocess.Popen[bytes]]]:
+    """`python -m serve run` as people start it."""
+    text, key = make("somebody", personal=True, rate=1_000_000)
+    settings = settings_for(url, folder)
+    KeyStore(settings).write([key])
+    environment = {
+        **os.environ,
+        "AIRFLOW_CONN_WAREHOUSE_READER": url,
+        "TOTESYS_API_KEYS_FILE": settings.keys_file,
+        "DECLARATIONS": "tests.shop",
+    }
+    port = free_port()
+    words = [sys.executable, "-m", "serve", "run", "--port", str(port), "--workers", str(workers)]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(words, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        served = Served(f"http://127.0.0.1:{port}", {"all": text})
+        try:
+            wait_until(lambda: _answers(served), TIMEOUT)
+            yield served, process
+        finally:
+            process.terminate()
+            process.wait(TIMEOUT)
+
+
+def _answers(served: Served) -> bool:
+    try:
+        return is_ready(served)
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def asking(served: Served, path: str) -> Iterator[list[httpx.Response]]:
+    """Three who ask for a path again and again until the end; gives their answers. Connections may break."""
+    found, over = list[httpx.Response](), threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            with suppress(httpx.TransportError), served.client() as client:
+                found.append(client.get(path))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(TIMEOUT)
+
+
+def test_a_worker_that_is_killed_is_replaced_and_nothing_wrong_is_answered(
+    own_url: str, loaded: System, tmp_path: Path
+) -> None:
+    expected = [{"sale_id": key} for (key,) in loaded.warehouse("SELECT sale_id FROM current_sale ORDER BY 1")]
+    with command(own_url, tmp_path, workers=2) as (served, process):
+        with asking(served, "/v1/fact_sale?limit=1000&select=sale_id") as found:
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            victim = next(pid for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text())
+            os.kill(int(victim), signal.SIGKILL)
+            wait_until(lambda: not Path(f"/proc/{victim}").exists() and _answers(served), TIMEOUT)
+            time.sleep(1)
+        assert {answer.status_code for answer in found} == {200}
+        assert all(answer.json() == expected for answer in found)
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    asked = [line for line in lines if line.get("path") == "/v1/fact_sale"]
+    assert asked
+    assert all(line["status"] == 200 and line["request"] and line["key"] == "somebody" for line in asked)
+    assert 0 < sum(line["requests"] for line in lines if "_aws" in line) <= len(asked)
+
+
+def test_an_end_that_is_asked_for_waits_for_what_is_under_way(own_url: str, loaded: System, tmp_path: Path) -> None:
+    with (
+        command(own_url, tmp_path, workers=1) as (served, process),
+        served.client() as client,
+        client.stream("GET", "/v1/dim_date?format=csv") as answer,
+    ):
+        process.send_signal(signal.SIGTERM)
+        assert len(b"".join(answer.iter_raw()).splitlines()) == 10_959
+        assert process.wait(TIMEOUT) in (0, -signal.SIGTERM)
+
+
+def test_requests_have_ids_and_the_names_of_what_they_ask_alone_are_logged(
+    served: Served, client: httpx.Client, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer = client.get("/v1/dim_clerk?email_address=eq.clerk1@shop.example", headers={"X-Request-Id": "mine-1"})
+    assert answer.headers["x-request-id"] == "mine-1"
+    assert client.get("/v1/dim_clerk", headers={"X-Request-Id": "a\tb"}).headers["x-request-id"] != "a\tb"
+    told = capfd.readouterr().out
+    assert '"request":"mine-1"' in told
+    assert "email_address" in told
+    assert "shop.example" not in told
+
+
+def test_the_description_and_the_guide_load_nothing_from_elsewhere(served: Served) -> None:
+    guide = httpx.get(f"{served.url}/docs")
+    assert guide.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "http://" not in guide.text
+    assert "https://" not in guide.text
+    assert httpx.get(f"{served.url}/openapi.json").json()["openapi"] == "3.1.0"
