@@ -8,6 +8,7 @@ from typing import Any
 
 from include.tables.declarations import Declarations
 from include.tables.metrics import Metric
+from include.tables.question import score_table
 from include.tables.star import VERSION_COLUMNS, Calendar, Column, Fact, StarTable, is_versioned
 from include.tables.types import known_type
 
@@ -87,8 +88,9 @@ class Relation:
 
 
 def relations(declared: Declarations) -> dict[str, Relation]:
-    """Route → what is served there: every warehouse table, and every metric."""
-    tables = {table.name: _of_table(table) for table in declared.star.values()}
+    """Route → what is served there: every warehouse table, every table of scores, and every metric."""
+    scores = [score_table(question) for question in declared.scored]
+    tables = {table.name: _of_table(table) for table in (*declared.star.values(), *scores)}
     metrics = map(_of_metric, declared.metrics.values())
     return tables | {metric.route: metric for metric in metrics}
 

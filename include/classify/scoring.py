@@ -14,24 +14,15 @@ from include.classify.rows import features_sql
 from include.classify.statement import probability_sql, reasons_sql
 from include.common.errors import DataError
 from include.common.manifests import Inputs
-from include.common.postgres import connect, identifiers, postgres_errors
+from include.common.postgres import connect, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
 from include.tables.question import Question, history_of, score_columns, settled
-from include.warehouse.ddl import READER
 
 LOCK = 0x746F7473
 """Held by a scoring to its end: of two, one waits ("tots" in ASCII)."""
 
 DAYS_AHEAD = 7
 """So many days after its own a day is looked for on which a row would be done."""
-
-CREATE = sql.SQL("""
-    CREATE TABLE IF NOT EXISTS {scores} ({columns}, CONSTRAINT {pkey} PRIMARY KEY ({key}));
-    CREATE TABLE IF NOT EXISTS {history} ({columns}, ended_at timestamptz NOT NULL);
-    CREATE INDEX IF NOT EXISTS {index} ON {history} ({key});
-    COMMENT ON TABLE {scores} IS {told};
-    COMMENT ON TABLE {history} IS 'Scores that hold no more, each with the instant at which it ended.';
-    GRANT SELECT ON {scores}, {history} TO {reader}""")
 
 SCORE = sql.SQL("""
     CREATE TEMPORARY TABLE scored ON COMMIT DROP AS
@@ -69,12 +60,22 @@ ADD = sql.SQL(
 )
 
 SAID = ("probability", "reasons", "would_settle_on", "model_version")
-NOTED = "SELECT inputs, load_id FROM pipeline.load WHERE table_name = %s"
+READ = "SELECT inputs FROM pipeline.load WHERE table_name = %s"
+LAST = """
+    SELECT inputs, model, moment, load_id FROM pipeline.load JOIN pipeline.scored USING (table_name)
+     WHERE table_name = %s"""
 NOTE = """
-    INSERT INTO pipeline.load AS l (table_name, inputs, load_id, loaded_at)
-    VALUES (%(name)s, %(inputs)s, %(load_id)s, clock_timestamp())
-        ON CONFLICT (table_name) DO UPDATE
-       SET inputs = excluded.inputs, load_id = excluded.load_id, loaded_at = excluded.loaded_at"""
+    WITH loaded AS (
+        INSERT INTO pipeline.load AS l (table_name, inputs, load_id, loaded_at, changed_at, restated_at)
+        VALUES (%(name)s, %(inputs)s, %(load_id)s, clock_timestamp(), clock_timestamp(), clock_timestamp())
+            ON CONFLICT (table_name) DO UPDATE
+           SET inputs = excluded.inputs, load_id = excluded.load_id, loaded_at = excluded.loaded_at,
+               changed_at = CASE WHEN %(changed)s
+                                 THEN greatest(excluded.changed_at, l.changed_at + interval '1 microsecond')
+                                 ELSE l.changed_at END
+    )
+    INSERT INTO pipeline.scored (table_name, model, moment) VALUES (%(name)s, %(model)s, %(moment)s)
+        ON CONFLICT (table_name) DO UPDATE SET model = excluded.model, moment = excluded.moment"""
 
 
 @dataclass(frozen=True)
@@ -103,15 +104,15 @@ def score(question: Question, now: datetime, always: bool = False) -> Scored:
     require_fitting(question, model)
     with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors(question.scores):
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-        ensure_tables(connection, question)
-        inputs = _inputs(connection, question, version, now)
-        last, load_id = _noted(connection, question.scores)
-        if not always and last == inputs:
+        inputs, moment = _read(connection, question), _moment(question, now)
+        *last, load_id = connection.execute(LAST, [question.scores]).fetchone() or (None, None)
+        if not always and last == [inputs, version, moment]:
             connection.commit()
             return Scored(version, skipped=f"{question.scores} is up to date")
         done = _bring(connection, question, model, now)
         load_id = note_scores(connection, question, inputs, now, known=load_id is not None)
-        connection.execute(NOTE, {"name": question.scores, "inputs": json.dumps(inputs), "load_id": load_id})
+        noted = {"name": question.scores, "inputs": json.dumps(inputs), "load_id": load_id, "model": version}
+        connection.execute(NOTE, {**noted, "moment": moment, "changed": bool(done.added or done.ended)})
         connection.commit()
     return done
 
@@ -126,38 +127,16 @@ def require_fitting(question: Question, model: Model) -> None:
         )
 
 
-def ensure_tables(connection: psycopg.Connection, question: Question) -> None:
-    """Make the table of scores and that of their history where they are missing."""
-    columns = sql.SQL(", ").join(
-        sql.SQL("{} {} {}").format(
-            sql.Identifier(column.name), sql.SQL(column.type), sql.SQL("" if column.nullable else "NOT NULL")
-        )
-        for column in score_columns(question)
-    )
-    names = {"scores": question.scores, "history": history_of(question), "reader": READER}
-    names |= {"pkey": f"{question.scores}_pkey", "index": f"{history_of(question)}_key"}
-    connection.execute(
-        CREATE.format(
-            **{name: sql.Identifier(value) for name, value in names.items()},
-            columns=columns,
-            key=identifiers(question.fact.key_columns),
-            told=sql.Literal(question.description),
-        )
-    )
+def _read(connection: psycopg.Connection, question: Question) -> Inputs:
+    """The readings that the fact was last loaded from."""
+    row = connection.execute(READ, [question.fact.name]).fetchone()
+    return dict(row[0]) if row else {}
 
 
-def _inputs(connection: psycopg.Connection, question: Question, version: str, now: datetime) -> Inputs:
-    """What scores hang on: the readings that the fact was loaded from, the champion, and which days have passed."""
+def _moment(question: Question, now: datetime) -> str:
+    """Which days have passed."""
     late = now.astimezone(UTC).time() >= settled(question).expected_by
-    moment = f"{now.astimezone(UTC):%Y-%m-%d} {'after' if late else 'before'} {settled(question).expected_by}"
-    read, _ = _noted(connection, question.fact.name)
-    return read | {"model": version, "moment": moment}
-
-
-def _noted(connection: psycopg.Connection, table: str) -> tuple[Inputs, str | None]:
-    """From what a table was last made, and by which load; None where the lake has not all of it."""
-    row = connection.execute(NOTED, [table]).fetchone()
-    return (dict(row[0]), row[1]) if row else ({}, None)
+    return f"{now.astimezone(UTC):%Y-%m-%d} {'after' if late else 'before'} {settled(question).expected_by}"
 
 
 def _bring(connection: psycopg.Connection, question: Question, model: Model, now: datetime) -> Scored:

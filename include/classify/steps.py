@@ -58,8 +58,8 @@ def watch_question(declared: Declarations, name: str, seen: datetime) -> Watched
 
 
 def training_due(name: str, now: datetime, watched: Watched | None) -> bool:
-    """Whether it is time to train: once a week, or as the champion is wrong."""
-    return is_due(registry.read_standing(name), now, bool(watched and watched.since))
+    """Whether it is time to train: once a week, or as the champion is wrong or asked about rows of another kind."""
+    return is_due(registry.read_standing(name), now, sooner=bool(watched and (watched.since or watched.drifted)))
 
 
 @told("train", _describe_training)

@@ -42,9 +42,9 @@ class Contest:
     winner: str | None
 
 
-def is_due(standing: Standing, now: datetime, wrong: bool) -> bool:
-    """Whether it is time to train again: once a week, and of a champion that is wrong once a day."""
-    return not standing.trainings or now - standing.trainings[-1].at >= (SOONER if wrong else EVERY)
+def is_due(standing: Standing, now: datetime, sooner: bool) -> bool:
+    """Whether it is time to train again: once a week, or `sooner` once a day."""
+    return not standing.trainings or now - standing.trainings[-1].at >= (SOONER if sooner else EVERY)
 
 
 def train(question: Question, now: datetime, since: date | None = None) -> Training:

@@ -67,9 +67,9 @@ CLASSIFY = {
 Holds what came of the rows that were due lately against what the champion said of them, and sends an alert where
 reality leaves it: a batch that did not run is told within one run. Leaves since when the champion is wrong.""",
     "train": """\
-Once a week, or sooner where the champion is wrong: learns from the warehouse's own rows, judges the candidates on what
-came after they had learned, and promotes the simplest that none beats beyond noise, if it beats the majority. Else it
-is skipped.""",
+Once a week, or sooner where the champion is wrong or features drift: learns from the warehouse's own rows, judges the
+candidates on what came after they had learned, and promotes the simplest that none beats beyond noise, if it beats the
+majority. Else it is skipped.""",
     "score": """\
 Brings the table of scores up to date by SQL that is made of the champion: for each row that is not done, the
 probability that it is done on its day, and why. Skipped where neither rows, nor champion, nor day have changed.""",

@@ -171,7 +171,10 @@ def score_columns(question: Question) -> tuple[Column, ...]:
         question.amount,
     )
     return (
-        *(Column(name, own[name].type, description=f"As in {question.fact.name}.") for name in copied),
+        *(
+            Column(name, own[name].type, references=own[name].references, description=f"As in {question.fact.name}.")
+            for name in copied
+        ),
         Column(
             "probability",
             "double precision",
@@ -191,7 +194,8 @@ def score_table(question: Question) -> Dimension:
     columns = score_columns(question)
     source = tuple(SourceColumn(column.name, column.type, column.nullable) for column in columns)
     own = tuple(replace(column, source=column.name) for column in columns)
-    return Dimension(question.scores, question.fact.key, SourceTable(question.scores, question.fact.key, source), own)
+    read = SourceTable(question.scores, question.fact.key, source)
+    return Dimension(question.scores, question.fact.key, read, own, description=question.description)
 
 
 def history_of(question: Question) -> str:

@@ -5,6 +5,7 @@ from psycopg import sql
 from include.common.postgres import identifiers
 from include.tables.checking import fitting
 from include.tables.declarations import Declarations, foreign_key, has_foreign_key
+from include.tables.question import Question, history_of, score_columns, score_table
 from include.tables.star import (
     VERSION_COLUMNS,
     Column,
@@ -177,6 +178,33 @@ def drop_constraint(table: StarTable, name: str) -> sql.Composed:
     """Take a constraint away, where it is there."""
     return sql.SQL("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}").format(
         sql.Identifier(table.name), sql.Identifier(name)
+    )
+
+
+SCORES = sql.SQL("""
+    CREATE TABLE {scores} ({columns}, CONSTRAINT {pkey} PRIMARY KEY ({key}));
+    CREATE TABLE IF NOT EXISTS {history} ({columns}, ended_at timestamptz NOT NULL);
+    CREATE INDEX IF NOT EXISTS {index} ON {history} ({key});
+    CREATE TABLE IF NOT EXISTS pipeline.scored (table_name text PRIMARY KEY, model text NOT NULL, moment text NOT NULL);
+    COMMENT ON TABLE {scores} IS {told};
+    COMMENT ON TABLE {history} IS 'Scores that hold no more, each with the instant at which it ended.';
+    COMMENT ON TABLE pipeline.scored IS 'By which model scores were last made, and which days had passed then.';
+    DELETE FROM pipeline.load WHERE table_name = {name};
+    DELETE FROM pipeline.scored WHERE table_name = {name};
+    GRANT SELECT ON {scores}, {history}, pipeline.scored TO {reader}""")
+
+
+def create_scores(question: Question) -> sql.Composed:
+    """The table of a question's scores, without any, and that of their history."""
+    columns = sql.SQL(", ").join(map(_column, score_columns(question)))
+    names = {"scores": question.scores, "history": history_of(question), "reader": READER}
+    names |= {"pkey": primary_key(score_table(question)), "index": fitting(f"{history_of(question)}_key")}
+    return SCORES.format(
+        **{name: sql.Identifier(value) for name, value in names.items()},
+        columns=columns,
+        key=identifiers(question.fact.key_columns),
+        told=sql.Literal(question.description),
+        name=sql.Literal(question.scores),
     )
 
 

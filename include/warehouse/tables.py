@@ -92,7 +92,15 @@ def _define(connection: psycopg.Connection, declared: Declarations) -> None:
             connection.execute(ddl.create_view(table, list(found[table.name])))
     if statements or not complete:
         connection.execute(ddl.grants(declared))
+    _ensure_scores(connection, declared)
     keep_metrics(connection, declared)
+
+
+def _ensure_scores(connection: psycopg.Connection, declared: Declarations) -> None:
+    """Make the tables of scores that are missing."""
+    for question in declared.scored:
+        if connection.execute("SELECT to_regclass(%s)", [f"public.{question.scores}"]).fetchone() == (None,):
+            connection.execute(ddl.create_scores(question))
 
 
 def _ensure_bookkeeping(connection: psycopg.Connection) -> bool:

@@ -1,6 +1,7 @@
 """Reality is held against the champion: a batch that did not run, and a rule that changed, are told in time."""
 
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -110,11 +111,14 @@ def test_a_rule_that_changes_is_noticed_within_its_second_week_and_learned_and_o
     assert not steps.training_due(QUESTION.name, NOON, after)
 
 
-def test_training_is_due_once_a_week_and_once_a_day_where_the_champion_is_wrong(ledger: Ledger) -> None:
+@pytest.mark.parametrize("found", [{"since": LAST, "drifted": {}}, {"since": None, "drifted": {"firm": 0.3}}])
+def test_training_is_due_once_a_week_and_once_a_day_where_the_champion_is_wrong_or_rows_drift(
+    ledger: Ledger, found: dict[str, Any]
+) -> None:
     ledger.write(60, weekdays_ago(4))
     assert steps.training_due(QUESTION.name, NOON, None)
     steps.train_question(DECLARED, QUESTION.name, NOON)
-    wrong: Any = type("Wrong", (), {"since": LAST})()
+    wrong: Any = SimpleNamespace(**found)
     due = {
         (days, bool(of)): steps.training_due(QUESTION.name, NOON + timedelta(days=days), of)
         for days in (0, 1, 6, 7)

@@ -118,6 +118,8 @@ run "permissions" {
       "arn:aws:s3:::totesys-test-state/latest_update.json", "arn:aws:s3:::totesys-test-state/keys/*",
       "arn:aws:s3:::totesys-test-state/status.json", "arn:aws:s3:::totesys-test-state/runs/*",
       "arn:aws:s3:::totesys-test-state/alerts.json",
+      "arn:aws:s3:::totesys-test-state/classification.json",
+      "arn:aws:s3:::totesys-test-state/classify/*",
     ])
     error_message = "Something beside data and state may be written: the code that runs must not be."
   }
