@@ -101,6 +101,8 @@ def _paths(relation: Relation) -> Document:
     common = [*_shaping(relation), *filters]
     rows = {"type": "array", "items": {"$ref": f"#/components/schemas/{_schema_name(relation)}"}}
     paths = {route: _get(f"Rows of {relation.route}", relation.description, [*common, *whole], _answers(rows, True))}
+    if relation.tile:
+        paths[route]["get"]["x-metric"] = relation.tile
     if relation.key:
         one = {"$ref": f"#/components/schemas/{_schema_name(relation)}"}
         key = {"name": "key", "in": "path", "required": True, "schema": _key_schema(relation),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from typing import Any
 
 from include.tables.declarations import Declarations
 from include.tables.metrics import Metric
@@ -39,7 +40,7 @@ class Relation:
     route: its path below /v1. place: its name in the warehouse. key: the fields that a row is known by; none of a
     metric. feeds: the warehouse tables that it shows, the first of which tells up to which reading that is.
     versioned: it holds every version of each row. as_of: the function that shows a metric as of an instant.
-    by_day: it changes at midnight, though nothing was loaded.
+    by_day: it changes at midnight, though nothing was loaded. tile: what whoever draws a metric has to know.
     """
 
     route: str
@@ -52,6 +53,7 @@ class Relation:
     versioned: bool = False
     as_of: str = ""
     by_day: bool = False
+    tile: Mapping[str, Any] | None = None
 
     @property
     def dated(self) -> bool:
@@ -139,6 +141,7 @@ def _of_metric(metric: Metric) -> Relation:
         feeds=metric.tables,
         as_of=metric.view_as_of,
         by_day=metric.by_day,
+        tile=metric.tile,
     )
 
 
