@@ -34,6 +34,7 @@ API = {
         "dbname": "warehouse",
         "username": "totesys_api",
         "password": "api",
+        "sslmode": "disable",
     },
     "cursor_key": "compose",
 }

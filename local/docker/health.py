@@ -12,6 +12,7 @@ API = "http://api-server:8080/api/v2/monitor/health"
 TIMEOUT_SECONDS = 10
 SERVED = {
     "aws": "http://localhost:5000/moto-api/",
+    "api": "http://localhost:8900/health",
     "api-server": "http://localhost:8080/api/v2/monitor/health",
     "scheduler": "http://localhost:8974/health",
 }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -263,3 +264,8 @@ def test_the_description_and_the_guide_load_nothing_from_elsewhere(served: Serve
     assert "http://" not in guide.text
     assert "https://" not in guide.text
     assert httpx.get(f"{served.url}/openapi.json").json()["openapi"] == "3.1.0"
+    start = httpx.get(served.url)
+    assert start.headers["content-security-policy"].startswith("default-src 'self'")
+    for name in re.findall(r'"(/page/[a-z.]+)"', start.text):
+        assert httpx.get(f"{served.url}{name}").status_code == 200
+    assert httpx.get(f"{served.url}/page/../app.py").status_code == 404
