@@ -166,7 +166,7 @@ def test_rejected_rows_are_those_of_the_last_reading_in_the_lake_too(
     bad = system.source("SELECT id FROM part WHERE day = 'never' ORDER BY 1")
     assert {(key,) for key in done.of_kind("load")["fact_part"].rejected} == set(bad)
     lake()
-    system.write("UPDATE part SET day = '2024-01-05'; DELETE FROM part WHERE id < 10")
+    system.write("UPDATE part SET day = '2024-01-05' WHERE day = 'never'; DELETE FROM part WHERE id < 10")
     system.run_cleanly()
     assert_as_the_source(system)
     lake()

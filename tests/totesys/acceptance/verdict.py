@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 from include.common.errors import DataError, DeclarationError
 from include.runner import Run
-from include.tables.steps import RECORD, Step
+from include.tables.steps import RECORD
 from include.totesys import DECLARED
 from tests.totesys.acceptance.faults import Fault
+
+READING = {"plan", "slice", "ingest"}
+"""The kinds of steps that read a source table."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,11 @@ def judge(done: Run | None, fired: list[Fault], given: Circumstances) -> None:
         return
     read = done.options.sources(DECLARED)
     hidden = given.hidden & read
-    assert {Step("ingest", name) for name in hidden} <= done.failures.keys(), (hidden, done.failures)
+    unread = {step.table for step in done.failures if step.kind in READING}
+    assert hidden <= unread, (hidden, done.failures)
     joined = {join.table.name for name in read for join in DECLARED.joined_to(name)}
     _judge_unseen(done, (given.hidden | given.maybe) & (read | joined))
-    rest = {step: error for step, error in done.failures.items() if step.kind != "ingest"}
+    rest = {step: error for step, error in done.failures.items() if step.kind not in READING}
     assert rest.keys() <= {RECORD}, rest
     if rest and len(rest) == len(done.failures):
         assert type(rest[RECORD]) is DataError, rest
@@ -46,7 +50,7 @@ def _judge_unseen(done: Run, unseen: set[str]) -> None:
         name for table in DECLARED.star.values() if unseen & set(table.source_names) for name in table.source_names
     }
     for step, error in done.failures.items():
-        if step.kind == "ingest":
+        if step.kind in READING:
             assert step.table in unseen | beside, (step, error)
             assert type(error) is DeclarationError, (step, error)
             assert any(name in str(error) for name in unseen), error

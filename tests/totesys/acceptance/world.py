@@ -12,6 +12,7 @@ import psycopg
 from include import pipeline
 from include.common.errors import DataError
 from include.common.manifests import StarFiles
+from include.common.slices import Progress
 from include.pipeline import Options
 from include.runner import Run
 from include.tables.steps import RECORD, Step
@@ -86,7 +87,9 @@ class World:
         for connection in (self.source, self.warehouse, *self.writers):
             connection.close()
 
-    def run(self, options: Options = ALL, faults: Sequence[Fault] = (), meanwhile: Meanwhile | None = None) -> None:
+    def run(
+        self, options: Options = ALL, faults: Sequence[Fault] = (), meanwhile: Meanwhile | None = None
+    ) -> Run | None:
         """One run; its failures are those that were planned, and its effects those of the model."""
         self.sound = False
         watch = _Watch(self, Faults(list(faults)), meanwhile)
@@ -98,9 +101,15 @@ class World:
         self.wait_for_sessions_to_end()
         self._save_state()
         self.verify()
-        if not (touched or options.tables or meanwhile or done is None or done.failures):
+        if not (touched or options.tables or meanwhile or done is None or done.failures or done.waiting):
             assert all_differences(self.source, self.warehouse) == []
         self.sound = True
+        return done
+
+    def run_to_end(self) -> None:
+        """Runs until no table is left whose slices are still to be read."""
+        while (done := self.run()) and done.waiting:
+            pass
 
     def wait_for_sessions_to_end(self) -> None:
         """A session ends, and gives back its locks, some time after its client has hung up."""
@@ -187,12 +196,12 @@ class World:
 
     def _prove_all(self) -> None:
         """A full round of proofs: what the run before left unrecorded cannot be compared, what is recorded is."""
-        self.run()
+        self.run_to_end()
         self.run(Options(prove_all=True))
         self.touched.clear()
 
     def _run_twice(self) -> tuple[set[str], Run]:
-        self.run()
+        self.run_to_end()
         rows, files = self.system.row_versions(), self.system.data_files()
         done = self.system.run_cleanly()
         assert self.system.row_versions() == rows
@@ -233,7 +242,8 @@ class _Watch:
         seen = (step.table, *BESIDE.get(step.table, ()))
         states = {name: snapshot(self.world.source, name) for name in seen}
         read = do()
-        self.world.states[step.table, read.observed_at] = states
+        if not isinstance(read, Progress):
+            self.world.states[step.table, read.observed_at] = states
         return read
 
     def _load(self, step: Step, going: Run, do: Any) -> object:
