@@ -30,12 +30,6 @@ LIMIT_SECONDS = 6.0
 """Longer than any answer may take then: two to wait for a session, three for the statement, and some to spare."""
 
 
-@pytest.fixture
-def own_url(loaded: System, fresh_database: Callable[..., str]) -> str:
-    """A warehouse of this test's own."""
-    return fresh_database("served", urlsplit(loaded.endpoints.warehouse_url).path.removeprefix("/"))
-
-
 def wait_until(done: Callable[[], bool], seconds: float) -> float:
     started = time.monotonic()
     while not done():
