@@ -19,6 +19,7 @@ from include.declared import DECLARED
 from include.tables.declarations import Declarations
 from serve import openapi
 from serve.access import Access
+from serve.bulk import note_ending
 from serve.cursors import Signer
 from serve.database import Database
 from serve.files import Files
@@ -92,6 +93,7 @@ class Below(BaseRoute):
 
 @asynccontextmanager
 async def _lifespan(services: Services, meter: Meter, _: FastAPI) -> AsyncIterator[None]:
+    note_ending()
     await services.database.open()
     await services.bulk.open()
     following = [create_task(services.freshness.follow()), create_task(meter.follow())]

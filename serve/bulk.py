@@ -1,8 +1,12 @@
 """Whole tables, streamed in bounded memory: CSV as the warehouse writes it, Arrow and Parquet made of that."""
 
+import signal
 from asyncio import create_task, to_thread
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
+from threading import Event, current_thread, main_thread
+from types import FrameType
 from typing import Any
 
 import psycopg
@@ -28,6 +32,22 @@ MEDIA_TYPES = {
     "parquet": "application/vnd.apache.parquet",
 }
 Made = AsyncIterator[bytes]
+
+ENDING = Event()
+"""The server is to end: it then tells who sends that whoever asked is gone, and waits for what is sent nevertheless."""
+
+
+def note_ending() -> None:
+    """Have ENDING set by the signals that end the server, before the server's own handlers of them."""
+    if current_thread() is main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, partial(_note, signal.getsignal(number)))
+
+
+def _note(handler: Any, number: int, frame: FrameType | None) -> None:
+    ENDING.set()
+    if callable(handler):
+        handler(number, frame)
 
 
 class BrokenOffError(Exception):
@@ -140,7 +160,7 @@ class Stream:
             headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in self._headers.items()]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             async for block in self._blocks:
-                if gone.done():
+                if gone.done() and not ENDING.is_set():
                     return
                 if block:
                     await send({"type": "http.response.body", "body": block, "more_body": True})

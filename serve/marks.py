@@ -24,7 +24,7 @@ class Mark:
     shown_at: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Marks:
     """The tables' marks in one snapshot, and its day: some metrics say what is overdue today."""
 
@@ -32,8 +32,9 @@ class Marks:
     today: str
 
     @classmethod
+    @lru_cache(1_000)
     def of(cls, document: bytes | None, today: bytes) -> "Marks":
-        """As a statement gave them."""
+        """As a statement gave them; the same object until a load changes them."""
         said = json.loads(document or b"{}")
         return cls({name: Mark(*told) for name, told in said.items()}, today.decode())
 
@@ -43,23 +44,27 @@ class Marks:
 
     def etag(self, served: Served, shape: Shape, about: Iterable[object]) -> str:
         """The ETag of an answer of this shape. about: what else makes it what it is."""
-        marks = [(name, mark.changed_at, mark.restated_at) for name, mark in self._sorted(feeds(served, shape))]
-        day = self.today if shape.relation.by_day else ""
-        return f'"{blake2b(repr((marks, day, *about)).encode(), digest_size=16).hexdigest()}"'
+        digest = self._digest(tuple(feeds(served, shape)), shape.relation.by_day).copy()
+        digest.update(repr(about).encode())
+        return f'"{digest.hexdigest()}"'
+
+    @lru_cache(1_000)  # noqa: B019 - there are few of these, and they are small
+    def _digest(self, names: tuple[str, ...], by_day: bool) -> Any:
+        """What the marks of these tables come to."""
+        marks = [(name, mark.changed_at, mark.restated_at) for name, mark in self._sorted(names)]
+        return blake2b(repr((marks, self.today if by_day else "")).encode(), digest_size=16)
 
     def last_modified(self, served: Served, shape: Shape) -> str | None:
         """When a table that the answer shows last changed, as HTTP has it."""
-        stamps = [mark.changed_at for _, mark in self._sorted(feeds(served, shape)) if mark.changed_at]
-        return _latest(tuple(stamps)) if stamps else None
+        return self._last_modified(tuple(feeds(served, shape)))
+
+    @lru_cache(1_000)  # noqa: B019
+    def _last_modified(self, names: tuple[str, ...]) -> str | None:
+        stamps = [datetime.fromisoformat(mark.changed_at) for _, mark in self._sorted(names) if mark.changed_at]
+        return format_datetime(max(stamps).astimezone(UTC), usegmt=True) if stamps else None
 
     def _sorted(self, names: Iterable[str]) -> list[tuple[str, Mark]]:
         return [(name, self.of_table(name)) for name in names]
-
-
-@lru_cache(1_000)
-def _latest(stamps: tuple[str, ...]) -> str:
-    """The last of some instants, as HTTP has it."""
-    return format_datetime(max(map(datetime.fromisoformat, stamps)).astimezone(UTC), usegmt=True)
 
 
 def matches(header: bytes, etag: str) -> bool:

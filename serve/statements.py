@@ -78,6 +78,8 @@ def at_of(relation: Relation) -> str:
 
 def feeds(served: Served, shape: Shape) -> list[str]:
     """The warehouse tables that an answer of this shape depends on."""
+    if not shape.expand:
+        return sorted(shape.relation.feeds)
     beside = [served[shape.relation.references[at]] for at in shape.expand]
     return sorted({name for relation in (shape.relation, *beside) for name in relation.feeds})
 

@@ -18,7 +18,7 @@ from serve.settings import Settings
 
 log = logging.getLogger(__name__)
 
-EVERY_SECONDS = 10.0
+EVERY_SECONDS = 10
 MOST_VALUES = 100
 """The most values of a metric in one document. Source: "Embedded metric format" in the guide to CloudWatch Logs."""
 
@@ -45,7 +45,9 @@ class Meter:
     async def follow(self) -> None:
         """Write what there is of metrics, for ever."""
         while True:
-            await sleep(EVERY_SECONDS)
+            for _ in range(EVERY_SECONDS):
+                await sleep(1)
+                sys.stdout.flush()
             self.flush()
 
     def flush(self) -> None:
@@ -136,9 +138,8 @@ class _Seen:
 
 
 def write(document: dict[str, Any]) -> None:
-    """A line of the log."""
+    """A line of the log, which is sent on within a second."""
     sys.stdout.write(_as_json(document) + "\n")
-    sys.stdout.flush()
 
 
 class _Told(logging.Handler):
@@ -150,6 +151,7 @@ class _Told(logging.Handler):
         if record.exc_info:
             said["traceback"] = logging.Formatter().formatException(record.exc_info)
         write(said)
+        sys.stdout.flush()
 
 
 def tell_in_lines() -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from unittest import mock
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -27,6 +28,15 @@ READER = """
 """A login as the server has it: a member of `totesys_reader`, and nothing else."""
 
 
+TEMPLATE = "served_template"
+
+
+@pytest.fixture
+def own_url(loaded: System, fresh_database: Callable[..., str]) -> str:
+    """The loaded warehouse as one of this test's own."""
+    return fresh_database("served", TEMPLATE)
+
+
 @pytest.fixture(scope="session")
 def loaded(servers: Callable[[int], Servers], filled_templates: Callable[[int], str]) -> Iterator[System]:
     """The shop's system after two runs, so that facts have closed versions."""
@@ -37,6 +47,8 @@ def loaded(servers: Callable[[int], Servers], filled_templates: Callable[[int], 
         system.run_cleanly()
         with psycopg.connect(system.endpoints.warehouse_url) as connection:
             connection.execute(READER.encode())
+        name = urlsplit(system.endpoints.warehouse_url).path.removeprefix("/")
+        servers(18).postgres.create_database(TEMPLATE, name)  # before anybody is connected with it
         yield system
 
 

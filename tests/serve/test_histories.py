@@ -13,7 +13,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from unittest import mock
-from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -208,9 +207,9 @@ def as_rows(answer: httpx.Response) -> list[Row]:
 
 
 @pytest.fixture
-def asked(loaded: System, fresh_database: Callable[..., str], tmp_path: Path) -> Iterator[tuple[str, httpx.Client]]:
+def asked(loaded: System, own_url: str, tmp_path: Path) -> Iterator[tuple[str, httpx.Client]]:
     """A warehouse of this test's own, which the pipeline's functions find, and who asks of it."""
-    url = fresh_database("histories", urlsplit(loaded.endpoints.warehouse_url).path.removeprefix("/"))
+    url = own_url
     variables: dict[str, Any] = {**loaded.variables, "AIRFLOW_CONN_WAREHOUSE": url}
     with (
         mock.patch.dict(os.environ, variables),

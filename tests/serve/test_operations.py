@@ -30,12 +30,6 @@ LIMIT_SECONDS = 6.0
 """Longer than any answer may take then: two to wait for a session, three for the statement, and some to spare."""
 
 
-@pytest.fixture
-def own_url(loaded: System, fresh_database: Callable[..., str]) -> str:
-    """A warehouse of this test's own."""
-    return fresh_database("served", urlsplit(loaded.endpoints.warehouse_url).path.removeprefix("/"))
-
-
 def wait_until(done: Callable[[], bool], seconds: float) -> float:
     started = time.monotonic()
     while not done():
@@ -236,13 +230,18 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_wrong_is_answered(
 
 
 def test_an_end_that_is_asked_for_waits_for_what_is_under_way(own_url: str, loaded: System, tmp_path: Path) -> None:
+    with psycopg.connect(own_url) as connection:
+        connection.execute(
+            "INSERT INTO dim_product SELECT n, repeat('x', 1000), '', '' FROM generate_series(1001, 20000) n"
+        )
     with (
         command(own_url, tmp_path, workers=1) as (served, process),
         served.client() as client,
-        client.stream("GET", "/v1/dim_date?format=csv") as answer,
+        client.stream("GET", "/v1/dim_product?format=csv&product_id=gt.1000") as answer,
     ):
         process.send_signal(signal.SIGTERM)
-        assert len(b"".join(answer.iter_raw()).splitlines()) == 10_959
+        time.sleep(0.5)
+        assert len(b"".join(answer.iter_raw()).splitlines()) == 19_001
         assert process.wait(TIMEOUT) in (0, -signal.SIGTERM)
 
 
