@@ -71,7 +71,7 @@ HELD = {
     "fact_kept": 'SELECT place COLLATE "C", number, room FROM kept JOIN shelf ON shelf.id = shelf_id ORDER BY 1, 2',
 }
 
-Between = Callable[[int], None]
+Between = Callable[[str, int], object]
 
 
 @pytest.fixture
@@ -85,13 +85,16 @@ def assert_as_the_source(system: System) -> None:
 
 
 def after_each_slice(monkeypatch: pytest.MonkeyPatch, do: Between) -> list[int]:
-    """Do something after each slice; gives the numbers of those that were read."""
+    """Do something after each slice, with its table and how many were read; gives which were.
+
+    What is to be there at once is changed after slices of the same table alone: others may have been read to their end.
+    """
     real, read = pipeline.slice_table, list[int]()
 
     def slice_table(declared: Any, name: str, load_id: str, number: int) -> bool:
         done = real(declared, name, load_id, number)
         read.append(number)
-        do(len(read))
+        do(name, len(read))
         return done
 
     monkeypatch.setattr(pipeline, "slice_table", slice_table)
@@ -110,22 +113,25 @@ def failing_for(number: int) -> Callable[..., Any]:
     return read_slice
 
 
-CHANGES = """
+CHANGES = {
+    "part": """
     UPDATE part SET label = label || '+' WHERE id % 97 = {0};
     DELETE FROM part WHERE id % 101 = {0};
     INSERT INTO part SELECT n, 'new', '2024-01-05' FROM generate_series({0} * 3, {0} * 3 + 20) n ON CONFLICT DO NOTHING;
     UPDATE part SET id = id + 5000 WHERE id = 900 - {0};
-    UPDATE part SET id = id - 5000 WHERE id = 5901 - {0};
+    UPDATE part SET id = id - 5000 WHERE id = 5901 - {0}""",
+    "kept": """
     UPDATE kept SET shelf_id = {0} % 10 + 1 WHERE number % 97 = {0};
     UPDATE shelf SET room = room || '+' WHERE id = {0} % 5 + 1;
-    DELETE FROM kept WHERE number % 101 = {0}"""
+    DELETE FROM kept WHERE number % 101 = {0}""",
+}
 
 
 def test_a_first_load_equals_the_source_that_is_changed_under_it(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(load, "FILL_ROWS", 1)
-    read = after_each_slice(monkeypatch, lambda number: system.write(CHANGES.format(number)))
+    read = after_each_slice(monkeypatch, lambda name, number: system.write(CHANGES[name].format(number)))
     system.run_cleanly()
     assert len(read) == 20
     assert_as_the_source(system)
@@ -160,7 +166,13 @@ def test_rejected_rows_are_those_of_the_last_reading_in_the_lake_too(
     system: System, lake: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system.write("UPDATE part SET day = 'never' WHERE id IN (5, 500, 995)")
-    after_each_slice(monkeypatch, lambda number: system.write(f"{bad_days(number)};{CHANGES.format(number)}".encode()))
+
+    def change(name: str, number: int) -> None:
+        if name == "part":
+            system.write(bad_days(number))
+        system.write(CHANGES[name].format(number))
+
+    after_each_slice(monkeypatch, change)
     done = system.run_cleanly()
     assert_as_the_source(system)
     bad = system.source("SELECT id FROM part WHERE day = 'never' ORDER BY 1")
@@ -178,7 +190,7 @@ def test_a_table_that_has_rows_is_read_again_in_slices_and_keeps_its_versions(
     system.run_cleanly()
     system.write("UPDATE part SET label = 'second' WHERE id <= 150; DELETE FROM part WHERE id > 950")
     versions = system.warehouse("SELECT count(*) FROM fact_part")
-    read = after_each_slice(monkeypatch, lambda number: system.write(CHANGES.format(number)))
+    read = after_each_slice(monkeypatch, lambda name, number: system.write(CHANGES[name].format(number)))
     system.run_cleanly(full_refresh=True)
     assert len(read) == 20
     assert_as_the_source(system)
@@ -190,12 +202,13 @@ def test_a_table_that_has_rows_is_read_again_in_slices_and_keeps_its_versions(
 def test_a_load_that_was_not_recorded_is_repeated_without_reading_slices_again(
     system: System, lake: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = after_each_slice(monkeypatch, lambda number: system.write(CHANGES.format(number)))
+    read = after_each_slice(monkeypatch, lambda name, number: system.write(CHANGES[name].format(number)))
     with monkeypatch.context() as failing:
         failing.setattr(pipeline, "record", lambda _: (_ for _ in ()).throw(ServiceError("no answer")))
         assert list(map(str, system.run().failures)) == ["record"]
     assert len(read) == 20
-    system.write(f"{CHANGES.format(3)};DELETE FROM part WHERE id IN (33, 444)".encode())
+    system.write(CHANGES["kept"].format(3))
+    system.write(f"{CHANGES['part'].format(3)};DELETE FROM part WHERE id IN (33, 444)".encode())
     system.run_cleanly()
     assert len(read) == 20
     assert_as_the_source(system)
@@ -208,7 +221,7 @@ def test_slices_that_are_read_are_not_read_again_by_the_next_run(
     with monkeypatch.context() as failing:
         failing.setattr(slicing, "read_slice", failing_for(3))
         assert {str(step) for step in system.run().failures} == {"slice part", "slice kept", "record"}
-    read = after_each_slice(monkeypatch, lambda number: system.write(CHANGES.format(number)))
+    read = after_each_slice(monkeypatch, lambda name, number: system.write(CHANGES[name].format(number)))
     system.run_cleanly()
     assert 0 < len(read) < 20
     assert_as_the_source(system)
@@ -228,7 +241,7 @@ def test_slices_of_what_is_another_table_by_now_are_of_no_use(
     system.write(change.encode())
     if "RENAME label" in change:
         system.write("UPDATE part SET day = '2024-01-05'; UPDATE part SET label = 'x' WHERE id < 9")
-    read = after_each_slice(monkeypatch, lambda _: None)
+    read = after_each_slice(monkeypatch, lambda *_: None)
     done = system.run_cleanly()
     assert len(read) > 10
     assert not done.waiting
@@ -238,7 +251,7 @@ def test_slices_of_what_is_another_table_by_now_are_of_no_use(
 def test_slices_that_are_void_in_the_middle_are_planned_anew_by_the_next_run(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def widen(number: int) -> None:
+    def widen(_: str, number: int) -> None:
         if number == 6:
             system.write("ALTER TABLE part ALTER id TYPE bigint; ALTER TABLE kept ALTER shelf_id TYPE bigint")
 
@@ -257,7 +270,7 @@ def test_what_changed_is_read_in_slices_too_where_it_is_much(
     system.write("UPDATE part SET day = 'never' WHERE id IN (3, 300)")
     system.write("UPDATE shelf SET room = 'hall' WHERE id <= 3; UPDATE kept SET shelf_id = 7 WHERE number = 77")
     assert system.run_cleanly().waiting.keys() == {"part", "kept"}
-    read = after_each_slice(monkeypatch, lambda number: system.write(CHANGES.format(number)))
+    read = after_each_slice(monkeypatch, lambda name, number: system.write(CHANGES[name].format(number)))
     done = system.run_cleanly()
     assert not done.waiting
     assert len(read) == 4 + 4
@@ -279,7 +292,7 @@ def test_rows_that_the_warehouse_refuses_are_set_aside_whether_they_came_with_a_
     )
     system.write("UPDATE part SET label = 'bad' WHERE id IN (13, 15, 16)")
 
-    def change(number: int) -> None:
+    def change(_: str, number: int) -> None:
         if number == 6:
             system.write("UPDATE part SET label = 'bad' WHERE id = 14; UPDATE part SET label = 'good' WHERE id = 15")
             system.write("DELETE FROM part WHERE id IN (16, 17); UPDATE part SET label = 'bad' WHERE id = 990")
@@ -302,10 +315,10 @@ def test_a_slice_that_cannot_be_copied_beside_the_table_is_loaded_from_its_files
 ) -> None:
     refused = list[Any]()
 
-    def refuse(number: int) -> None:
+    def refuse(name: str, number: int) -> None:
         if number == 2:
             system.edit_warehouse("ALTER TABLE pipeline.sliced_fact_part ADD CHECK (id <> 500)")
-        system.write(CHANGES.format(number))
+        system.write(CHANGES[name].format(number))
         refused.extend(system.warehouse("SELECT count(*) FROM pipeline.slice WHERE NOT copied"))
 
     after_each_slice(monkeypatch, refuse)

@@ -113,7 +113,7 @@ def test_slices_that_are_read_stay_read_and_all_is_as_the_source_has_it_whoever_
             kept = set(system.warehouse(DONE))
             assert {slice_ for slice_ in done if slice_[0] not in recorded} <= kept
             planned, done = found, kept
-        read_last = after_each_slice(monkeypatch, lambda _: None)
+        read_last = after_each_slice(monkeypatch, lambda *_: None)
         system.run_cleanly()
         if len(planned) == TABLES:
             assert len(read_last) <= sum(count for _, count in planned.values()) - len(done)
