@@ -22,6 +22,9 @@ DAG = "totesys_warehouse"
 RUN_SECONDS = 900
 """The most that a run may take, its retries included, on a machine that does other work."""
 
+SLOT_SECONDS = 20 * 60
+"""From one scheduled run to the next."""
+
 END = {"success", "failed"}
 
 STATE = """
@@ -174,6 +177,15 @@ class Stack:
         begun = wait_until(self.runs, "a first run")[-1]
         self.ended(begun["dag_run_id"])
         return self.runs()[-1]
+
+    def wait_between_runs(self, seconds: float) -> None:
+        """Wait until no run is at work and none is due for so long: one more would count, or try in vain for minutes."""
+
+        def quiet() -> bool:
+            left = SLOT_SECONDS - time.time() % SLOT_SECONDS
+            return left > seconds and all(run["state"] in END for run in self.runs())
+
+        wait_until(quiet, "a time between scheduled runs", seconds + RUN_SECONDS)
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:

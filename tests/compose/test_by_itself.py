@@ -16,6 +16,7 @@ def test_the_first_run_begins_by_itself_and_fills_the_warehouse(stack: Stack) ->
 
 def test_a_runs_numbers_arrive_in_cloudwatch(stack: Stack) -> None:
     with stack.at_rest(), stack.connect("totesys") as source:
+        stack.wait_between_runs(120)
         before = {name: stack.metric(name, "dim_design") for name in ("RowsNew", "RowsChanged")}
         succeeded = stack.metric("RunSucceeded")
         source.execute("UPDATE design SET file_name = 'metric.json' WHERE design_id <= 3")

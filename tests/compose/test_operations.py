@@ -10,13 +10,10 @@ from urllib.parse import quote
 from playwright.sync_api import Page, expect
 from psycopg import sql
 
-from tests.compose.stack import DAG, END, Stack, wait_until
+from tests.compose.stack import DAG, SLOT_SECONDS, Stack, wait_until
 
 TRIES = 5
 """How often a task is tried in a run."""
-
-SLOT_SECONDS = 20 * 60
-"""From one scheduled run to the next."""
 
 
 def open_dag(page: Page, path: str = "") -> None:
@@ -30,15 +27,6 @@ def open_task(page: Page, run_id: str, task: str) -> None:
 def switch(page: Page) -> None:
     """Pause the DAG, or go on."""
     page.locator("label", has=page.locator("input[type=checkbox]")).first.click()
-
-
-def between_scheduled_runs(stack: Stack, seconds: float) -> None:
-    """Wait until no run is at work and none is due for so long; one that falls into an outage tries for minutes."""
-
-    def quiet() -> bool:
-        return time.time() % SLOT_SECONDS < SLOT_SECONDS - seconds and all(run["state"] in END for run in stack.runs())
-
-    wait_until(quiet, "a time between scheduled runs", seconds + 300)
 
 
 @contextmanager
@@ -118,7 +106,7 @@ def test_a_run_fails_while_the_source_is_down_and_heals_when_it_is_cleared(
     page: Page, stack: Stack, artefacts: Path
 ) -> None:
     stack.alerts()
-    between_scheduled_runs(stack, seconds=240)
+    stack.wait_between_runs(240)
     stack.compose("stop", "totesys")
     try:
         run_id = stack.trigger(tables=["design"])
