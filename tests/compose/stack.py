@@ -179,7 +179,7 @@ class Stack:
         return self.runs()[-1]
 
     def wait_between_runs(self, seconds: float) -> None:
-        """Wait until no run is at work and none is due for so long: one more would count, or try in vain for minutes."""
+        """Wait until no run is at work and none is due for so long: one more would count, or try for minutes."""
 
         def quiet() -> bool:
             left = SLOT_SECONDS - time.time() % SLOT_SECONDS
