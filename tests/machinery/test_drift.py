@@ -226,7 +226,7 @@ def test_a_type_that_a_columns_type_is_made_of_changes_its_values(system_of: Mak
 def test_a_server_does_not_take_the_question_for_work_that_is_worth_compiling(system_of: MakeSystem) -> None:
     system = system_of(declare(), *(created("integer", "1").replace("thing", f"thing_{n}") for n in range(50)))
     names = {"schema": "public", "table": "thing_1", "columns": ["id", "value"]}
-    question = sql.SQL("EXPLAIN (FORMAT JSON) ") + catalogue._STANDS_ON + catalogue._FOUND
+    question = sql.SQL("EXPLAIN (FORMAT JSON) ") + catalogue._FOOTING
     with psycopg.connect(system.endpoints.source_url) as connection:
         ((((plan,),),),) = (connection.execute(question, names).fetchall(),)
     assert plan["Plan"]["Total Cost"] < 50_000  # jit_above_cost is 100,000
