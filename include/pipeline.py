@@ -228,8 +228,7 @@ def record_run(run: RunIdentity, work: Work, tell: Callable[[RunReport], object]
     except (DeclarationError, DataError, ServiceError) as error:
         _remember(run, work, [str(error)])
         raise
-    _forget_slices(work)
-    problems = [*report.problems, *_publish(work.declared)]
+    problems = [*report.problems, *_forget_slices(work), *_publish(work.declared)]
     problems += _announce(report, run.started_at, work.reads.keys() - report.held.keys())
     problems += _remember(run, work, problems)
     report = report.model_copy(update={"problems": problems})
@@ -239,13 +238,14 @@ def record_run(run: RunIdentity, work: Work, tell: Callable[[RunReport], object]
     return report
 
 
-def _forget_slices(work: Work) -> None:
-    """Forget the plans of what is recorded; where that fails, the next run that looks at one sees that it is over."""
+def _forget_slices(work: Work) -> list[str]:
+    """Forget the plans of what is recorded; where that fails it is told: the next run sees that a plan is over."""
     try:
         with border("slices"):
             slicing.forget_recorded(work)
     except (DeclarationError, DataError, ServiceError) as error:
-        log.warning("what was read in slices is not forgotten yet: %s", error)
+        return [f"what was read in slices is not forgotten yet: {error}"]
+    return []
 
 
 def _publish(declared: Declarations) -> list[str]:

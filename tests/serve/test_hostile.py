@@ -123,7 +123,9 @@ def test_hostile_keys_are_no_keys(served: Served, nobody: httpx.Client) -> None:
         wrong = chance.choice(
             (hostile(chance), f"tsk_{hostile(chance)}", f"{good}{hostile(chance)}", f"{good[:20]}{hostile(chance)}")
         )
-        value = wrong.encode().translate(None, bytes(range(32)) + b"\x7f")
+        value = wrong.encode().translate(None, bytes(range(32)) + b"\x7f").strip()
+        if value in (b"", good.encode()):  # what is left once a header's ends are cut off
+            continue
         for headers in ({"X-API-Key": value}, {"Authorization": b"Bearer " + value}):
             assert nobody.get("/v1/dim_currency", headers=headers).status_code == 401, wrong
 
