@@ -37,6 +37,12 @@ FEW = sql.SQL("""
     CREATE POLICY few ON {table} USING ({key} > {least});
     ALTER TABLE {table} ENABLE ROW LEVEL SECURITY""")
 
+HIDDEN = """
+    SELECT relname FROM pg_class
+     WHERE relrowsecurity AND relkind IN ('r', 'p')
+       AND (relforcerowsecurity OR pg_get_userbyid(relowner) = current_user)"""
+"""A table belongs to the one who asks, or has been given to the pipeline."""
+
 
 @contextmanager
 def reader(postgres: Connection, name: str) -> Iterator[None]:
@@ -80,6 +86,6 @@ def show_all(connection: Connection) -> None:
 
 
 def hidden_tables(connection: Connection) -> set[str]:
-    """The source tables some of whose rows may not be seen."""
-    found = connection.execute("SELECT relname FROM pg_class WHERE relrowsecurity AND relkind IN ('r', 'p')")
+    """The source tables some of whose rows the pipeline may not see: of what it owns it sees all, unless forced."""
+    found = connection.execute(HIDDEN)
     return {name for (name,) in found} & set(DECLARED.sources)
