@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -76,12 +77,9 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
 
 
 def _watch(server: subprocess.Popen[bytes], parent: int) -> None:
-    while os.getppid() == parent:
-        try:
-            server.wait(WATCH_INTERVAL_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
-        return
+    # Not `wait` with a time-out, which wakes up every few milliseconds.
+    while os.getppid() == parent and server.poll() is None:
+        time.sleep(WATCH_INTERVAL_SECONDS)
 
 
 def _main(parent: int, folder: str, user: str, *command: str) -> int:

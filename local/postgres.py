@@ -22,6 +22,10 @@ PORT_ATTEMPTS = 10
 INITDB_OPTIONS = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
 START_TIMEOUT_SECONDS = 60
 LOG_TAIL_LINES = 20
+MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's folder in memory
+MEMORY_BYTES = 4 << 30
+"""The room that it has at least where a cluster is to lie in it: a container's has 64 MB."""
+
 OTHER_USER_HINT = f"the user {UNPRIVILEGED_USER} must be able to enter every folder above it"
 PORT_TAKEN = b"Address already in use"
 
@@ -47,10 +51,19 @@ class PostgresServer:
     """
 
     def __init__(
-        self, version: int = 18, data_dir: Path | None = None, settings: Mapping[str, str] | None = None
+        self,
+        version: int = 18,
+        data_dir: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+        in_memory: bool = False,
     ) -> None:
-        """Take a major version, a folder that is kept (None: a temporary one), settings over the defaults."""
+        """Take a major version, a folder that is kept (None: a temporary one), settings over the defaults.
+
+        in_memory: a temporary folder lies in memory, where the system has room there. To make a database takes a fifth
+            of the time then: it is several hundred files.
+        """
         self.version = version
+        self._in_memory = in_memory
         self.settings = {**DEFAULT_SETTINGS, **(settings or {})}
         self.port = 0
         self._kept_dir = data_dir
@@ -110,7 +123,7 @@ class PostgresServer:
 
     def create_database(self, name: str, template: str = "template1") -> str:
         """Take a new database's name and one nobody is connected to, which it copies; return its URL."""
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
         self._execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
         return self.url(name)
 
@@ -124,7 +137,8 @@ class PostgresServer:
 
     def _make_cluster(self) -> None:
         if self._kept_dir is None:
-            self._temporary_dir = Path(tempfile.mkdtemp(prefix="totesys-postgres-"))
+            place = MEMORY if self._in_memory and _has_room(MEMORY) else None
+            self._temporary_dir = Path(tempfile.mkdtemp(prefix="totesys-postgres-", dir=place))
         self.data_dir.mkdir(parents=True, exist_ok=True)
         if (self.data_dir / "PG_VERSION").exists():
             return
@@ -172,6 +186,10 @@ class PostgresServer:
 
     def _tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
+
+
+def _has_room(folder: Path) -> bool:
+    return folder.is_dir() and shutil.disk_usage(folder).free >= MEMORY_BYTES
 
 
 def free_port() -> int:

@@ -1,5 +1,6 @@
 """Real servers for every test: PostgreSQL and an S3 API per worker, fresh databases and buckets per test."""
 
+import gc
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -29,6 +30,12 @@ collect_ignore = ["compose"]  # `make test-compose` runs these, in an environmen
 POSTGRES_VERSION = 18
 
 
+def pytest_collection_finish() -> None:
+    """Have the garbage collector leave alone what stays to the end: all modules and tests."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test on the PostgreSQL versions that its marker names."""
     marker = metafunc.definition.get_closest_marker("postgres_versions")
@@ -50,7 +57,7 @@ def postgres_servers() -> Iterator[Callable[[int], PostgresServer]]:
 
         def server(version: int) -> PostgresServer:
             if version not in servers:
-                servers[version] = running.enter_context(PostgresServer(version))
+                servers[version] = running.enter_context(PostgresServer(version, in_memory=True))
             return servers[version]
 
         yield server

@@ -1,10 +1,18 @@
 """What the project does when nobody does anything."""
 
+from collections.abc import Iterator
 from urllib.error import HTTPError
 
 import pytest
 
 from tests.compose.stack import Stack
+
+
+@pytest.fixture(scope="module")
+def resting(stack: Stack) -> Iterator[Stack]:
+    """The project while nobody works at its source, and after a run that saw it so."""
+    with stack.at_rest():
+        yield stack
 
 
 def test_the_first_run_begins_by_itself_and_fills_the_warehouse(stack: Stack) -> None:
@@ -14,25 +22,24 @@ def test_the_first_run_begins_by_itself_and_fills_the_warehouse(stack: Stack) ->
         assert warehouse.execute("SELECT count(*) > 9000 FROM fact_sales_order").fetchone() == (True,)
 
 
-def test_a_runs_numbers_arrive_in_cloudwatch(stack: Stack) -> None:
-    with stack.at_rest(), stack.connect("totesys") as source:
-        stack.wait_between_runs(120)
-        before = {name: stack.metric(name, "dim_design") for name in ("RowsNew", "RowsChanged")}
-        succeeded = stack.metric("RunSucceeded")
+def test_the_warehouse_equals_the_source_and_what_is_in_s3_outlives_the_endpoints_container(resting: Stack) -> None:
+    assert resting.differences() == []
+    before = resting.state()
+    resting.compose("rm", "--stop", "--force", "aws")
+    resting.compose("up", "--wait", "aws")
+    assert resting.state() == before
+
+
+def test_a_runs_numbers_arrive_in_cloudwatch(resting: Stack) -> None:
+    resting.wait_between_runs(120)
+    before = {name: resting.metric(name, "dim_design") for name in ("RowsNew", "RowsChanged")}
+    succeeded = resting.metric("RunSucceeded")
+    with resting.connect("totesys") as source:
         source.execute("UPDATE design SET file_name = 'metric.json' WHERE design_id <= 3")
-        assert stack.ended(stack.trigger(tables=["design"])) == "success"
-        assert stack.metric("RunSucceeded") == succeeded + 1
-        assert stack.metric("RowsChanged", "dim_design") == before["RowsChanged"] + 3
-        assert stack.metric("RowsNew", "dim_design") == before["RowsNew"] > 0
-
-
-def test_the_warehouse_equals_the_source_and_what_is_in_s3_outlives_the_endpoints_container(stack: Stack) -> None:
-    with stack.at_rest():
-        assert stack.differences() == []
-        before = stack.state()
-        stack.compose("rm", "--stop", "--force", "aws")
-        stack.compose("up", "--wait", "aws")
-        assert stack.state() == before
+    assert resting.ended(resting.trigger(tables=["design"])) == "success"
+    assert resting.metric("RunSucceeded") == succeeded + 1
+    assert resting.metric("RowsChanged", "dim_design") == before["RowsChanged"] + 3
+    assert resting.metric("RowsNew", "dim_design") == before["RowsNew"] > 0
 
 
 @pytest.mark.parametrize("path", ["/api/v2/dags", "/api/v2/dags/totesys_warehouse/dagRuns"])

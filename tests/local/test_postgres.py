@@ -129,8 +129,9 @@ def test_a_folder_that_the_servers_user_cannot_enter_is_named(open_folder: Path)
         PostgresServer(data_dir=open_folder / "cluster").start()
 
 
-def test_a_temporary_folder_is_removed() -> None:
-    with PostgresServer() as server:
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_a_temporary_folder_is_removed(in_memory: bool) -> None:
+    with PostgresServer(in_memory=in_memory) as server:
         folder = server.data_dir
         assert folder.exists()
     assert not folder.exists()

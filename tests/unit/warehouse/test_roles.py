@@ -45,7 +45,8 @@ def guarded_servers() -> Iterator[Callable[[int], PostgresServer]]:
         def server(version: int) -> PostgresServer:
             if version not in servers:
                 settings = {"log_statement": "all", "log_min_error_statement": "debug5"}
-                servers[version] = running.enter_context(PostgresServer(version, settings=settings))
+                made = PostgresServer(version, settings=settings, in_memory=True)
+                servers[version] = running.enter_context(made)
                 _ask_for_passwords(servers[version])
             return servers[version]
 
