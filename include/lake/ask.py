@@ -19,11 +19,17 @@ from include.lake.iceberg import open_table, told_loads
 from include.lake.rows import names_beside
 from include.lake.views import CHANGELOG, held, history, latest, observed
 from include.tables.declarations import Declarations
-from include.tables.star import Column, StarTable, is_versioned
+from include.tables.question import Question, history_of, score_table
+from include.tables.star import Column, Dimension, Fact, StarTable, is_versioned
 from include.tables.types import known_type
 
 BATCH_ROWS = 8_192
 """How many rows are taken from DuckDB at a time."""
+
+AT_INSTANT = sql.SQL("""
+    SELECT * EXCLUDE (valid_from, valid_to) FROM {}
+     WHERE valid_from <= instant AND (valid_to IS NULL OR valid_to > instant)""")
+"""The versions that hold at an instant."""
 
 PLAIN = {pa.large_string(): pa.string(), pa.large_binary(): pa.binary()}
 
@@ -45,15 +51,16 @@ class Stored:
 def ask(declared: Declarations, question: str) -> Any:
     """The answer of DuckDB, a relation, to a statement in SQL.
 
-    It knows the warehouse's tables and views by their names, without the record ids; their states at an instant as
-    `fact_sale_at(TIMESTAMPTZ '2024-08-22 12:00Z')`; and the lake's tables as they are as `changelog.fact_sale`.
+    It knows the warehouse's tables and views by their names, those of scores too, without the record ids; their states
+    at an instant as `fact_sale_at(TIMESTAMPTZ '2024-08-22 12:00Z')`; and the lake's tables as they are as
+    `changelog.fact_sale`.
 
     Raises: DeclarationError where DuckDB is not installed or no database of the catalogue is named; DataError for
         what DuckDB does not understand; others as `append` of the lake's tables.
     """
     with _duckdb() as connection:
-        for table in _named_in(declared, question):
-            _show(connection, table, open_table(required_variable(LAKE_DATABASE), table))
+        for table, views in _named_in(declared, question):
+            _show(connection, table, open_table(required_variable(LAKE_DATABASE), table), views)
         return connection.sql(question)
 
 
@@ -68,7 +75,7 @@ def stored(table: StarTable) -> Stored | None:
     first = [sql.Identifier("valid_from")] if is_versioned(table) else []
     order = sql.SQL(", ").join([*first, *map(sql.Identifier, table.key_columns)])
     with _duckdb() as connection:
-        _show(connection, table, found)
+        _show(connection, table, found, [])
         ordered = sql.SQL("{} ORDER BY {}").format(query, order)
         reader = connection.sql(ordered.as_string()).to_arrow_reader(BATCH_ROWS)
     return Stored(*loads[-1], iter(reader))
@@ -94,38 +101,62 @@ def _create(kind: str, name: str) -> str:
     return sql.SQL("CREATE {} {}").format(sql.SQL(kind), sql.Identifier(name)).as_string()
 
 
-def _named_in(declared: Declarations, question: str) -> Iterable[StarTable]:
-    """The tables that a question can mean: each takes a look into the catalogue."""
-    return [table for table in declared.star.values() if any(name in question for name in _called(table))]
+def _named_in(declared: Declarations, question: str) -> Iterator[tuple[StarTable, list[sql.Composed]]]:
+    """The tables that a question can mean, with their views: each takes a look into the catalogue."""
+    for table in declared.star.values():
+        if any(name in question for name in ([table.name, table.view] if is_versioned(table) else [table.name])):
+            yield table, _versions(table) if is_versioned(table) else _states(table)
+    for scored in declared.scored:
+        if scored.scores in question:
+            yield score_table(scored), _scores(scored)
 
 
-def _called(table: StarTable) -> list[str]:
-    return [table.name, table.view] if is_versioned(table) else [table.name]
-
-
-def _show(connection: Any, table: StarTable, found: Table) -> None:
+def _show(connection: Any, table: StarTable, found: Table, views: Iterable[sql.Composed]) -> None:
     connection.register(f"files of {table.name}", changelog(found))
     files = sql.Identifier(f"files of {table.name}")
-    statements = [_view(sql.Identifier(CHANGELOG, table.name), sql.SQL("SELECT * FROM {}").format(files))]
-    name, at = sql.Identifier(table.name), sql.Identifier(f"{table.name}_at")
-    shown = [_shown(table, column) for column in table.columns]
-    if is_versioned(table):
-        current = sql.SQL("SELECT * EXCLUDE (valid_to) FROM {} WHERE valid_to IS NULL").format(name)
-        state = sql.SQL(
-            "SELECT * EXCLUDE (valid_from, valid_to) FROM {} "
-            "WHERE valid_from <= instant AND (valid_to IS NULL OR valid_to > instant)"
-        ).format(name)
-        statements += [_view(name, history(table, shown)), _view(sql.Identifier(table.view), current)]
-    else:
-        statements.append(_view(name, latest(table, shown, sql.SQL("true"))))
-        state = latest(table, shown, sql.SQL("{} <= instant").format(observed(table)))
-    statements.append(sql.SQL("CREATE MACRO {}(instant) AS TABLE {}").format(at, state))
-    for statement in statements:
+    raw = _view(sql.Identifier(CHANGELOG, table.name), sql.SQL("SELECT * FROM {}").format(files))
+    for statement in [raw, *views]:
         connection.execute(statement.as_string())
+
+
+def _versions(table: Fact | Dimension) -> list[sql.Composed]:
+    """The views of a table that keeps versions: all of them, the current ones, those of an instant."""
+    name = sql.Identifier(table.name)
+    current = sql.SQL("SELECT * EXCLUDE (valid_to) FROM {} WHERE valid_to IS NULL").format(name)
+    versions = history(table, _all_shown(table))
+    return [_view(name, versions), _view(sql.Identifier(table.view), current), _macro(table, AT_INSTANT.format(name))]
+
+
+def _states(table: StarTable) -> list[sql.Composed]:
+    """The views of a table that keeps none: its latest state, and that of an instant."""
+    shown = _all_shown(table)
+    state = latest(table, shown, sql.SQL("{} <= instant").format(observed(table)))
+    return [_view(sql.Identifier(table.name), latest(table, shown, sql.SQL("true"))), _macro(table, state)]
+
+
+def _scores(question: Question) -> list[sql.Composed]:
+    """The views of a table of scores: those that hold, those that hold no more, those of an instant."""
+    table = score_table(question)
+    versions = sql.SQL("({})").format(history(table, _all_shown(table)))
+    current = sql.SQL("SELECT * EXCLUDE (valid_from, valid_to) FROM {} WHERE valid_to IS NULL").format(versions)
+    ended = sql.SQL("SELECT * EXCLUDE (valid_from, valid_to), valid_to AS ended_at FROM {} WHERE valid_to IS NOT NULL")
+    return [
+        _view(sql.Identifier(table.name), current),
+        _view(sql.Identifier(history_of(question)), ended.format(versions)),
+        _macro(table, AT_INSTANT.format(versions)),
+    ]
 
 
 def _view(name: sql.Identifier, query: sql.Composed) -> sql.Composed:
     return sql.SQL("CREATE VIEW {} AS {}").format(name, query)
+
+
+def _macro(table: StarTable, state: sql.Composed) -> sql.Composed:
+    return sql.SQL("CREATE MACRO {}(instant) AS TABLE {}").format(sql.Identifier(f"{table.name}_at"), state)
+
+
+def _all_shown(table: StarTable) -> list[sql.Composable]:
+    return [_shown(table, column) for column in table.columns]
 
 
 def _shown(table: StarTable, column: Column) -> sql.Composable:

@@ -1,7 +1,8 @@
 """The warehouse's tables as views for Amazon Athena: Trino's SQL over the lake's tables, and the types of columns."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import LiteralString
 
 import pyarrow as pa
 from psycopg import sql
@@ -10,6 +11,7 @@ from include.lake.changelog import INSTANT, file_form
 from include.lake.rows import names_beside, star_schema
 from include.lake.views import history, latest
 from include.tables.declarations import Declarations
+from include.tables.question import Question, history_of, score_table
 from include.tables.star import StarTable, is_versioned
 
 NANOSECONDS = 1000
@@ -26,18 +28,22 @@ AS_IT_IS = "CAST({name} AS {athena})"
 
 @dataclass(frozen=True)
 class Shown:
-    """A column of a view: how it is computed from the lake's, and its type in the words of Athena and of Glue."""
+    """A column of a view: how it is computed from the lake's, and its type in the words of Athena and of Glue.
+
+    called: its name in the view, where that is another than the lake's.
+    """
 
     name: str
     form: str
     athena: str
     glue: str
+    called: str = ""
 
     def computed(self) -> sql.Composed:
         """The item of the SELECT."""
         name = sql.Identifier(self.name)
         form = sql.SQL(self.form).format(name=name, athena=sql.SQL(self.athena), nanoseconds=sql.Literal(NANOSECONDS))
-        return sql.SQL("{} AS {}").format(form, name)
+        return sql.SQL("{} AS {}").format(form, sql.Identifier(self.called or self.name))
 
 
 PLAIN: Mapping[pa.DataType, tuple[str, str]] = {
@@ -66,11 +72,24 @@ def athena_views(declared: Declarations) -> dict[str, dict[str, object]]:
         if is_versioned(table):
             current = [column for column in columns if column.name != "valid_to"]
             found[table.view] = _view(table, _current(table, current), current)
+    for question in declared.scored:
+        found |= _scores(question)
     return found
 
 
+def _scores(question: Question) -> dict[str, dict[str, object]]:
+    """The views of a table of scores: those that hold, and those that hold no more."""
+    table = score_table(question)
+    own, ended = list(_own_columns(table)), replace(_shown("valid_to", INSTANT), called="ended_at")
+    versions = history(table, [sql.Identifier(column.name) for column in own])
+    return {
+        table.name: _view(table, _computed(own, versions, "valid_to IS NULL"), own),
+        history_of(question): _view(table, _computed([*own, ended], versions, "valid_to IS NOT NULL"), [*own, ended]),
+    }
+
+
 def _view(table: StarTable, query: sql.Composed, columns: Iterable[Shown]) -> dict[str, object]:
-    told = [{"name": column.name, "athena": column.athena, "glue": column.glue} for column in columns]
+    told = [{"name": column.called or column.name, "athena": column.athena, "glue": column.glue} for column in columns]
     return {"table": table.name, "sql": query.as_string(), "columns": told}
 
 
@@ -79,8 +98,12 @@ def _state(table: StarTable, columns: list[Shown]) -> sql.Composed:
     versions = ("valid_from", "valid_to") if is_versioned(table) else ()
     raw = [sql.Identifier(column.name) for column in columns if column.name not in versions]
     query = history(table, raw) if versions else latest(table, raw, sql.SQL("true"))
+    return _computed(columns, query)
+
+
+def _computed(columns: Iterable[Shown], versions: sql.Composed, condition: LiteralString = "true") -> sql.Composed:
     computed = sql.SQL(", ").join(column.computed() for column in columns)
-    return sql.SQL("SELECT {} FROM ({}) AS versions").format(computed, query)
+    return sql.SQL("SELECT {} FROM ({}) AS versions WHERE {}").format(computed, versions, sql.SQL(condition))
 
 
 def _current(table: StarTable, columns: Iterable[Shown]) -> sql.Composed:
@@ -89,13 +112,18 @@ def _current(table: StarTable, columns: Iterable[Shown]) -> sql.Composed:
 
 
 def _columns(table: StarTable) -> Iterable[Shown]:
-    """The columns of a table, the texts of what has no other form, and from when to when a version holds."""
+    """The columns of a table, and from when to when a version holds."""
+    yield from _own_columns(table)
+    for name in ("valid_from", "valid_to") if is_versioned(table) else ():
+        yield _shown(name, INSTANT)
+
+
+def _own_columns(table: StarTable) -> Iterable[Shown]:
+    """Those that hold its values, and the texts of what has no other form."""
     for field in star_schema(table):
         yield _shown(field.name, field.type)
     for name in names_beside(table).values():
         yield _shown(name, pa.string())
-    for name in ("valid_from", "valid_to") if is_versioned(table) else ():
-        yield _shown(name, INSTANT)
 
 
 def _shown(name: str, carried: pa.DataType) -> Shown:

@@ -50,7 +50,9 @@ def test_it_holds_the_dag_and_every_module_of_the_pipeline(built: Path) -> None:
 
 def test_it_holds_a_view_for_every_table_of_the_warehouse(built: Path) -> None:
     views = json.loads((built / "views.json").read_text())
-    assert {view["table"] for view in views.values()} == DECLARED.star.keys()
+    assert {view["table"] for view in views.values()} == DECLARED.star.keys() | {
+        scored.scores for scored in DECLARED.scored
+    }
 
 
 def test_a_file_that_is_gone_is_gone_from_the_next_build(tmp_path: Path) -> None:

@@ -1,22 +1,20 @@
-"""The views for Athena tell what the warehouse shows. DuckDB answers in its place, given the one function it lacks."""
+"""The views for Athena tell what the warehouse shows."""
 
 # ruff: noqa: S608 - the statements are the tests' own
 
-import os
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-import duckdb
 import pytest
 
 from include.lake import iceberg
-from include.lake.ask import changelog
 from include.lake.athena import athena_views
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Column, Dimension, Fact
+from tests.athena import answer
 from tests.machinery.conftest import MakeSystem, declare
 from tests.system import System
 
@@ -55,10 +53,6 @@ AS_SHOWN = """
     id, small, price, rough, flag, day, to_char(clock, 'HH24:MI:SS.US'), nullif(local, 'infinity'),
     instant AT TIME ZONE 'UTC', bytes, code::text, CASE local WHEN 'infinity' THEN 'infinity' END"""
 
-OF_TRINO = """
-    CREATE MACRO from_unixtime_nanos(told) AS strftime(make_timestamp_ns(told), '%Y-%m-%d %H:%M:%S.%n') || ' UTC'"""
-"""There it gives an instant, of which the views take the text: this."""
-
 
 @pytest.fixture
 def system(system_of: MakeSystem, monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
@@ -77,17 +71,7 @@ def system(system_of: MakeSystem, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
 
 def shown(system: System, question: str) -> list[tuple[Any, ...]]:
     """What a question to the views is answered."""
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA changelog")
-        connection.execute(OF_TRINO)
-        for name, table in system.declared.star.items():
-            connection.register(
-                f"files of {name}", changelog(iceberg.open_table(os.environ["AIRFLOW_VAR_LAKE_DATABASE"], table))
-            )
-            connection.execute(f'CREATE VIEW changelog."{name}" AS SELECT * FROM "files of {name}"')
-        for name, view in athena_views(system.declared).items():
-            connection.execute(f'CREATE VIEW "{name}" AS {view["sql"]}')
-        return [tuple(map(as_told, row)) for row in connection.sql(question).fetchall()]
+    return [tuple(map(as_told, row)) for row in answer(system.declared, question)]
 
 
 def as_told(value: Any) -> Any:
