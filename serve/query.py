@@ -132,7 +132,7 @@ class Reader:
         )
         form = _one_of("format", said["format"], FORMATS) if "format" in said else ""
         ordered = "order" in said or "limit" in said
-        return Asked(shape, values, _limit(said.get("limit")), as_of, said.get("cursor", ""), form, ordered)
+        return Asked(shape, values, read_limit(said.get("limit")), as_of, said.get("cursor", ""), form, ordered)
 
     def _once(self, given: list[tuple[str, str]]) -> dict[str, str]:
         said: dict[str, str] = {}
@@ -243,7 +243,8 @@ class Reader:
         return tuple(order.items())
 
 
-def _limit(said: str | None) -> int | None:
+def read_limit(said: str | None) -> int | None:
+    """How many rows are asked for, if that is said. Raises: Problem where it is no number."""
     if said is None:
         return None
     if not said.isascii() or not said.isdigit() or not int(said[:20]) > 0:

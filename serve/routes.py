@@ -112,8 +112,8 @@ class Routes:
 
     async def _answer(self, call: Call, told: dict[str, str]) -> ASGIApp:
         if call.part == FILES:
-            links = await self._services.files.links(call.relation, call.personal)
-            return Response(links, headers=told | {"Cache-Control": "no-store"}, media_type=JSON)
+            found = await self._services.files.page(call.relation, call.personal, call.path, call.query)
+            return Response(found.body, headers=told | found.headers | {"Cache-Control": "no-store"}, media_type=JSON)
         asked = self._ask(call)
         kind = negotiate(asked.format, call.accept, whole=call.part == ROWS_PART)
         if kind == "json":
