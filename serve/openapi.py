@@ -216,7 +216,9 @@ def _pattern(field: Field) -> str:
 def _filter(field: Field) -> Document:
     value, known = _pattern(field), known_type(field.type)
     words = ["null", "not_null", *(["true", "false"] if field.type == "boolean" else [])]
-    ways = [f"({COMPARED})\\.{value}", f"in\\.{value}(,{value}){{0,3}}", f"is\\.({'|'.join(words)})"]
+    ways = [f"({COMPARED})\\.{value}", f"is\\.({'|'.join(words)})"]
+    if not known.array:
+        ways.append(f"in\\.{value}(,{value}){{0,3}}")
     if known.is_text:
         ways.append(f"like\\.{value}%?")
     example = EXAMPLES.get(known.family, "is.not_null")

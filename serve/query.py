@@ -266,6 +266,8 @@ def _is(field: Field, value: str) -> str:
 def _fits(field: Field, operator: str) -> None:
     if operator == "like" and not known_type(field.type).is_text:
         raise invalid(f"{field.name}: only text is like a pattern, and it is {field.type}")
+    if operator == "in" and known_type(field.type).array:
+        raise invalid(f"{field.name}: arrays are asked for one at a time", ["eq.{1,2}"])
     if not field.comparable:
         raise invalid(f"{field.name}: it is {field.type}, of which no two are compared", ["is.null", "is.not_null"])
 
