@@ -5,7 +5,7 @@ from asyncio import create_task, to_thread
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from threading import Event, current_thread, main_thread
+from threading import current_thread, main_thread
 from types import FrameType
 from typing import Any
 
@@ -33,7 +33,21 @@ MEDIA_TYPES = {
 }
 Made = AsyncIterator[bytes]
 
-ENDING = Event()
+
+class _Ending:
+    """A flag without a lock: a signal that comes while another one is noted would wait for that lock for ever."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+
+ENDING = _Ending()
 """The server is to end: it then tells who sends that whoever asked is gone, and waits for what is sent nevertheless."""
 
 
