@@ -100,8 +100,9 @@ test-proofs: make-build ## Try every planted defect, every kill, long histories,
         test_histories.py)) $(TEST_OPTIONS)
 
 .PHONY: test-serve-proofs
-test-serve-proofs: make-build ## Ask the API between the loads of 1,000 histories, and 10,000 hostile things; `make test` a share of that
-	HYPOTHESIS_PROFILE=thorough $(IN_VENV) pytest -n 2 tests/serve/test_histories.py tests/serve/test_hostile.py $(TEST_OPTIONS)
+test-serve-proofs: make-build ## Ask the API between the loads of 1,000 histories, and 10,000 hostile things, and end it 30 times; `make test` a share of that
+	HYPOTHESIS_PROFILE=thorough $(IN_VENV) pytest -n 2 tests/serve/test_histories.py tests/serve/test_hostile.py \
+	    tests/serve/test_operations.py $(TEST_OPTIONS)
 
 # pgbouncer and PostgreSQL 15 as Debian has them: `apt-get install postgresql-15 pgbouncer`. What is missing is a failure.
 .PHONY: test-servers

@@ -49,13 +49,14 @@ def make_app(settings: Settings, declared: Declarations) -> FastAPI:
     """The application that serves these declarations."""
     served = relations(declared)
     parameters = partial(warehouse, settings)
+    database, signer = Database(parameters, settings.pool, settings.statement_seconds), Signer(cursor_key(settings))
     services = Services(
-        Database(parameters, settings.pool, settings.statement_seconds),
+        database,
         Database(parameters, settings.bulk, settings.bulk_seconds),
         Access(settings, KeyStore(settings)),
         Freshness(settings),
-        Signer(cursor_key(settings)),
-        Files(settings),
+        signer,
+        Files(settings, database, signer),
     )
     meter = Meter(settings, lambda: services.access.rejected)
     app = FastAPI(

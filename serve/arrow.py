@@ -6,30 +6,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import ipc
 
-from include.lake.arrow import DECIMAL_DIGITS, parse_rows, parsed_type
+from include.lake.arrow import parse_rows
+from serve.exact import served_type, split
 from serve.relations import Field
 
 GROUP_BYTES = 16 << 20
 """How much CSV becomes one group of rows in Parquet."""
 
 
-def served_type(declared: str) -> pa.DataType:
-    """The type in Arrow of a declared one, in the widest form of its kind: a column may have been widened since."""
-    found = parsed_type(declared)
-    if pa.types.is_integer(found):
-        return pa.int64()
-    if pa.types.is_decimal(found):
-        return pa.decimal128(DECIMAL_DIGITS, found.scale)
-    if pa.types.is_time(found):
-        return pa.time64("us")
-    return pa.timestamp("us", found.tz) if pa.types.is_timestamp(found) else found
-
-
 class Writer:
-    """Writes one table; what was written is taken away block by block."""
+    """Writes one table; what was written is taken away block by block.
 
-    def __init__(self, kind: str, fields: Mapping[str, Field]) -> None:
-        self._schema = pa.schema([(name, served_type(field.type)) for name, field in fields.items()])
+    beside: of a column with values that Arrow has no form for, the one that tells their texts; those stand last.
+    """
+
+    def __init__(self, kind: str, fields: Mapping[str, Field], beside: Mapping[str, str]) -> None:
+        self._types = {name: served_type(field.type) for name, field in fields.items()}
+        self._beside = beside
+        self._schema = pa.schema([*self._types.items(), *((name, pa.string()) for name in beside.values())])
         self._sink, self._waiting, self._size = _Sink(), list[pa.RecordBatch](), 0
         self._group = GROUP_BYTES if kind == "parquet" else 0
         if kind == "parquet":
@@ -39,12 +33,18 @@ class Writer:
 
     def write(self, block: bytes) -> bytes:
         """Take whole rows of CSV; gives what is written so far, maybe nothing."""
-        types = dict(zip(self._schema.names, self._schema.types, strict=True))
-        self._waiting.append(parse_rows(block, self._schema.names, types))
+        self._waiting.append(self._batch(block))
         self._size += len(block)
         if self._size > self._group:
             self._flush()
         return self._sink.take()
+
+    def _batch(self, block: bytes) -> pa.RecordBatch:
+        parsed = parse_rows(block, [*self._types], self._types | dict.fromkeys(self._beside, pa.string()))
+        columns = dict(zip(self._types, parsed.columns, strict=True))
+        for name, text in self._beside.items():
+            columns[name], columns[text] = split(columns[name], self._types[name])
+        return pa.record_batch([*columns.values()], schema=self._schema)
 
     def end(self) -> bytes:
         """The end of the file."""

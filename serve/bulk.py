@@ -3,9 +3,9 @@
 import signal
 from asyncio import create_task, to_thread
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from threading import Event, current_thread, main_thread
+from threading import current_thread, main_thread
 from types import FrameType
 from typing import Any
 
@@ -33,7 +33,21 @@ MEDIA_TYPES = {
 }
 Made = AsyncIterator[bytes]
 
-ENDING = Event()
+
+class _Ending:
+    """A flag without a lock: a signal that comes while another one is noted would wait for that lock for ever."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+
+ENDING = _Ending()
 """The server is to end: it then tells who sends that whoever asked is gone, and waits for what is sent nevertheless."""
 
 
@@ -62,27 +76,43 @@ class Export:
         self._connection: Connection | None = None
         self._whole = False
 
-    async def begin(self, marks: sql.Composed, table: sql.Composed, values: Mapping[str, Any], header: bool) -> Marks:
-        """Begin to copy; gives of which state that is. header: a line with the columns' names comes first.
+    async def begin(self, marks: sql.Composed, values: Mapping[str, Any]) -> Marks:
+        """Take a snapshot; gives of which state it is. Raises: Problem, and then nothing is to be closed."""
+        async with self._beginning() as connection:
+            await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            row = await (await connection.execute(marks, values)).fetchone()
+        assert row is not None
+        return Marks.of(row[0], row[1])
 
-        Raises: Problem, and then nothing is to be closed.
-        """
+    async def look(self, query: sql.Composed, values: Mapping[str, Any]) -> list[bool]:
+        """What a query tells of the snapshot before it is copied. Raises: as `begin`."""
+        async with self._beginning() as connection:
+            text = psycopg.AsyncClientCursor(connection).mogrify(query, values)
+            row = await (await connection.execute(text.encode())).fetchone()
+        assert row is not None
+        return list(row[0])
+
+    async def copy(self, table: sql.Composed, values: Mapping[str, Any], header: bool) -> None:
+        """Begin to copy. header: a line with the columns' names comes first. Raises: as `begin`."""
         options = "COPY ({}) TO STDOUT (FORMAT csv, HEADER)" if header else "COPY ({}) TO STDOUT (FORMAT csv)"
+        async with self._beginning() as connection:
+            text = psycopg.AsyncClientCursor(connection).mogrify(sql.SQL(options).format(table), values)
+            await connection.wait(_begin(connection, text))
+
+    @asynccontextmanager
+    async def _beginning(self) -> AsyncIterator[Connection]:
+        """The session, as long as its statement may take; where that fails it is given back."""
         try:
-            connection = self._connection = await self._held.enter_async_context(self._database.session())
-            with cut_after(connection, self._database.seconds + MARGIN_SECONDS):
-                await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
-                row = await (await connection.execute(marks, values)).fetchone()
-                assert row is not None
-                text = psycopg.AsyncClientCursor(connection).mogrify(sql.SQL(options).format(table), values)
-                await connection.wait(_begin(connection, text))
+            if self._connection is None:
+                self._connection = await self._held.enter_async_context(self._database.session())
+            with cut_after(self._connection, self._database.seconds + MARGIN_SECONDS):
+                yield self._connection
         except psycopg.Error as error:
             await self.close()
             raise problem_of(error) from error
         except BaseException:
             await self.close()
             raise
-        return Marks.of(row[0], row[1])
 
     async def blocks(self) -> Made:
         """The rows, some at a time. Raises: BrokenOffError where the warehouse fails."""
@@ -132,14 +162,14 @@ def _block(connection: Connection) -> Any:
     return bytes(block), False
 
 
-def form(kind: str, fields: Mapping[str, Field]) -> Callable[[Made], Made]:
-    """What makes of blocks of CSV the format that is wanted. fields: the columns, by name."""
+def form(kind: str, fields: Mapping[str, Field], beside: Mapping[str, str]) -> Callable[[Made], Made]:
+    """What makes of blocks of CSV the format that is wanted. fields: the columns, by name. beside: as of `Writer`."""
     if kind == "csv":
         return lambda blocks: blocks
     from serve.arrow import Writer  # which takes half a second and 60 MB
 
     async def written(blocks: Made) -> Made:
-        writer = Writer(kind, fields)
+        writer = Writer(kind, fields, beside)
         async for block in blocks:
             yield await to_thread(writer.write, block)
         yield await to_thread(writer.end)

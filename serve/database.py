@@ -170,6 +170,6 @@ def problem_of(error: psycopg.Error) -> Problem:
     log.error("the warehouse refuses: %s: %s", state, str(error).partition("\n")[0])
     if isinstance(error, errors.OperationalError) or not state:
         return unavailable("the warehouse cannot be reached")
-    if state in ("42P01", "42703", "42501", "40001", "40P01"):
+    if state in ("42P01", "42703", "42883", "42501", "40001", "40P01"):
         return unavailable("the warehouse is not yet what is declared: the pipeline's next run makes it that")
     return Problem(500, "the request could not be answered; its id is in the answer's X-Request-Id")

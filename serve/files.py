@@ -1,46 +1,83 @@
-"""The lake's Parquet files of a table as links, which are good for a quarter of an hour."""
+"""The Parquet files that loads brought to a table as links, which are good for a quarter of an hour."""
 
 import json
 from asyncio import to_thread
+from dataclasses import dataclass
 from typing import Any
 
-from serve.problems import Problem, unavailable
+from serve.cursors import Cursor, Signer, request_of
+from serve.database import Database
+from serve.problems import Problem, invalid, unavailable
+from serve.query import ROWS, pairs, read_limit
 from serve.relations import Relation
 from serve.settings import Settings, aws_client
 
 SECONDS = 900
-MOST_FILES = 10_000
+MOST_FILES = 1_000
+"""How many files a page has at most: each link is signed."""
+
+BROUGHT = """
+    SELECT coalesce(json_agg(json_build_object('key', key, 'rows', rows, 'size_bytes', size_bytes) ORDER BY number),
+                    '[]')::text, count(*), max(number)
+      FROM (SELECT * FROM pipeline.brought WHERE table_name = %(table)s AND number > %(after)s::bigint
+             ORDER BY number LIMIT %(files)s) f"""
+"""A page of the files that the warehouse has committed, in the order in which it did."""
+
+BEFORE_ALL = str(-(1 << 63))
+ASKED = ("limit", "cursor")
+
+
+@dataclass(frozen=True)
+class FilePage:
+    """Files with links as JSON, and the header that leads to those after them, if there may be any."""
+
+    body: bytes
+    headers: dict[str, str]
 
 
 class Files:
-    """Gives links to the files of the processed bucket."""
+    """Gives links to the files of the processed bucket that the warehouse says its loads brought."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, database: Database, signer: Signer) -> None:
         self._bucket = settings.processed_bucket
+        self._database, self._signer = database, signer
 
-    async def links(self, relation: Relation, personal: bool) -> bytes:
-        """The files of a table's changelog, the oldest first, as JSON. Raises: Problem."""
+    async def page(self, relation: Relation, personal: bool, path: str, query: bytes) -> FilePage:
+        """Files of a table's changelog, the oldest first. path, query: as they were asked for. Raises: Problem."""
         if relation.personal and not personal:
             raise Problem(403, f"files of {relation.route} tell of persons, and the key does not name such")
         if not self._bucket:
             raise Problem(404, "this server knows no bucket with files")
+        request = request_of(relation.route, query, "files")
+        limit, after = self._read(query, request)
+        values = {"table": relation.place, "after": after, "files": limit}
+        document, count, last = await self._database.row(BROUGHT, values)
         try:
-            return json.dumps(await to_thread(self._list, relation.place)).encode()
+            body = await to_thread(self._with_links, json.loads(document))
         except Exception as error:
-            raise unavailable("the bucket does not answer") from error
+            raise unavailable("links cannot be signed") from error
+        if count < limit:
+            return FilePage(body, {})
+        cursor = self._signer.write(Cursor(request, {}, [str(last)]))
+        return FilePage(body, {"Link": f'<{path}?limit={limit}&cursor={cursor}>; rel="next"'})
 
-    def _list(self, table: str) -> list[dict[str, Any]]:
-        """Every file of a table, each with its size and link."""
+    def _read(self, query: bytes, request: str) -> tuple[int, str]:
+        """How many files are asked for, and after which. Raises: Problem."""
+        given = pairs(query)
+        said = dict(given)
+        if len(said) < len(given) or not said.keys() <= {*ASKED}:
+            raise invalid("files are asked for page by page, and nothing else", ASKED)
+        limit = read_limit(said.get("limit")) or ROWS
+        if limit > MOST_FILES:
+            raise invalid(f"limit: a page has no more than {MOST_FILES} files")
+        if not said.get("cursor"):
+            return limit, BEFORE_ALL
+        return limit, self._signer.read(said["cursor"], request).ends[0] or BEFORE_ALL
+
+    def _with_links(self, files: list[dict[str, Any]]) -> bytes:
+        """Each file with its link, as JSON."""
         s3 = aws_client("s3")
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{table}/")
-        found = [entry for page in pages for entry in page.get("Contents", []) if entry["Key"].endswith(".parquet")]
-        return [
-            {
-                "key": entry["Key"],
-                "size_bytes": entry["Size"],
-                "url": s3.generate_presigned_url(
-                    "get_object", {"Bucket": self._bucket, "Key": entry["Key"]}, ExpiresIn=SECONDS
-                ),
-            }
-            for entry in found[:MOST_FILES]
-        ]
+        for file in files:
+            place = {"Bucket": self._bucket, "Key": file["key"]}
+            file["url"] = s3.generate_presigned_url("get_object", place, ExpiresIn=SECONDS)
+        return json.dumps(files).encode()

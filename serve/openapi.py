@@ -5,6 +5,7 @@ from typing import Any
 
 from include.tables.types import INTEGERS, STAMPS, known_type
 from serve.bulk import MEDIA_TYPES
+from serve.files import MOST_FILES
 from serve.formats import JSON
 from serve.problems import MEDIA_TYPE, TITLES
 from serve.query import FORMATS, MOST_ROWS, ROWS
@@ -111,7 +112,8 @@ def _paths(relation: Relation) -> Document:
         paths[f"{route}/{{key}}"] = _get(
             f"One row of {relation.route}", relation.description, [key, *_shaping(relation), *filters], answers
         )
-        paths[f"{route}/files"] = _get(f"Links to the Parquet files of {relation.route}", FILES_TOLD, [], FILES)
+        told = f"Links to the Parquet files of {relation.route}"
+        paths[f"{route}/files"] = _get(told, FILES_TOLD, FILES_ASKED, FILES)
         if relation.versioned:
             versions = {"type": "array", "items": {"$ref": f"#/components/schemas/{_schema_name(relation)}"}}
             told = f"Every version of a row of {relation.route}"
@@ -121,7 +123,8 @@ def _paths(relation: Relation) -> Document:
     return paths
 
 
-FILES_TOLD = "The lake's changelog of the table: what each load brought. Links are good for 15 minutes."
+FILES_TOLD = "The changelog of the table: what each load brought that was committed. Links are good for 15 minutes."
+FILES_ASKED: list[Document] = []
 FILES: Document = {}
 
 
@@ -151,7 +154,8 @@ def _problem(status: int) -> Document:
 
 FILES |= {
     "200": {
-        "description": "The files, the oldest first.",
+        "description": "Files, the oldest first.",
+        "headers": {"Link": {"description": "The files after these: rel=next.", "schema": {"type": "string"}}},
         "content": {
             JSON: {
                 "schema": {
@@ -160,6 +164,7 @@ FILES |= {
                         "type": "object",
                         "properties": {
                             "key": {"type": "string"},
+                            "rows": {"type": "integer"},
                             "size_bytes": {"type": "integer"},
                             "url": {"type": "string"},
                         },
@@ -168,7 +173,7 @@ FILES |= {
             }
         },
     },
-    **{str(status): _problem(status) for status in (400, 401, 403, 404, 429, 503)},
+    **{str(status): _problem(status) for status in (400, 401, 403, 404, 422, 429, 503)},
 }
 
 
@@ -211,7 +216,9 @@ def _pattern(field: Field) -> str:
 def _filter(field: Field) -> Document:
     value, known = _pattern(field), known_type(field.type)
     words = ["null", "not_null", *(["true", "false"] if field.type == "boolean" else [])]
-    ways = [f"({COMPARED})\\.{value}", f"in\\.{value}(,{value}){{0,3}}", f"is\\.({'|'.join(words)})"]
+    ways = [f"({COMPARED})\\.{value}", f"is\\.({'|'.join(words)})"]
+    if not known.array:
+        ways.append(f"in\\.{value}(,{value}){{0,3}}")
     if known.is_text:
         ways.append(f"like\\.{value}%?")
     example = EXAMPLES.get(known.family, "is.not_null")
@@ -247,6 +254,13 @@ def _ordering(relation: Relation) -> list[Document]:
 
 def _once(name: str, told: str) -> Document:
     return {"name": name, "in": "query", "description": told, "schema": {"type": "string"}}
+
+
+FILES_ASKED += [
+    _once("limit", f"Files of a page; {ROWS} unless it is said.")
+    | {"schema": {"type": "integer", "minimum": 1, "maximum": MOST_FILES}},
+    _once("cursor", "From the link to the next page."),
+]
 
 
 def _limit() -> Document:

@@ -132,7 +132,7 @@ class Reader:
         )
         form = _one_of("format", said["format"], FORMATS) if "format" in said else ""
         ordered = "order" in said or "limit" in said
-        return Asked(shape, values, _limit(said.get("limit")), as_of, said.get("cursor", ""), form, ordered)
+        return Asked(shape, values, read_limit(said.get("limit")), as_of, said.get("cursor", ""), form, ordered)
 
     def _once(self, given: list[tuple[str, str]]) -> dict[str, str]:
         said: dict[str, str] = {}
@@ -243,7 +243,8 @@ class Reader:
         return tuple(order.items())
 
 
-def _limit(said: str | None) -> int | None:
+def read_limit(said: str | None) -> int | None:
+    """How many rows are asked for, if that is said. Raises: Problem where it is no number."""
     if said is None:
         return None
     if not said.isascii() or not said.isdigit() or not int(said[:20]) > 0:
@@ -265,6 +266,8 @@ def _is(field: Field, value: str) -> str:
 def _fits(field: Field, operator: str) -> None:
     if operator == "like" and not known_type(field.type).is_text:
         raise invalid(f"{field.name}: only text is like a pattern, and it is {field.type}")
+    if operator == "in" and known_type(field.type).array:
+        raise invalid(f"{field.name}: arrays are asked for one at a time", ["eq.{1,2}"])
     if not field.comparable:
         raise invalid(f"{field.name}: it is {field.type}, of which no two are compared", ["is.null", "is.not_null"])
 

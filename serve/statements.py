@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from psycopg import sql
 
+from include.tables.types import known_type
 from serve.query import Place, Shape
 from serve.relations import FROM, TO, Field, Relation
 from serve.values import cast_of
@@ -54,7 +55,7 @@ class Statements:
     def _page(self, shape: Shape) -> str:
         """A page of rows as a JSON array, how many, where it ends, and how many there are in all."""
         made = _Made(self._served, shape)
-        ends = [_last(number) for number in range(len(shape.order))]
+        ends = made.ends()
         count = made.count() if shape.counted else sql.SQL("NULL::bigint")
         parts = {"marks": made.marks(), "rows": made.rows(), "shown": made.shown()}
         return PAGE.format(**parts, last=sql.SQL(", ").join(ends), count=count).as_string()
@@ -84,10 +85,6 @@ def feeds(served: Served, shape: Shape) -> list[str]:
     return sorted({name for relation in (shape.relation, *beside) for name in relation.feeds})
 
 
-def _last(number: int) -> sql.Composed:
-    return sql.SQL("(array_agg(p.{}))[count(*)::int]::text").format(sql.Identifier(f"o{number}"))
-
-
 class _Made:
     """The parts of one statement."""
 
@@ -111,6 +108,17 @@ class _Made:
         order = sql.SQL(", ").join(_way(sql.Identifier(f"o{number}"), descending) for number, descending in ways)
         both = sql.SQL("SELECT * FROM (({}) UNION ALL ({})) u ORDER BY {} LIMIT %(rows)s")
         return both.format(*found, order)
+
+    def ends(self) -> list[sql.Composed]:
+        """What the last row of a page is in order by, as texts. Arrays are gathered as such: no array holds them."""
+        last, of_arrays = (
+            sql.SQL("(array_agg(p.{}))[count(*)::int]::text"),
+            sql.SQL("(array_agg(p.{}::text))[count(*)::int]"),
+        )
+        arrays = [known_type(self._field(place).type).array for place, _ in self._shape.order]
+        return [
+            (of_arrays if array else last).format(sql.Identifier(f"o{number}")) for number, array in enumerate(arrays)
+        ]
 
     def _ordered_rows(self, columns: list[sql.Composed], state: list[sql.Composable]) -> sql.Composed:
         after = [self._after(0)] if self._shape.after is not None else []

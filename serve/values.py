@@ -13,6 +13,13 @@ NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?|NaN|-?Infinity
 INTEGER = re.compile(r"[+-]?\d{1,19}")
 BIGGEST = 1 << 63
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
+FAR_DAY = re.compile(r"\d{4,7}-\d\d-\d\d( BC)?")
+FAR_STAMP = re.compile(r"\d{4,6}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d(:\d\d)?)?)?( BC)?")
+"""Days and instants of years that Python has no form for: the warehouse looks at them itself."""
+
+YEARS = re.compile(r"\d{5}|.* BC$")
+INFINITE = ("infinity", "-infinity")
+END_OF_DAY = ("24:00", "24:00:00")
 
 CASTS = {**dict.fromkeys(INTEGERS, "bigint"), "varchar": "text", "char": "bpchar"}
 """Families that are compared as another type: what no declaration says is how wide a column has become."""
@@ -21,7 +28,9 @@ CASTS = {**dict.fromkeys(INTEGERS, "bigint"), "varchar": "text", "char": "bpchar
 def cast_of(declared: str) -> str:
     """The type that a value is compared as with a column of a declared type: without a size, which would round it."""
     known = known_type(declared)
-    return CASTS.get(known.family, known.family) + ("[]" if known.array else "")
+    if known.array:  # arrays of two types are never compared
+        return f"{CASTS[known.family] if known.family == 'char' else known.family}[]"
+    return CASTS.get(known.family, known.family)
 
 
 def checked(field: Field, value: str) -> str:
@@ -66,14 +75,18 @@ def _is_boolean(value: str) -> bool:
 
 
 def _is_day(value: str) -> bool:
+    if value in INFINITE or YEARS.match(value):
+        return value in INFINITE or bool(FAR_DAY.fullmatch(value))
     return bool(DAY.fullmatch(value)) and bool(date.fromisoformat(value))
 
 
 def _is_time(value: str) -> bool:
-    return time.fromisoformat(value).tzinfo is None and ":" in value
+    return value in END_OF_DAY or (time.fromisoformat(value).tzinfo is None and ":" in value)
 
 
 def _is_stamp(value: str) -> bool:
+    if value in INFINITE or YEARS.match(value):
+        return value in INFINITE or bool(FAR_STAMP.fullmatch(value))
     return bool(DAY.match(value)) and bool(datetime.fromisoformat(value))
 
 

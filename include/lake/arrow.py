@@ -28,6 +28,9 @@ MILLISECONDS = 3
 DECIMAL_DIGITS = 38
 """The most digits of a number with a scale that engines read as one; longer ones travel as text."""
 
+AS_TEXT = "_as_text"
+"""What is added to the name of a column for the one that tells the texts of values which have no form here."""
+
 SHOWN_BYTES = 120
 """How much of a value is shown."""
 

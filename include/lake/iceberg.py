@@ -30,7 +30,7 @@ from pyiceberg.table.update import AddSchemaUpdate, AssertCurrentSchemaId, SetCu
 from pyiceberg.types import NestedField
 
 from include.common.errors import ServiceError
-from include.common.manifests import Inputs
+from include.common.manifests import FileEntry, Inputs
 from include.common.settings import PROCESSED_BUCKET, aws_client, aws_errors, required_variable
 from include.lake.changelog import file_schema
 from include.lake.rows import exact_schema, row_schema
@@ -101,6 +101,21 @@ def _append(found: Table, table: StarTable, loads: Sequence[Loaded]) -> None:
             told = {LOADS: json.dumps({load.load_id: load.inputs for load in new})}
             change.add_files(files, snapshot_properties=told, check_duplicate_files=False)
     expire(found)
+
+
+def named_files(database: str, table: StarTable) -> list[FileEntry]:
+    """The files that a table of the lake names. Raises: as `append`."""
+    bucket = required_variable(PROCESSED_BUCKET)
+    with aws_errors(f"the lake's table {database}.{table.name}"):
+        files = [task.file for task in open_table(database, table).scan().plan_files()]
+    return [
+        FileEntry(
+            key=file.file_path.removeprefix(f"s3://{bucket}/"),
+            rows=file.record_count,
+            size_bytes=file.file_size_in_bytes,
+        )
+        for file in files
+    ]
 
 
 def told_loads(found: Table) -> dict[str, Inputs]:

@@ -8,7 +8,7 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.lake.arrow import arrow_type, cast_each, printable, show, time_type
+from include.lake.arrow import AS_TEXT, arrow_type, cast_each, printable, show, time_type
 from include.lake.changelog import free, stamps
 from include.tables.coherence import origin_of, origins_of
 from include.tables.source import SourceTable
@@ -35,9 +35,6 @@ Problems = dict[int, list[str]]
 
 Exact = dict[str, dict[int, str]]
 """Column → position of a row → the text of a value that Arrow has no form for: infinity, a year before Christ."""
-
-AS_TEXT = "_as_text"
-"""What is added to the name of a column for the one that tells such values. See `name_beside`."""
 
 
 @dataclass(frozen=True)

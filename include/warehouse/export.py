@@ -29,16 +29,13 @@ from include.warehouse.widen import wider_than
 FROM, TO = VERSION_COLUMNS
 
 UNKNOWN = "SELECT table_name FROM pipeline.load WHERE load_id IS NULL AND inputs <> '{}'"
+"""Tables that were loaded while there was no lake."""
+
 ENDED = sql.SQL("""
     SELECT {keys}, v.valid_to FROM {table} v
      WHERE v.valid_to IS NOT NULL AND NOT EXISTS (SELECT FROM {table} n WHERE {same} AND n.valid_from = v.valid_to)
      ORDER BY v.valid_to""")
 CLAIM = f"{UNKNOWN.replace('table_name', 'inputs', 1)} AND table_name = %s FOR UPDATE"
-
-
-def find_unknown(connection: psycopg.Connection) -> set[str]:
-    """The tables that were loaded while there was no lake."""
-    return {name for (name,) in connection.execute(UNKNOWN).fetchall()}
 
 
 def export(table: StarTable) -> None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import LiteralString
 
 from include.common.errors import DataError, DeclarationError, ServiceError, border
 from include.common.manifests import Inputs
@@ -13,7 +14,7 @@ from include.tables.declarations import Declarations
 from include.tables.drift import with_columns
 from include.tables.question import Question, score_table
 from include.tables.star import StarTable
-from include.warehouse.export import export, find_unknown
+from include.warehouse.export import UNKNOWN, export
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,17 @@ NOTED = """
 LATER = """
     WITH told AS (DELETE FROM pipeline.file RETURNING table_name)
     UPDATE pipeline.load SET load_id = NULL WHERE table_name IN (SELECT table_name FROM told)"""
+
+UNLISTED = "SELECT table_name FROM pipeline.load WHERE NOT listed AND load_id IS NOT NULL"
+
+LISTED = """
+    INSERT INTO pipeline.brought (key, table_name, rows, size_bytes, number)
+    SELECT key, %(table)s, rows, size_bytes, first + row_number() OVER (ORDER BY key)
+      FROM unnest(%(keys)s::text[], %(rows)s::bigint[], %(sizes)s::bigint[]) AS f (key, rows, size_bytes),
+           (SELECT coalesce(min(number), 1) - cardinality(%(keys)s) - 1 AS first
+              FROM pipeline.brought WHERE table_name = %(table)s) b
+        ON CONFLICT DO NOTHING"""
+"""Files that were brought before any that are listed: their keys begin with when the source was read."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +61,16 @@ def publish_files(declared: Declarations) -> list[str]:
         _begin_later()
         return []
     problems: dict[str, str] = {}
-    for name in _find_unknown() & declared.star.keys():
+    for name in _find_tables(UNKNOWN) & declared.star.keys():
         with _telling(problems, name):
             export(declared.star[name])
     for name, loads in _find_noted().items():
         if name not in problems:
             with _telling(problems, name):
                 _publish_table(database, _table_of(declared, name), loads)
+    for name in _find_tables(UNLISTED) - problems.keys():
+        with _telling(problems, name):
+            _list_files(database, _table_of(declared, name))
     return list(problems.values())
 
 
@@ -107,9 +122,23 @@ def _begin_later() -> None:
             connection.commit()
 
 
-def _find_unknown() -> set[str]:
+def _list_files(database: str, table: StarTable | None) -> None:
+    """List the files that the lake's table names and the warehouse does not: it is younger than they are."""
+    if table is None:
+        return
+    from include.lake import iceberg
+
+    files = sorted(iceberg.named_files(database, table), key=lambda file: file.key)
+    told = {"keys": [file.key for file in files], "rows": [file.rows for file in files]}
+    with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors("the loaded files"):
+        connection.execute("UPDATE pipeline.load SET listed = true WHERE table_name = %s", [table.name])
+        connection.execute(LISTED, {"table": table.name, "sizes": [file.size_bytes for file in files], **told})
+        connection.commit()
+
+
+def _find_tables(query: LiteralString) -> set[str]:
     with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors("the loaded tables"):
-        return find_unknown(connection)
+        return {name for (name,) in connection.execute(query)}
 
 
 def _find_noted() -> dict[str, list[Noted]]:

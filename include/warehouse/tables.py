@@ -28,7 +28,8 @@ RELATIONS = "SELECT relname, oid FROM pg_class WHERE relnamespace = 'public'::re
 
 COMPLETE = """
     SELECT FROM pg_attribute WHERE attrelid = to_regclass('pipeline.load') AND attname = 'restated_at'
-       AND to_regclass('pipeline.metric') IS NOT NULL AND to_regclass('pipeline.slice') IS NOT NULL"""
+       AND to_regclass('pipeline.metric') IS NOT NULL AND to_regclass('pipeline.slice') IS NOT NULL
+       AND to_regclass('pipeline.brought') IS NOT NULL"""
 """Whether the pipeline's own tables are what this version makes them."""
 
 SHORT_KEYS = """

@@ -18,6 +18,9 @@ from include.lake.rows import convert_keys, key_schema
 from include.tables.numbering import among
 from include.tables.star import Dimension, Fact, is_versioned
 
+BROUGHT = """
+    INSERT INTO pipeline.brought (key, table_name, rows, size_bytes) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"""
+
 
 def saying(files: StarFiles, kind: Kind) -> Said:
     """What a file says that the load of `files` writes itself."""
@@ -65,7 +68,10 @@ def tell_keys(
 
 
 def note(connection: psycopg.Connection, files: StarFiles, entries: list[FileEntry]) -> None:
-    """Note in the load's own transaction which files the lake is to have of it. files: what they are part of."""
+    """Note in the load's own transaction which files it brought, and that the lake is to have them.
+
+    files: what they are part of.
+    """
     statement = """
         INSERT INTO pipeline.file (key, table_name, load_id, inputs, wider, rows, size_bytes)
              VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"""
@@ -73,3 +79,4 @@ def note(connection: psycopg.Connection, files: StarFiles, entries: list[FileEnt
     rows = [(file.key, *load, file.rows, file.size_bytes) for file in entries]
     with connection.cursor() as cursor:
         cursor.executemany(statement, rows)
+        cursor.executemany(BROUGHT, [(file.key, files.table, file.rows, file.size_bytes) for file in entries])

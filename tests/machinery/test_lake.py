@@ -125,6 +125,43 @@ def test_of_two_commits_at_once_the_slower_one_is_made_anew(
     assert loads(table(system, database)) == [1, 1]
 
 
+BROUGHT = """
+    SELECT 's3://' || %(bucket)s || '/' || key, rows FROM pipeline.brought
+     WHERE table_name = %(table)s ORDER BY number"""
+FORGET = "DELETE FROM pipeline.brought; UPDATE pipeline.load SET listed = false"
+
+
+def brought(system: System, name: str) -> list[tuple[str, int]]:
+    """Where each of a table's files is that the warehouse lists, in its order, and how many rows it has."""
+    values = {"bucket": system.endpoints.buckets.processed, "table": name}
+    with psycopg.connect(system.endpoints.warehouse_url) as connection:
+        return connection.execute(BROUGHT, values).fetchall()
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_warehouse_that_lists_no_files_yet_takes_those_that_the_lake_names(
+    system: System, database: str, quiet: bool
+) -> None:
+    system.run_cleanly()
+    system.write("UPDATE item SET name = 'other' WHERE id = 1")
+    system.run_cleanly()
+    names = ("fact_item", "dim_item")
+    before = {name: brought(system, name) for name in names}
+    assert [len(files) for files in before.values()] == [2, 2]
+    system.edit_warehouse(FORGET)
+    if not quiet:
+        system.write("UPDATE item SET name = 'third' WHERE id = 1; DELETE FROM item WHERE id = 3")
+    system.run_cleanly()
+    for name in names:
+        assert {place for place, _ in brought(system, name)} == files_of(table(system, database, name))
+        assert brought(system, name)[:2] == before[name]
+    system.edit_warehouse(EMPTY)
+    rebuild(system.declared)
+    system.run_cleanly()
+    for name in names:
+        assert {place for place, _ in brought(system, name)} == files_of(table(system, database, name))
+
+
 def test_columns_that_are_declared_later_or_wider_are_given_to_the_table(system: System, database: str) -> None:
     system.run_cleanly()
     day = Column("day", "date", "made", nullable=True)

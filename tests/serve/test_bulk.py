@@ -99,12 +99,3 @@ def test_pandas_polars_duckdb_and_curl_read_it(served: Served, client: httpx.Cli
     subprocess.run(command, check=True)
     found = duckdb.read_parquet(str(file)).aggregate("count(*), sum(unit_price)").fetchall()
     assert found == [(200, Decimal("21105.00"))]
-
-
-def test_files_are_links_to_the_lakes_parquet(client: httpx.Client) -> None:
-    files = client.get("/v1/fact_sale/files").json()
-    assert files
-    for file in files:
-        content = httpx.get(file["url"]).content
-        assert len(content) == file["size_bytes"]
-        assert "sale_id" in pq.read_schema(io.BytesIO(content)).names

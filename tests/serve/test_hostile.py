@@ -142,8 +142,6 @@ def test_schemathesis_finds_nothing(served: Served, mode: GenerationMode) -> Non
     schema = schemathesis.openapi.from_url(f"{served.url}/openapi.json")
     unfit = [check for check in CHECKS.get_all() if check.__name__ in UNFIT]
     for operation in (found.ok() for found in schema.get_all_operations()):
-        if mode == GenerationMode.NEGATIVE and operation.path.endswith("/files"):
-            continue  # nothing can be wrong with it
 
         @seed(SEED)
         @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))

@@ -26,6 +26,11 @@ from tests.serve.server import TIMEOUT, Served, serving, settings_for
 from tests.system import System
 
 STATEMENT_SECONDS = 2.0
+WORKERS = 2
+TURNS = 30 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 2
+END_SECONDS = 20.0
+"""Within what time a server ends where nothing is under way: less than it would wait for what is."""
+
 LIMIT_SECONDS = 6.0
 """Longer than any answer may take then: two to wait for a session, three for the statement, and some to spare."""
 
@@ -243,6 +248,65 @@ def test_an_end_that_is_asked_for_waits_for_what_is_under_way(own_url: str, load
         time.sleep(0.5)
         assert len(b"".join(answer.iter_raw()).splitlines()) == 19_001
         assert process.wait(TIMEOUT) in (0, -signal.SIGTERM)
+
+
+def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
+    """The processes that serve."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(pid) for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+
+
+TWICE = """
+import signal, sys
+from serve.bulk import ENDING, note_ending
+
+seen = []
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda number, frame: seen.append(number))
+note_ending()
+
+def ask_twice(step):
+    left = [step]
+    def trace(frame, event, argument):
+        frame.f_trace_opcodes = True
+        left[0] -= 1
+        if not left[0]:
+            sys.settrace(None)
+            signal.raise_signal(signal.SIGINT)
+        return trace
+    sys.settrace(trace)
+    signal.raise_signal(signal.SIGTERM)
+    sys.settrace(None)
+    return left[0] <= 0
+
+steps = 1
+while ask_twice(steps):
+    steps += 1
+assert ENDING.is_set() and len(seen) == 2 * steps - 1, (steps, seen)
+print(steps)
+"""
+"""The second signal comes at each instruction in turn of what the first one has done."""
+
+
+def test_an_end_that_is_asked_for_while_it_is_asked_for_comes() -> None:
+    done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 10
+
+
+def test_a_server_of_two_workers_ends_in_time_however_often_it_is_told(
+    own_url: str, loaded: System, tmp_path: Path
+) -> None:
+    for turn in range(TURNS):
+        folder = tmp_path / str(turn)
+        folder.mkdir()
+        with command(own_url, folder, WORKERS) as (served, process), asking(served, "/v1/fact_sale"):
+            time.sleep(turn / TURNS)  # the other worker may not have begun yet
+            workers = workers_of(process)
+            for pid in (*workers, process.pid, *workers):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+            process.wait(END_SECONDS)
 
 
 def test_requests_have_ids_and_the_names_of_what_they_ask_alone_are_logged(

@@ -30,6 +30,7 @@ resource "aws_iam_role_policy" "this" {
 
 locals {
   # The lake's tables, whose files the API makes links to. A link has the rights of who made it.
+  # The warehouse tells which files there are, so no bucket is listed.
   tables = sort(distinct([for view in jsondecode(file("${var.package_folder}/views.json")) : view.table]))
 
   statements = [
@@ -57,14 +58,6 @@ locals {
       Effect   = "Allow"
       Action   = "s3:GetObject"
       Resource = [for table in local.tables : "${var.processed_bucket.arn}/${table}/*"]
-    },
-    {
-      # A table's files are listed below its name, and nothing else is.
-      Sid       = "ListTheLakesFiles"
-      Effect    = "Allow"
-      Action    = "s3:ListBucket"
-      Resource  = var.processed_bucket.arn
-      Condition = { StringLike = { "s3:prefix" = [for table in local.tables : "${table}/*"] } }
     },
     {
       # In the name of the instance: S3 for every object, Secrets Manager for every secret.

@@ -264,17 +264,9 @@ run "role" {
   assert {
     condition = alltrue([
       for action in flatten([for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Action]) :
-      can(regex("^(secretsmanager:GetSecretValue|s3:(GetObject|GetObjectVersion|ListBucket)|kms:Decrypt|logs:(CreateLogStream|PutLogEvents)|ssm:UpdateInstanceInformation|ssmmessages:(Create|Open).*)$", action))
+      can(regex("^(secretsmanager:GetSecretValue|s3:(GetObject|GetObjectVersion)|kms:Decrypt|logs:(CreateLogStream|PutLogEvents)|ssm:UpdateInstanceInformation|ssmmessages:(Create|Open).*)$", action))
     ])
     error_message = "The API changes something beside its log."
-  }
-
-  assert {
-    condition = alltrue([
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : try(statement.Condition.StringLike["s3:prefix"] == ["fact_sale/*"], false)
-      if statement.Action == "s3:ListBucket"
-    ])
-    error_message = "The API lists more than the files of the lake's tables."
   }
 }
 
