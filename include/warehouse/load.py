@@ -109,13 +109,15 @@ def load(declared: Declarations, table: StarTable, files: StarFiles) -> LoadResu
         superseded = _is_superseded(table, files.inputs, earlier.inputs)
         if narrow and not superseded:
             widen(connection, table, narrow)
-        fill_it = partial(_fill, connection, declared, table, own) if filling else None
-        bring = partial(_bring, connection, table, own, fill_it)
+        brought = _brought(table, own) if own is files and not superseded else []  # which locks need not last for
+        bring = partial(
+            _bring, connection, table, own, partial(_fill, connection, declared, table, own) if filling else None
+        )
         outcome = _Outcome() if superseded else bring(None if empty else earlier.inputs)
         if not superseded and not outcome.held:
             restated = empty or files.inputs == earlier.inputs
             _note(connection, files, outcome, _Noted(empty or earlier.load_id is not None, restated))
-            rows = _brought(table, own) if own is files else _brought_again(table, own, earlier, outcome)
+            rows = brought if own is files else _brought_again(table, own, earlier, outcome)
             note(connection, own, [*rows, *outcome.told, *outcome.refused.told])
             if is_built(table):
                 clear(connection, table, files)
