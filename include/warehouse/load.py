@@ -19,7 +19,6 @@ from include.common.settings import WAREHOUSE_CONNECTION
 from include.lake.changelog import new_load
 from include.lake.parquet import brought_again
 from include.lake.rejected import first_examples
-from include.lake.sliced import sliced_files
 from include.state.latest import read_keys
 from include.tables.belief import doubt
 from include.tables.declarations import Declarations, is_built
@@ -305,7 +304,7 @@ def _brought(table: StarTable, files: StarFiles) -> list[FileEntry]:
     """The files that the lake takes of a load."""
     if files.slices is None or not is_built(table):
         return files.files
-    return [*sliced_files(table.name, files.slices), *files.files, *tell_end(table, files)]
+    return [*files.sliced, *files.files, *tell_end(table, files)]
 
 
 def _brought_again(table: StarTable, own: StarFiles, earlier: _Earlier, outcome: _Outcome) -> list[FileEntry]:

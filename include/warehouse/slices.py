@@ -16,7 +16,6 @@ from include.common.slices import SlicePlan, SliceRead
 from include.lake.changelog import Kind, Said
 from include.lake.parquet import parquet_file
 from include.lake.rows import key_schema
-from include.lake.sliced import sliced_files
 from include.state.latest import read_keys
 from include.tables.declarations import Declarations, is_built
 from include.tables.drift import fit
@@ -136,7 +135,7 @@ def stage_load(connection: psycopg.Connection, table: StarTable, files: StarFile
         stage(connection, table, files.files)
         return []
     if not is_beside(connection, table, files):
-        stage(connection, table, sliced_files(table.name, files.slices))
+        stage(connection, table, files.sliced)
         told = take_back(connection, table, files, Held.as_declared(table, sql.Identifier(STAGED)))
         copy_rows_in(connection, table, sql.Identifier(STAGED), files.files)
         connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(STAGED)))
@@ -155,7 +154,7 @@ def bring_load(connection: psycopg.Connection, table: Dimension | Fact, files: S
     """As `stage_load`, as the bytes of texts into the table `raw`."""
     told = list[FileEntry]()
     if files.slices:
-        bring_raw(connection, table, sliced_files(table.name, files.slices))
+        bring_raw(connection, table, files.sliced)
         columns = [decoded(table.by_name[name]) for name in table.key_columns]
         told = take_back(connection, table, files, Held(sql.Identifier(RAW), columns, raw_key(table)))
     bring_raw(connection, table, files.files)
