@@ -8,10 +8,11 @@ from typing import Self
 
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from include.common.slices import Progress as Slices
 from include.proof.audit import TableAudit
 from include.runner import Run
 from include.state.latest import State, held_seconds
@@ -23,13 +24,18 @@ COUNTS = ("new", "changed", "deleted", "rejected")
 
 
 class Progress:
-    """A bar on standard error that advances with each step; silent where that is no terminal."""
+    """A bar on standard error that advances with each step; silent where that is no terminal.
+
+    Each table that is being read in slices has a bar below it, which tells when the last will be read.
+    """
 
     def __init__(self) -> None:
         console = Console(stderr=True)
         columns = (TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._bar.add_task("connecting", total=None)
+        ends = TextColumn("{task.fields[ends]}")
+        self._bar = Bar(*columns, ends, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task("connecting", total=None, ends="")
+        self._sliced: dict[Step, TaskID] = {}
 
     def __enter__(self) -> Self:
         if not self._bar.disable:
@@ -40,8 +46,15 @@ class Progress:
         if not self._bar.disable:
             self._bar.stop()
 
-    def advance(self, step: Step, steps: int) -> None:
-        """Show that a step of so many is over."""
+    def advance(self, step: Step, steps: int, slices: Slices | None = None) -> None:
+        """Show that a step of so many is over; with `slices`, how far it is, which any thread may tell."""
+        if slices:
+            if step not in self._sliced:
+                self._sliced[step] = self._bar.add_task(str(step), total=slices.slices, ends="", completed=slices.done)
+            self._bar.update(self._sliced[step], completed=slices.done, ends=slices.told_end(datetime.now(UTC)))
+            return
+        if step in self._sliced:
+            self._bar.remove_task(self._sliced.pop(step))
         self._bar.update(self._task, description=str(step), total=steps, advance=1)
 
 

@@ -139,7 +139,10 @@ def plan_table(declared: Declarations, name: str, state: State, loaded: dict[str
 @told("slice", lambda done: {"outcome": "done" if done else "void"})
 def slice_table(declared: Declarations, name: str, load_id: str, number: int) -> bool:
     """Read, transform and keep a slice of a source table. See `slicing.read`."""
-    return slicing.read(declared, name, load_id, number)
+    done = slicing.read(declared, name, load_id, number)
+    if done:
+        _show_progress(declared, name)
+    return done
 
 
 @told("ingest", _describe_read)
@@ -266,6 +269,16 @@ def _remember(run: RunIdentity, work: Work, problems: list[str]) -> list[str]:
         log.warning("the run is not in the history: %s", error)
         return [f"the run is not in the history: {error}"]
     return []
+
+
+def _show_progress(declared: Declarations, name: str) -> None:
+    """Have the page show how far a table is that is read in slices; where that fails, no slice does."""
+    try:
+        with border("the page"):
+            if progress := slicing.find_progress(name):
+                status.show_progress(declared, name, progress)
+    except (DeclarationError, DataError, ServiceError) as error:
+        log.warning("the page does not show how far %s is: %s", name, error)
 
 
 def _announce(report: RunReport, started_at: datetime, believed: set[str]) -> list[str]:

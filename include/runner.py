@@ -4,13 +4,14 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from graphlib import TopologicalSorter
+from itertools import count
+from threading import Lock
 from typing import Any
 
 from include import pipeline
 from include.common.errors import DataError, DeclarationError, ServiceError, border
-from include.common.slices import Progress
+from include.common.slices import Planned, Progress
 from include.common.threads import Threads, side_by_side
 from include.lake.files import STREAMS
 from include.pipeline import Options
@@ -21,6 +22,8 @@ from include.state.work import Work
 from include.tables.declarations import Declarations
 from include.tables.steps import CHECK, PREPARE, Order, Step, plan, read_step
 
+Tell = Callable[[Step, int, Progress | None], object]
+
 ATTEMPTS = 5
 """How often a run begins anew whose slices are of no use any more, before that is left to the next."""
 
@@ -30,6 +33,7 @@ class Run:
     """A run in progress: what its steps gave, and what went wrong with those that failed.
 
     parallel: how many slices of a table are read at a time. waiting: tables not all of whose slices are read.
+    tell: called with a step that reads slices, and how far it is, when one is read.
     """
 
     declared: Declarations
@@ -37,6 +41,7 @@ class Run:
     state: State
     identity: RunIdentity
     parallel: int = STREAMS
+    tell: Callable[[Step, Progress], object] = lambda *_: None
     results: dict[Step, Any] = field(default_factory=dict)
     waiting: dict[str, Progress] = field(default_factory=dict)
     failures: dict[Step, Exception] = field(default_factory=dict)
@@ -77,13 +82,12 @@ class Run:
         return {"outcome": outcome, **report.model_dump()}
 
 
-def run(
-    declared: Declarations, options: Options, progress: Callable[[Step, int], None], parallel: int = STREAMS
-) -> Run:
+def run(declared: Declarations, options: Options, progress: Tell, parallel: int = STREAMS) -> Run:
     """Do one run, and give what its steps gave and where they failed. A step's failure stops what hangs on it alone.
 
-    progress: called with each step when it is over, and with the number of all. parallel: how many slices of a table
-        are read at a time.
+    progress: called with each step when it is over, the number of all, and None; of a step that reads slices also when
+        it begins and with each of them, with how far it is in place of None, by any thread.
+    parallel: how many slices of a table are read at a time.
 
     Raises: DeclarationError for a table that is not declared, or not read though its deletions are accepted; as
         `read_state`.
@@ -91,6 +95,7 @@ def run(
     steps, _ = plan(declared, options.sources(declared)), options.accepted(declared)
     identity = identify(options)
     going = Run(declared, replace(options, run_id=identity.run_id), read_state(), identity, parallel)
+    going.tell = lambda step, slices: progress(step, len(steps), slices)
     order = TopologicalSorter({step: order.needs | order.follows for step, order in steps.items()})
     order.prepare()
     with Threads(STREAMS) as threads:
@@ -105,13 +110,11 @@ def run(
                 future.result()
                 step = pending.pop(future)
                 order.done(step)
-                progress(step, len(steps))
+                progress(step, len(steps), None)
     return going
 
 
-def run_to_end(
-    declared: Declarations, options: Options, progress: Callable[[Step, int], None], parallel: int = STREAMS
-) -> Run:
+def run_to_end(declared: Declarations, options: Options, progress: Tell, parallel: int = STREAMS) -> Run:
     """As `run`, again where slices that were read are of no use any more, as their table was changed under them."""
     for _ in range(ATTEMPTS):
         done = run(declared, options, progress, parallel)
@@ -146,8 +149,25 @@ def _read(going: Run, step: Step) -> object:
         return pipeline.plan_table(*begun)
     if step.kind == "ingest":
         return pipeline.ingest_table(*begun)
-    planned = going.results[Step("plan", name)]
-    read = partial(pipeline.slice_table, going.declared, name, planned.load_id)
+    return _read_slices(going, step, going.results[Step("plan", name)])
+
+
+def _read_slices(going: Run, step: Step, planned: Planned) -> list[bool]:
+    """Read the slices that are left, and tell of each; gives which of them are of use."""
+    before, began_at, telling = planned.done, datetime.now(UTC), Lock()
+    slices, done = before + len(planned.numbers), count(before)
+
+    def tell() -> None:
+        with telling:
+            going.tell(step, Progress(done=next(done), slices=slices, began_at=began_at, before=before))
+
+    def read(number: int) -> bool:
+        of_use = pipeline.slice_table(going.declared, step.table, planned.load_id, number)
+        tell()
+        return of_use
+
+    if planned.numbers:
+        tell()
     return side_by_side(going.parallel, read, planned.numbers)
 
 

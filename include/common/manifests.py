@@ -181,7 +181,7 @@ class StarFiles(Manifest):
         first of them.
     differing: in a sentence, what of the calendar was other than it is; empty where nothing was.
     wider: column → the type that it has to have, where that holds more than is declared.
-    slices: what was read, and transformed, in slices before `files`; `rejected` has theirs too.
+    slices: what was read, and transformed, in slices before `files`, into `sliced`; `rejected` has theirs too.
     """
 
     table: str
@@ -196,6 +196,7 @@ class StarFiles(Manifest):
     differing: str = ""
     wider: dict[str, str] = {}
     slices: Slices | None = None
+    sliced: list[FileEntry] = []
 
     @property
     def rows(self) -> int:

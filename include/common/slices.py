@@ -57,10 +57,14 @@ class SlicePlan(Manifest):
 
 
 class Planned(Manifest):
-    """The slices that a run is to read of a table: of the plan with this load's id; empty where it is read at once."""
+    """The slices that a run is to read of a table: of the plan with this load's id; empty where it is read at once.
+
+    done: how many earlier runs have read.
+    """
 
     load_id: str = ""
     numbers: list[int] = Field(default_factory=list)
+    done: int = 0
 
 
 class SlicePart(Manifest):
@@ -91,22 +95,28 @@ class SliceRead(Manifest):
 class Progress(Manifest):
     """How far a table is that is read in slices and not loaded yet.
 
-    done, slices: how many of how many are read. began_at: when the first of them was to be.
+    done, slices: how many of how many are read. began_at: when the first of them was to be, without those that were
+        read before.
     """
 
     done: int
     slices: int
     began_at: AwareDatetime
+    before: int = 0
 
     def ends_at(self, now: datetime) -> datetime | None:
         """When the last will be read, if it goes on as it went; None as long as nobody can tell."""
-        if not self.done:
+        if self.done == self.before:
             return None
-        return now + (now - self.began_at) * (self.slices - self.done) / self.done
+        return now + (now - self.began_at) * (self.slices - self.done) / (self.done - self.before)
 
     def told(self, now: datetime | None = None) -> str:
         """For people."""
         at = now or datetime.now(UTC)
-        ends = self.ends_at(at)
-        about = f", the last by about {ends:%d %b %H:%M} UTC" if ends and ends - at < timedelta(days=365) else ""
-        return f"{self.done} of {self.slices} slices are read{about}"
+        ends = self.told_end(at)
+        return f"{self.done} of {self.slices} slices are read{f', the last {ends}' if ends else ''}"
+
+    def told_end(self, now: datetime) -> str:
+        """For people, when the last will be read; empty as long as nobody can tell."""
+        ends = self.ends_at(now)
+        return f"by about {ends:%d %b %H:%M} UTC" if ends and ends - now < timedelta(days=365) else ""

@@ -1,7 +1,7 @@
 """What slices left, as their manifests in the state bucket tell it."""
 
 from include.common.keys import KeySet
-from include.common.manifests import FileEntry, Slices
+from include.common.manifests import Slices
 from include.common.settings import STATE_BUCKET, required_variable
 from include.common.slices import SlicePart, SliceRead
 from include.lake.files import new_key, read_file, write_file
@@ -34,8 +34,3 @@ def sliced_part(table: str, slices: Slices) -> SlicePart:
         rejected_files=[key for part in parts for key in part.rejected_files],
         examples=first_examples(example for part in parts for example in part.examples),
     )
-
-
-def sliced_files(table: str, slices: Slices) -> list[FileEntry]:
-    """The Parquet files that slices brought for a warehouse table."""
-    return sliced_part(table, slices).files

@@ -52,6 +52,7 @@ def transform(table: Dimension | Fact, own: SourceRead, replaced: KeySet | None 
         seconds=monotonic() - started,
         wider=widened(table, declared),
         slices=own.slices,
+        sliced=before.files,
     )
 
 

@@ -113,6 +113,19 @@ def remember(declared: Declarations, document: RunDocument) -> None:
     raise ServiceError(f"{STATUS_KEY}: other runs wrote it {ATTEMPTS} times meanwhile; the next run shows this one too")
 
 
+def show_progress(declared: Declarations, source: str, progress: Progress) -> None:
+    """Show in status.json how far a source table is that a run is reading in slices; the run's end tells anew.
+
+    Where another writes the file at the same time, nothing is shown: the next slice does. Raises: as `lake_errors`.
+    """
+    bucket, shown = required_variable(STATE_BUCKET), {"progress": _progress(progress)}
+    content, etag = read_current(bucket, STATUS_KEY)
+    status = _parse(declared, content)
+    tables = {name: _declared(table, status.tables.get(name)) for name, table in declared.star.items()}
+    tables |= {table.name: tables[table.name].model_copy(update=shown) for table in declared.built_on(source)}
+    replace_file(bucket, STATUS_KEY, status.model_copy(update={"tables": tables}).model_dump_json().encode(), etag)
+
+
 def remember_lost(declared: Declarations, run: RunIdentity, problem: str) -> None:
     """Keep that a run ended so, unless it has told of itself what it did. Raises: as `remember`."""
     if find_run(declared, run.run_id) is None:

@@ -121,15 +121,26 @@ def create_staging(table: StarTable, name: str) -> sql.Composed:
     return sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DROP").format(sql.Identifier(name), columns)
 
 
-def create_beside(table: StarTable) -> sql.Composed:
-    """The table, without constraints, that takes slices of a warehouse table until all are there."""
-    columns = sql.SQL(", ").join(map(_column, table.columns))
-    return sql.SQL("CREATE TABLE {} ({})").format(beside(table), columns)
+def create_beside(table: StarTable, sequence: str | None = None) -> sql.Composed:
+    """The table, without constraints, that takes slices of a warehouse table until all are there.
+
+    sequence: gives its rows their record ids at once, and is found by its name, so that nothing depends on it.
+    """
+    columns = list(map(_column, table.columns))
+    if is_versioned(table) and sequence:
+        number = sql.SQL("{} integer NOT NULL DEFAULT nextval({}::text)")
+        columns = [number.format(sql.Identifier(table.record_id), sql.Literal(sequence)), *columns]
+    return sql.SQL("CREATE TABLE {} ({})").format(beside(table), sql.SQL(", ").join(columns))
 
 
 def beside(table: StarTable) -> sql.Identifier:
     """Its name."""
-    return sql.Identifier("pipeline", fitting(f"sliced_{table.name}"))
+    return sql.Identifier("pipeline", beside_name(table))
+
+
+def beside_name(table: StarTable) -> str:
+    """Its name in the schema of the pipeline's own."""
+    return fitting(f"sliced_{table.name}")
 
 
 def create_raw(table: StarTable, name: str) -> sql.Composed:
@@ -149,12 +160,13 @@ def add_column(table: StarTable, column: Column) -> sql.Composed:
     return statement.format(sql.Identifier(table.name), sql.Identifier(column.name), sql.SQL(column.type))
 
 
-def constraints(table: StarTable) -> dict[str, sql.Composed]:
+def constraints(table: StarTable, relation: sql.Identifier | None = None) -> dict[str, sql.Composed]:
     """A table's constraints and indexes: name → the statement that makes it. The primary key comes first.
 
     Two indexes, each in the order of keys, have the versions that held at an instant: of current and of closed ones.
+    relation: what they are made on, in place of the table itself.
     """
-    name = sql.Identifier(table.name)
+    name = relation or sql.Identifier(table.name)
     primary = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY ({})")
     key = primary_key(table)
     made = {key: primary.format(name, sql.Identifier(key), identifiers(table.identity))}
@@ -165,18 +177,18 @@ def constraints(table: StarTable) -> dict[str, sql.Composed]:
         closed = sql.SQL("CREATE INDEX {} ON {} ({}) WHERE valid_to IS NOT NULL")
         index, ended = closed_index(table), (*table.key_columns, *VERSION_COLUMNS)
         made[index] = closed.format(sql.Identifier(index), name, identifiers(ended))
-    return made | foreign_keys(table)
+    return made | foreign_keys(table, relation)
 
 
-def foreign_keys(table: StarTable) -> dict[str, sql.Composed]:
-    """A table's foreign keys: name → the statement that makes it."""
+def foreign_keys(table: StarTable, relation: sql.Identifier | None = None) -> dict[str, sql.Composed]:
+    """A table's foreign keys: name → the statement that makes it. relation: as in `constraints`."""
     statement = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({})")
     made = {}
     for column in table.columns:
         if column.references and has_foreign_key(column):
             target, name = column.references, foreign_key(table, column.name)
-            parts = (table.name, name, column.name, target.name, *target.identity)
-            made[name] = statement.format(*map(sql.Identifier, parts))
+            parts = (name, column.name, target.name, *target.identity)
+            made[name] = statement.format(relation or sql.Identifier(table.name), *map(sql.Identifier, parts))
     return made
 
 

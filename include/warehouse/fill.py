@@ -2,42 +2,25 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
-from time import monotonic, sleep
+from functools import partial
 
 import psycopg
-from psycopg import errors, sql
+from psycopg import sql
 
 from include.common.keys import KeySet
 from include.common.manifests import FileEntry, StarFiles
 from include.common.postgres import copy_in, identifiers
-from include.tables.declarations import Declarations, has_foreign_key, referenced_by
+from include.tables.declarations import Declarations, referenced_by
 from include.tables.star import Dimension, Fact, StarTable, is_versioned
 from include.warehouse import wire
+from include.warehouse.alone import HINDRANCES, patiently
+from include.warehouse.beside import Filled, constrain, fill_by_renaming
 from include.warehouse.merge import insert_staged, note_deleted
-from include.warehouse.references import Refused, refuse_unreferenced
 from include.warehouse.slices import stage_load
 from include.warehouse.tables import drop_constraints, restore_constraints
-from include.warehouse.told import saying
 from include.warehouse.widen import other_columns
 
 log = logging.getLogger(__name__)
-
-LOCK_SECONDS = 30.0
-PAUSE_SECONDS = 0.2
-"""How long, and how often, a fill tries to have its tables to itself.
-
-It never queues for them: whoever came after it would wait as well."""
-
-HINDRANCES = (
-    errors.DependentObjectsStillExist,
-    errors.FeatureNotSupported,
-    errors.InsufficientPrivilege,
-    errors.LockNotAvailable,
-    errors.ObjectInUse,
-    errors.RaiseException,
-)
-"""How a table says that it cannot be filled bare: others' foreign keys, views, triggers or readers hang on it."""
 
 RELIED_ON = """
     SELECT indexrelid::regclass::text FROM pg_index
@@ -45,25 +28,21 @@ RELIED_ON = """
 """An index that was given a part that would be lost with it: dropping it says nothing."""
 
 
-@dataclass(frozen=True)
-class Filled:
-    """What a table was given: how many rows, without those that foreign keys refused; what the lake is told beside."""
-
-    rows: int
-    refused: Refused
-    told: list[FileEntry]
-
-
 def fill(connection: psycopg.Connection, declared: Declarations, table: StarTable, files: StarFiles) -> Filled | None:
-    """Copy the rows of `files` into an empty table, or those that stand beside it.
+    """Copy the rows of `files` into an empty table, or those that stand beside it; or have the latter be the table.
 
     None: others rely on the table as it is, or read it, or what refers to it has rows. Nothing was done then; its rows
     can still be merged.
 
-    All in the caller's transaction, during which nobody else can read the table, nor those that it is joined with.
+    All in the caller's transaction, during which nobody else can read the table, nor those that it is joined with;
+    where slices become the table, only from then on.
     FREEZE spares VACUUM the later rewriting of every row; it needs a table truncated in the same transaction.
     """
-    hindrance = _lay_bare(connection, declared, table)
+    hindrance = _unfit(connection, declared, table)
+    if not hindrance and (renamed := fill_by_renaming(connection, declared, table, files)):
+        note_deleted(connection, table.name, KeySet())
+        return renamed
+    hindrance = hindrance or _lay_bare(connection, declared, table)
     if hindrance:
         log.warning("%s: its rows are merged, which takes longer than to fill it: %s", table.name, hindrance)
         return None
@@ -76,12 +55,13 @@ def fill(connection: psycopg.Connection, declared: Declarations, table: StarTabl
         _copy_versions(connection, table, files)
     else:
         _copy(connection, table, [column.name for column in table.columns], wire.copies(table, files.files))
-    refused = _constrain(connection, declared, table, files)
+    restore = partial(restore_constraints, connection, declared, table)
+    refused = constrain(connection, table, files, table.name, restore)
     return Filled(rows - len(refused.keys), refused, told)
 
 
-def _lay_bare(connection: psycopg.Connection, declared: Declarations, table: StarTable) -> str | None:
-    """Take the indexes and constraints of an empty table away. Gives what stands against it; nothing was done then."""
+def _unfit(connection: psycopg.Connection, declared: Declarations, table: StarTable) -> str | None:
+    """Why a table is not to be filled bare, whoever reads it."""
     for other, _ in declared.referring_to(table):
         if connection.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(sql.Identifier(other.name))).fetchone():
             return f"{other.name} refers to it and has rows"
@@ -91,6 +71,11 @@ def _lay_bare(connection: psycopg.Connection, declared: Declarations, table: Sta
     relied_on = connection.execute(RELIED_ON, [table.name]).fetchone()
     if relied_on:
         return f"the table is clustered, or replicated, by its index {relied_on[0]}"
+    return None
+
+
+def _lay_bare(connection: psycopg.Connection, declared: Declarations, table: StarTable) -> str | None:
+    """Take the indexes and constraints of an empty table away. Gives what stands against it; nothing was done then."""
     try:
         with connection.transaction():
             _lock_alone(connection, declared, table)
@@ -102,21 +87,12 @@ def _lay_bare(connection: psycopg.Connection, declared: Declarations, table: Sta
 
 
 def _lock_alone(connection: psycopg.Connection, declared: Declarations, table: StarTable) -> None:
-    """Lock a table and all that its foreign keys join it with. Raises: LockNotAvailable after LOCK_SECONDS."""
+    """Lock a table and all that its foreign keys join it with. Raises: as `patiently`."""
     others = [*referenced_by(table), *(other for other, _ in declared.referring_to(table))]
     names = dict.fromkeys([table.name, *(other.name for other in others)])
     tables = sql.SQL(", ").join(sql.SQL("ONLY {}").format(sql.Identifier(name)) for name in names)
     statement = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT").format(tables)
-    deadline = monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            with connection.transaction():
-                connection.execute(statement)
-            return
-        except errors.LockNotAvailable:
-            if monotonic() > deadline:
-                raise
-        sleep(PAUSE_SECONDS)
+    patiently(connection, lambda: connection.execute(statement))
 
 
 def _copy_versions(connection: psycopg.Connection, table: Dimension | Fact, files: StarFiles) -> None:
@@ -146,20 +122,3 @@ def _reserve_ids(connection: psycopg.Connection, table: Dimension | Fact, rows: 
     row = connection.execute(statement, [rows, rows, table.name, table.record_id]).fetchone()
     assert row is not None
     return int(row[0])
-
-
-def _constrain(connection: psycopg.Connection, declared: Declarations, table: StarTable, files: StarFiles) -> Refused:
-    """Make the constraints; where a foreign key refuses a row, take such rows out and make them again.
-
-    A reference that no foreign key keeps is looked after before.
-    """
-    said = saying(files, "refused") if files.source else None
-    unkept = any(column.references and not has_foreign_key(column) for column in table.columns)
-    refused = refuse_unreferenced(connection, table, table.name, said) if unkept else Refused()
-    try:
-        with connection.transaction():
-            restore_constraints(connection, declared, table)
-    except errors.ForeignKeyViolation:
-        refused |= refuse_unreferenced(connection, table, table.name, said)
-        restore_constraints(connection, declared, table)
-    return refused

@@ -19,7 +19,6 @@ from include.common.settings import WAREHOUSE_CONNECTION
 from include.lake.changelog import new_load
 from include.lake.parquet import brought_again
 from include.lake.rejected import first_examples
-from include.lake.sliced import sliced_files
 from include.state.latest import read_keys
 from include.tables.belief import doubt
 from include.tables.declarations import Declarations, is_built
@@ -109,13 +108,15 @@ def load(declared: Declarations, table: StarTable, files: StarFiles) -> LoadResu
         superseded = _is_superseded(table, files.inputs, earlier.inputs)
         if narrow and not superseded:
             widen(connection, table, narrow)
-        fill_it = partial(_fill, connection, declared, table, own) if filling else None
-        bring = partial(_bring, connection, table, own, fill_it)
+        brought = _brought(table, own) if own is files and not superseded else []  # which locks need not last for
+        bring = partial(
+            _bring, connection, table, own, partial(_fill, connection, declared, table, own) if filling else None
+        )
         outcome = _Outcome() if superseded else bring(None if empty else earlier.inputs)
         if not superseded and not outcome.held:
             restated = empty or files.inputs == earlier.inputs
             _note(connection, files, outcome, _Noted(empty or earlier.load_id is not None, restated))
-            rows = _brought(table, own) if own is files else _brought_again(table, own, earlier, outcome)
+            rows = brought if own is files else _brought_again(table, own, earlier, outcome)
             note(connection, own, [*rows, *outcome.told, *outcome.refused.told])
             if is_built(table):
                 clear(connection, table, files)
@@ -303,7 +304,7 @@ def _brought(table: StarTable, files: StarFiles) -> list[FileEntry]:
     """The files that the lake takes of a load."""
     if files.slices is None or not is_built(table):
         return files.files
-    return [*sliced_files(table.name, files.slices), *files.files, *tell_end(table, files)]
+    return [*files.sliced, *files.files, *tell_end(table, files)]
 
 
 def _brought_again(table: StarTable, own: StarFiles, earlier: _Earlier, outcome: _Outcome) -> list[FileEntry]:

@@ -16,12 +16,11 @@ from include.common.slices import SlicePlan, SliceRead
 from include.lake.changelog import Kind, Said
 from include.lake.parquet import parquet_file
 from include.lake.rows import key_schema
-from include.lake.sliced import sliced_files
 from include.state.latest import read_keys
 from include.tables.declarations import Declarations, is_built
 from include.tables.drift import fit
 from include.tables.numbering import number_of
-from include.tables.star import Dimension, Fact, StarTable
+from include.tables.star import Dimension, Fact, StarTable, is_versioned
 from include.warehouse import ddl
 from include.warehouse.merge import STAGED, copy_rows_in, stage
 from include.warehouse.refusals import RAW, REFUSALS, bring_raw, decoded, raw_key
@@ -37,6 +36,8 @@ FORGOTTEN = "DELETE FROM pipeline.slice WHERE load_id NOT IN (SELECT load_id FRO
 
 GOING_ON = "SELECT FROM pipeline.plan WHERE source_name = %s AND load_id = %s FOR SHARE"
 """So that nobody replaces it meanwhile, nor what stands beside the tables."""
+
+LOADED = "SELECT FROM pipeline.load WHERE table_name = %s AND inputs <> '{}'"
 
 KEPT = """
     INSERT INTO pipeline.slice (load_id, number, manifest, copied) VALUES (%s, %s, %s, true)
@@ -68,8 +69,16 @@ def begin(declared: Declarations, plan: SlicePlan) -> None:
         connection.execute(FORGOTTEN)
         for table in declared.built_on(plan.table):
             connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(ddl.beside(table)))
-            connection.execute(ddl.create_beside(fit(table, plan.all_wider)))
+            connection.execute(ddl.create_beside(fit(table, plan.all_wider), _numbers(connection, table)))
         connection.commit()
+
+
+def _numbers(connection: psycopg.Connection, table: StarTable) -> str | None:
+    """The sequence of a table's record ids, where it was never loaded: all rows that slices bring will be new."""
+    if not is_versioned(table) or connection.execute(LOADED, [table.name]).fetchone():
+        return None
+    row = connection.execute("SELECT pg_get_serial_sequence(%s, %s)", [table.name, table.record_id]).fetchone()
+    return row[0] if row else None
 
 
 def forget(declared: Declarations, source: str, load_id: str) -> None:
@@ -125,8 +134,8 @@ def stage_load(connection: psycopg.Connection, table: StarTable, files: StarFile
     if files.slices is None or not is_built(table):
         stage(connection, table, files.files)
         return []
-    if not _is_beside(connection, table, files):
-        stage(connection, table, sliced_files(table.name, files.slices))
+    if not is_beside(connection, table, files):
+        stage(connection, table, files.sliced)
         told = take_back(connection, table, files, Held.as_declared(table, sql.Identifier(STAGED)))
         copy_rows_in(connection, table, sql.Identifier(STAGED), files.files)
         connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(STAGED)))
@@ -145,14 +154,14 @@ def bring_load(connection: psycopg.Connection, table: Dimension | Fact, files: S
     """As `stage_load`, as the bytes of texts into the table `raw`."""
     told = list[FileEntry]()
     if files.slices:
-        bring_raw(connection, table, sliced_files(table.name, files.slices))
+        bring_raw(connection, table, files.sliced)
         columns = [decoded(table.by_name[name]) for name in table.key_columns]
         told = take_back(connection, table, files, Held(sql.Identifier(RAW), columns, raw_key(table)))
     bring_raw(connection, table, files.files)
     return told
 
 
-def _is_beside(connection: psycopg.Connection, table: Dimension | Fact, files: StarFiles) -> bool:
+def is_beside(connection: psycopg.Connection, table: Dimension | Fact, files: StarFiles) -> bool:
     """Whether all slices stand beside the table, and nothing else."""
     assert files.slices is not None
     assert files.source is not None

@@ -34,7 +34,8 @@ def plan(table: SourceTable, known: Known, run_id: str) -> Planned:
     if found != earlier:
         begin(known.declared, found)
     done = find_done(found)
-    return Planned(load_id=found.load_id, numbers=[number for number in found.numbers if number not in done])
+    numbers = [number for number in found.numbers if number not in done]
+    return Planned(load_id=found.load_id, numbers=numbers, done=len(done))
 
 
 def read(declared: Declarations, name: str, load_id: str, number: int) -> bool:
@@ -77,7 +78,7 @@ def complete(table: SourceTable, known: Known) -> SourceRead | Progress:
         read = ingest(table, known)
         return _begin(known.declared, read) if isinstance(read, SlicePlan) else read
     done = find_done(found)
-    progress = Progress(done=len(done), slices=len(found.numbers), began_at=found.began_at)
+    progress = _progress(found, len(done))
     if progress.done < progress.slices:
         return progress
     try:
@@ -103,7 +104,17 @@ def _begin(declared: Declarations, drawn_up: SlicePlan) -> Progress:
     """Keep a plan whose slices the next run is to read."""
     begin(declared, drawn_up)
     log.info("%s: about %d rows changed; they are read in slices", drawn_up.table, drawn_up.rows)
-    return Progress(done=0, slices=len(drawn_up.numbers), began_at=drawn_up.began_at)
+    return _progress(drawn_up, 0)
+
+
+def find_progress(name: str) -> Progress | None:
+    """How far a source table is that is read in slices; None where it is not. Raises: as `postgres_errors`."""
+    found = find_plan(name)
+    return _progress(found, len(find_done(found))) if found else None
+
+
+def _progress(found: SlicePlan, done: int) -> Progress:
+    return Progress(done=done, slices=len(found.numbers), began_at=found.began_at)
 
 
 def _gather(found: SlicePlan, manifests: list[str]) -> Sliced:

@@ -27,7 +27,7 @@ def drop_view(connection: psycopg.Connection, view: View) -> Granted:
 
     Raises: DependentObjectsStillExist where others have made something of it.
     """
-    granted = connection.execute(GRANTED, [view.name]).fetchall()
+    granted = granted_on(connection, view.name)
     if view.function:
         drop = sql.SQL("DROP FUNCTION IF EXISTS {}(timestamptz)")
         connection.execute(drop.format(sql.Identifier("public", view.function)))
@@ -39,11 +39,21 @@ def make_view(connection: psycopg.Connection, view: View, granted: Granted) -> N
     """Make a view, and have others do with it what they could."""
     for statement in view.statements:
         connection.execute(statement)
+    grant(connection, view.name, granted)
+
+
+def granted_on(connection: psycopg.Connection, name: str) -> Granted:
+    """What others may do with a view or a table."""
+    return connection.execute(GRANTED, [name]).fetchall()
+
+
+def grant(connection: psycopg.Connection, name: str, granted: Granted) -> None:
+    """Have others do that with a view or a table."""
     for privilege, role, grantable in granted:
-        grant = sql.SQL("GRANT {} ON {} TO {}{}").format(
+        statement = sql.SQL("GRANT {} ON {} TO {}{}").format(
             sql.SQL(privilege),
-            sql.Identifier("public", view.name),
+            sql.Identifier("public", name),
             sql.SQL(role or "PUBLIC"),
             sql.SQL(" WITH GRANT OPTION" if grantable else ""),
         )
-        connection.execute(grant)
+        connection.execute(statement)

@@ -29,7 +29,7 @@ class UnlistedError(Exception):
 
 
 def read_status() -> dict[str, Any] | None:
-    """What the last run left in status.json; None before the first run. Raises: UnreadableError."""
+    """What runs left in status.json; None before the first has anything to show. Raises: UnreadableError."""
     return _read_json(STATUS_KEY, FORMAT)
 
 

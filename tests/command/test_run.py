@@ -2,17 +2,22 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
+from include.common.slices import Progress as Slices
+from include.console import Progress
 from include.proof.prove import Prover
 from include.source.known import Findings
+from include.tables.steps import Step
 from tests.command.conftest import DECLARATIONS, REPOSITORY, Command
 from tests.shop import DECLARED
 
@@ -176,3 +181,22 @@ def test_progress_is_shown_on_a_terminal_alone(pipeline_environment: dict[str, s
     assert "record" in shown
     assert out.startswith(b"{")
     assert b"\x1b" not in out
+
+
+def test_a_table_that_is_read_in_slices_shows_how_many_are_read_and_when_the_last_will_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal, end = pty.openpty()
+    began, step = datetime.now(UTC) - timedelta(minutes=3), Step("slice", "sale")
+    with os.fdopen(end, "w") as stderr, monkeypatch.context() as shown:
+        shown.setenv("TERM", "xterm")
+        shown.setenv("COLUMNS", "140")
+        shown.setattr(sys, "stderr", stderr)
+        with Progress() as progress:
+            progress.advance(Step("plan", "sale"), 9, None)
+            progress.advance(step, 9, Slices(done=4, slices=10, began_at=began, before=4))
+            progress.advance(step, 9, Slices(done=7, slices=10, began_at=began, before=4))
+    lines = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", read_all(terminal)).splitlines()
+    line = next(line for line in lines if line.startswith("slice sale") and "7/10" in line)
+    assert f"by about {datetime.now(UTC) + timedelta(minutes=3):%d %b}" in line
+    assert any("plan sale" in line and "1/9" in line for line in lines)

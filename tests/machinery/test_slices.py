@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - the statements are the tests' own
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -11,11 +12,17 @@ from psycopg import sql
 
 from include import pipeline
 from include.common.errors import ServiceError
+from include.common.slices import Progress
+from include.pipeline import Options
+from include.runner import run
 from include.source.cuts import within
 from include.source.known import Known
 from include.source.plans import plan_slices
+from include.state import status
+from include.tables.declarations import Declarations
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Column, Dimension, Fact, Join
+from include.tables.steps import Step
 from include.warehouse import load, slicing
 from tests.machinery.conftest import MakeSystem, declare, mirror
 from tests.machinery.test_lake import database  # noqa: F401 - a fixture
@@ -225,6 +232,45 @@ def test_slices_that_are_read_are_not_read_again_by_the_next_run(
     system.run_cleanly()
     assert 0 < len(read) < 20
     assert_as_the_source(system)
+
+
+def test_the_page_shows_each_slice_that_is_read(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, real = list[tuple[str, int]](), status.show_progress
+
+    def show(declared: Declarations, name: str, progress: Progress) -> None:
+        real(declared, name, progress)
+        shown.append((name, progress.done))
+        if progress.done == 3:
+            raise ServiceError("no answer")
+
+    monkeypatch.setattr(status, "show_progress", show)
+    system.run_cleanly()
+    for name in ("part", "kept"):
+        done = sorted(number for table, number in shown if table == name)
+        assert len(done) == 10
+        assert done[-1] == 10
+
+
+def test_a_run_tells_of_each_slice_how_far_the_table_is_those_of_earlier_runs_included(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as failing:
+        failing.setattr(slicing, "read_slice", failing_for(3))
+        system.run()
+    read = after_each_slice(monkeypatch, lambda *_: None)
+    told = list[tuple[Step, int, Progress | None]]()
+    done = run(system.declared, Options(), lambda *given: told.append(given))
+    assert not done.failures
+    assert [step for step, _, slices in told if slices is None] == list(done.results)
+    found = {name: [at for step, _, at in told if at and step == Step("slice", name)] for name in ("part", "kept")}
+    for slices in found.values():
+        before = slices[0].before
+        assert [at.done for at in slices] == list(range(before, 11))
+        assert {(at.before, at.slices) for at in slices} == {(before, 10)}
+        assert slices[0].ends_at(datetime.now(UTC)) is None
+        assert all(at.ends_at(datetime.now(UTC)) for at in slices[1:])
+    assert sum(len(slices) - 1 for slices in found.values()) == len(read)
+    assert 0 < len(read) < 20
 
 
 @pytest.mark.parametrize("change", [

@@ -14,6 +14,7 @@ import pytest
 
 from include import pipeline
 from include.common.settings import aws_client
+from include.warehouse import load
 from tests.machinery.test_lake import database  # noqa: F401 - a fixture
 from tests.machinery.test_slices import after_each_slice, assert_as_the_source, system  # noqa: F401 - a fixture
 from tests.system import System, s3_at
@@ -101,6 +102,7 @@ def test_slices_that_are_read_stay_read_and_all_is_as_the_source_has_it_whoever_
     system: System, database: str, number: int, monkeypatch: pytest.MonkeyPatch  # noqa: F811
 ) -> None:  # fmt: skip
     rng = Random(SEED + number)
+    monkeypatch.setattr(load, "FILL_ROWS", 1)
     pipeline.prepare(system.declared)
     planned, done = dict[str, tuple[str, int]](), set[tuple[object, ...]]()
     with people_writing(system, SEED + number):

@@ -28,6 +28,7 @@ export function minutesSilent(status, now) {
 
 /** Whether so many runs did not come that what is shown may be old. */
 export function isStale(status, now) {
+  if (!status.updated_at) return false; // the first run is at work, and none has ended yet
   const silent = minutesSilent(status, now);
   return silent === null || silent > STALE_MINUTES;
 }

@@ -14,7 +14,7 @@ from include.common.keys import KeySet
 from include.common.manifests import StarFiles
 from include.common.postgres import connect
 from include.totesys import DECLARED
-from include.warehouse import fill, load
+from include.warehouse import alone, fill, load
 from tests.system import System
 
 GROUPED = "SELECT design_id, design_name, file_name, count(*) FROM dim_design GROUP BY design_id"
@@ -121,7 +121,7 @@ def test_rows_of_a_table_that_inherits_are_left_alone(system: System) -> None:
 def test_a_table_that_somebody_reads_is_merged_into_and_nobody_waits(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fill, "LOCK_SECONDS", 1.0)
+    monkeypatch.setattr(alone, "LOCK_SECONDS", 1.0)
     pipeline.prepare(DECLARED)
     before = filenode(system)
     with open_warehouse(system) as reader:
@@ -133,7 +133,7 @@ def test_a_table_that_somebody_reads_is_merged_into_and_nobody_waits(
 def test_a_reader_who_comes_while_a_fill_wants_the_table_does_not_wait(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fill, "LOCK_SECONDS", 4.0)
+    monkeypatch.setattr(alone, "LOCK_SECONDS", 4.0)
     pipeline.prepare(DECLARED)
     with open_warehouse(system) as reader, open_warehouse(system) as later:
         reader.execute("SELECT count(*) FROM dim_design")

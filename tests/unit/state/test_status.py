@@ -12,7 +12,7 @@ from include.lake.rejected import EXAMPLES, REASON_CHARACTERS, RejectedRow
 from include.state import status
 from include.state.history import PROBLEM_CHARACTERS, RunDocument, RunIdentity, RunSummary, TableLoad, TableOutcome
 from include.state.latest import ATTEMPTS, State, update_state
-from include.state.status import KEPT_ROWS, KEPT_RUNS, STATUS_KEY, Status, advance, draw, remember
+from include.state.status import KEPT_ROWS, KEPT_RUNS, STATUS_KEY, Status, advance, draw, remember, show_progress
 from include.tables.declarations import Declarations
 from local.environment import Buckets
 from tests.shop import DECLARED
@@ -205,3 +205,21 @@ def test_a_table_that_is_read_in_slices_tells_how_far_that_is_and_when_it_will_b
     assert shown.ends_at is not None
     assert timedelta(minutes=29) < shown.ends_at - NOW < timedelta(minutes=35)
     assert not any(table.progress for name, table in tables.items() if name != "fact_sale")
+
+
+def test_a_run_in_progress_shows_how_far_a_table_is_until_its_end_tells_anew(s3: Any, buckets: Buckets) -> None:
+    began = NOW - timedelta(minutes=10)
+    show_progress(DECLARED, "sale", Progress(done=1, slices=4, began_at=began))
+    assert written(s3, buckets).tables.keys() == DECLARED.star.keys()
+    remember(DECLARED, run(2))
+    known = written(s3, buckets)
+    assert not any(table.progress for table in known.tables.values())
+    show_progress(DECLARED, "sale", Progress(done=2, slices=4, began_at=began))
+    status = written(s3, buckets)
+    shown = status.tables["fact_sale"].progress
+    assert shown is not None
+    assert (shown.done, shown.slices) == (2, 4)
+    assert shown.ends_at is not None
+    assert timedelta(minutes=9) < shown.ends_at - NOW < timedelta(minutes=15)
+    tables = status.tables | {"fact_sale": known.tables["fact_sale"]}
+    assert status.model_copy(update={"tables": tables}) == known
