@@ -2,7 +2,7 @@
 
 import signal
 from asyncio import create_task, to_thread
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from threading import current_thread, main_thread
@@ -47,6 +47,8 @@ class _Ending:
         return self._is_set
 
 
+SNAPSHOT = sql.SQL("BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE {} IN ACCESS SHARE MODE")
+
 ENDING = _Ending()
 """The server is to end: it then tells who sends that whoever asked is gone, and waits for what is sent nevertheless."""
 
@@ -76,10 +78,14 @@ class Export:
         self._connection: Connection | None = None
         self._whole = False
 
-    async def begin(self, marks: sql.Composed, values: Mapping[str, Any]) -> Marks:
-        """Take a snapshot; gives of which state it is. Raises: Problem, and then nothing is to be closed."""
+    async def begin(self, tables: Iterable[str], marks: sql.Composed, values: Mapping[str, Any]) -> Marks:
+        """Take a snapshot of tables; gives of which state it is. Raises: Problem, and then nothing is to be closed.
+
+        They are locked before: a load that puts another table in the place of one has ended then, or waits.
+        """
         async with self._beginning() as connection:
-            await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            places = sql.SQL(", ").join(sql.Identifier("public", table) for table in tables)
+            await connection.execute(SNAPSHOT.format(places))
             row = await (await connection.execute(marks, values)).fetchone()
         assert row is not None
         return Marks.of(row[0], row[1])

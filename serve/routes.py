@@ -23,7 +23,7 @@ from serve.pages import Page
 from serve.problems import Problem, invalid
 from serve.query import MOST_ROWS, Asked, Reader, of_key
 from serve.relations import METRICS, Field, Relation, fingerprint
-from serve.statements import ALL_MARKS, COUNTED, Served, Statements
+from serve.statements import ALL_MARKS, COUNTED, Served, Statements, feeds
 
 METHODS = ("GET", "HEAD")
 VARY = "Accept, Authorization, X-API-Key"
@@ -177,7 +177,7 @@ class Routes:
         export = Export(self._services.bulk)
         marking, table = self._statements.table(asked.shape, asked.ordered)
         values = page.values() | {"rows": asked.limit}
-        marks = await export.begin(marking, values)
+        marks = await export.begin(feeds(self._served, asked.shape), marking, values)
         etag = marks.etag(self._served, asked.shape, (call.path, call.query, call.personal, kind, self._declared))
         headers = self._services.freshness.headers(call.relation) | told | page.headers(marks) | _caching(etag)
         modified = marks.last_modified(self._served, asked.shape)

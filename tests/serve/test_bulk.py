@@ -3,8 +3,10 @@
 import csv
 import io
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import duckdb
@@ -99,3 +101,22 @@ def test_pandas_polars_duckdb_and_curl_read_it(served: Served, client: httpx.Cli
     subprocess.run(command, check=True)
     found = duckdb.read_parquet(str(file)).aggregate("count(*), sum(unit_price)").fetchall()
     assert found == [(200, Decimal("21105.00"))]
+
+
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'dim_product'::regclass"
+
+
+def test_what_is_put_in_a_tables_place_before_it_is_read_is_seen(client: httpx.Client, loaded: System) -> None:
+    change = "UPDATE dim_product SET label = %s WHERE product_id = 1"
+    ((label,),) = loaded.warehouse("SELECT label FROM dim_product WHERE product_id = 1")
+    url = loaded.endpoints.warehouse_url
+    with ThreadPoolExecutor() as pool, psycopg.connect(url) as load, psycopg.connect(url, autocommit=True) as watch:
+        load.execute("LOCK TABLE dim_product IN ACCESS EXCLUSIVE MODE")
+        answer = pool.submit(client.get, "/v1/dim_product?format=csv&select=label")
+        until = monotonic() + 20
+        while watch.execute(WAITING).fetchone() == (0,):
+            assert monotonic() < until
+        load.execute(change, ["put in place"])
+        load.commit()
+        assert "put in place" in answer.result().text
+        watch.execute(change, [label])
