@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,8 +17,10 @@ AIRFLOW_HOME = tempfile.TemporaryDirectory(prefix="totesys-airflow-")
 os.environ["AIRFLOW_HOME"] = AIRFLOW_HOME.name
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
+import botocore.session  # noqa: E402
 import psycopg  # noqa: E402
 import pytest  # noqa: E402
+from botocore.loaders import create_loader  # noqa: E402
 
 from include.tables.declarations import Declarations  # noqa: E402
 from local.aws import AwsServer  # noqa: E402
@@ -26,14 +29,16 @@ from local.postgres import PostgresServer  # noqa: E402
 from tests import shop  # noqa: E402
 from tests.system import Servers, System  # noqa: E402
 
+botocore.session.create_loader = cache(create_loader)  # each test has clients of its own; what AWS's API is stays
 collect_ignore = ["compose"]  # `make test-compose` runs these, in an environment of their own
 POSTGRES_VERSION = 18
 
 
 def pytest_collection_finish() -> None:
-    """Have the garbage collector leave alone what stays to the end: all modules and tests."""
+    """Have the garbage collector leave alone what stays to the end, all modules and tests, and look less often."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
-from tests.compose.stack import ROOT, Stack
+from tests.compose.stack import ROOT, Stack, look_away
 
 ARTEFACTS = ROOT / "build" / "compose"
 PORTS = ("AIRFLOW_PORT", "SOURCE_PORT", "WAREHOUSE_PORT", "AWS_PORT")
@@ -65,8 +65,9 @@ def browser() -> Iterator[Browser]:
     assert chromium, "no Chromium on the path: install it, on Debian by apt-get install chromium"
     expect.set_options(timeout=BROWSER_MILLISECONDS)
     with sync_playwright() as playwright:
-        # Chromium's own sandbox does not work for root.
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        # Chromium's own sandbox does not work for root; what it imitates of a graphics card takes much of a CPU.
+        arguments = ["--no-sandbox", "--disable-gpu"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
         yield browser
         browser.close()
 
@@ -74,7 +75,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def anonymous(browser: Browser, stack: Stack) -> Iterator[Page]:
     """A page of a browser that nobody has logged in with."""
-    context = browser.new_context(base_url=stack.url, viewport={"width": 1440, "height": 1000})
+    size: ViewportSize = {"width": 1440, "height": 1000}
+    context = browser.new_context(base_url=stack.url, viewport=size, reduced_motion="reduce")
     context.set_default_timeout(BROWSER_MILLISECONDS)
     page = context.new_page()
     yield page
@@ -84,10 +86,11 @@ def anonymous(browser: Browser, stack: Stack) -> Iterator[Page]:
 
 @pytest.fixture
 def page(anonymous: Page) -> Page:
-    """A page of the browser of somebody who has logged in as admin."""
+    """An empty page of the browser of somebody who has logged in as admin."""
     anonymous.goto("/")
     anonymous.get_by_label("Username").fill("admin")
     anonymous.locator("input[type=password]").fill("admin")
     anonymous.get_by_role("button", name="Sign in").click()
     anonymous.get_by_role("link", name="Dags", exact=True).first.wait_for()
+    look_away(anonymous)
     return anonymous

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from playwright.sync_api import Page, expect
 from psycopg import sql
 
-from tests.compose.stack import DAG, SLOT_SECONDS, Stack, wait_until
+from tests.compose.stack import DAG, SLOT_SECONDS, Stack, look_away, wait_until
 
 TRIES = 5
 """How often a task is tried in a run."""
@@ -69,6 +69,7 @@ def test_a_trigger_with_parameters_reads_one_table_whole(page: Page, stack: Stac
     page.screenshot(path=artefacts / "trigger.png")
     form.get_by_role("button", name="Trigger").click()
     page.wait_for_url(re.compile("/runs/manual__"))
+    look_away(page)
     run = stack.runs()[0]
     assert {name: value for name, value in run["conf"].items() if value} == {"tables": ["design"], "full_refresh": True}
     assert stack.ended(run["dag_run_id"]) == "success"
@@ -94,6 +95,7 @@ def test_a_failed_run_alerts_and_only_what_hangs_on_the_cleared_task_runs_again(
     page.screenshot(path=artefacts / "clear.png")
     page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("dialog")).to_be_hidden()
+    look_away(page)
     wait_until(lambda: stack.tasks(run_id)["record"]["try_number"] > before["record"]["try_number"], "a second record")
     assert stack.ended(run_id) == "success"
     after = stack.tasks(run_id)
@@ -154,6 +156,8 @@ def test_after_a_pause_of_hours_one_run_catches_up(page: Page, stack: Stack) -> 
     began = time.time()
     with stack.nobody_at_work():
         switch(page)
+        wait_until(lambda: not stack.api(f"/api/v2/dags/{DAG}")["is_paused"], "the end of the pause")
+        look_away(page)
         run_id = wait_until(lambda: scheduled_runs(stack), "a run")[-1]["dag_run_id"]
         assert stack.ended(run_id) == "success", stack.failures(run_id)
         slots = time.time() // SLOT_SECONDS - began // SLOT_SECONDS

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import FrameLocator, Page, ViewportSize, expect
 
-from tests.compose.stack import Stack
+from tests.compose.stack import Stack, look_away
 from tests.totesys.acceptance.oracle import FACTS, SHOWN, expected
 
 Scheme = Literal["light", "dark"]
@@ -16,6 +16,7 @@ Scheme = Literal["light", "dark"]
 
 def open_page(page: Page) -> FrameLocator:
     """The page, opened from the navigation."""
+    page.goto("/")
     page.get_by_role("link", name="Warehouse").first.click()
     frame = page.frame_locator("iframe")
     expect(frame.get_by_role("heading", name="Star schema")).to_be_visible()
@@ -67,6 +68,7 @@ def test_its_button_runs_one_table(page: Page, stack: Stack) -> None:
     shown.get_by_role("button", name="Run dim_design").click()
     shown.get_by_role("dialog").get_by_role("button", name="Run", exact=True).click()
     expect(shown.get_by_role("dialog")).to_be_hidden()
+    look_away(page)
     run = stack.runs()[0]
     assert run["conf"]["tables"] == ["dim_design"]
     assert stack.ended(run["dag_run_id"]) == "success"
