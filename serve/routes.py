@@ -182,14 +182,18 @@ class Routes:
         headers = self._services.freshness.headers(call.relation) | told | page.headers(marks) | _caching(etag)
         modified = marks.last_modified(self._served, asked.shape)
         headers |= {"Last-Modified": modified} if modified else {}
-        known, fields = call.if_none_match and matches(call.if_none_match, etag), _named(self._served, asked)
-        beside = {} if call.head or known or kind == "csv" else await _find_beside(export, table, values, fields)
-        await export.copy(table, values, kind == "csv")
-        if call.head or known:
+        headers |= {"Content-Type": MEDIA_TYPES[kind]}
+        if not call.head and call.if_none_match and matches(call.if_none_match, etag):
             await export.close()
-            return Response(None, 200 if call.head else 304, headers | {"Content-Type": MEDIA_TYPES[kind]})
+            return Response(None, 304, headers)
+        fields = _named(self._served, asked)
+        beside = {} if call.head or kind == "csv" else await _find_beside(export, table, values, fields)
+        await export.copy(table, values, kind == "csv")
+        if call.head:
+            await export.close()
+            return Response(None, 200, headers)
         blocks = form(kind, fields, beside)(export.blocks())
-        return Stream(export, blocks, headers | {"Content-Type": MEDIA_TYPES[kind]})
+        return Stream(export, blocks, headers)
 
     def _page(self, call: Call, asked: Asked) -> Page:
         about = (call.personal, call.key, call.part)

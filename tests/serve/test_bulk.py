@@ -103,6 +103,18 @@ def test_pandas_polars_duckdb_and_curl_read_it(served: Served, client: httpx.Cli
     assert found == [(200, Decimal("21105.00"))]
 
 
+@pytest.mark.parametrize("kind", ["csv", "arrow", "parquet"])
+def test_what_is_known_already_is_not_sent_again(client: httpx.Client, kind: str) -> None:
+    path = f"/v1/dim_product?format={kind}"
+    whole = client.get(path)
+    known = {"If-None-Match": whole.headers["ETag"]}
+    again = client.get(path, headers=known)
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["ETag"] == whole.headers["ETag"]
+    assert client.head(path, headers=known).status_code == 200
+    assert client.get(path, headers={"If-None-Match": '"another"'}).content == whole.content
+
+
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'dim_product'::regclass"
 
 
