@@ -102,7 +102,7 @@ class Slices(Manifest):
 
     load_id: what the load is known by that they make together. manifests: their files in the state bucket, each a
         `SliceRead`. rows: how many they are.
-    replaced_key: the file of the keys whose rows in slices do not count: that reading brings them, or they are gone.
+    replaced_key: where the keys are whose rows in slices do not count: that reading brings them, or they are gone.
     """
 
     load_id: str
@@ -119,7 +119,7 @@ class SourceRead(Manifest):
     changed_at: when the oldest change among those read was made, as far as the source tells. None without change.
     base: the instant up to which the changes had been loaded and recorded before; None for a whole read.
     changed, deletions: whether anything is to be loaded; whether known keys are gone.
-    rows, key_sum, keys_key: all keys of the source at observed_at: their number, sum and the file that holds them.
+    rows, key_sum, keys_key: all keys of the source at observed_at: their number, sum, and where `write_keys` put them.
     files: CSV of the changes, or of the whole table for a whole read.
     read_rows: rows that this reading wrote.
     proofs: warehouse table → how its rows compared with this reading.

@@ -80,7 +80,7 @@ class SliceRead(Manifest):
     """What a slice left.
 
     observed_at: the instant of the source's clock that it shows. cursor: of its reading.
-    rows, keys_key: how many rows it has, and the file of their keys. parts: warehouse table → what it gives.
+    rows, keys_key: how many rows it has, and where their keys are. parts: warehouse table → what it gives.
     """
 
     load_id: str

@@ -29,7 +29,7 @@ class Keys:
     again: rows that were rejected before, or that differ from what was loaded, and are read again whether they changed
         or not.
     known: the keys as they were recorded. whole: all rows are to be read.
-    known_key: the file that holds the current keys already, if there is one.
+    known_key: where the current keys are kept already, if they are.
     """
 
     selected: Selection

@@ -1,9 +1,11 @@
 """latest_update.json: what was read of each source table and has safely been loaded."""
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
@@ -31,6 +33,12 @@ ATTEMPTS = 5
 
 AT_ONCE_KEYS = 65_536
 """How many keys are read at once: that takes no longer than to ask whether their file is there."""
+
+SMALL_BYTES = 4_096
+"""Sets of keys of no more bytes are no files: each of those is a request in every run, to write it and to read it."""
+
+INLINE = "data:;base64,"
+"""What the place of such a set begins with, before its bytes: it is a URI that holds what it leads to (RFC 2397)."""
 
 LONG_SECONDS = 900
 """From when on a transaction that stays open at the source is told."""
@@ -161,7 +169,7 @@ def recorded_keys(table: str, state: TableState) -> KeySet | None:
 
     Raises: as `lake_errors`; and as `read_keys`, once they are read.
     """
-    if state.rows <= AT_ONCE_KEYS:
+    if state.rows <= AT_ONCE_KEYS or state.keys_key.startswith(INLINE):
         return _find_keys(table, state.keys_key)
     if not is_there(required_variable(STATE_BUCKET), state.keys_key):
         return None
@@ -169,7 +177,10 @@ def recorded_keys(table: str, state: TableState) -> KeySet | None:
 
 
 def read_keys(table: str, key: str) -> KeySet:
-    """The keys in a file. Raises: DataError where it is gone, or is no set of keys; others as `lake_errors`."""
+    """The keys that `write_keys` gave this place.
+
+    Raises: DataError where their file is gone, or what is there is no set of keys; others as `lake_errors`.
+    """
     keys = _find_keys(table, key)
     if keys is None:
         raise _unreadable(table, key, "it is missing")
@@ -178,6 +189,8 @@ def read_keys(table: str, key: str) -> KeySet:
 
 def _find_keys(table: str, key: str) -> KeySet | None:
     try:
+        if key.startswith(INLINE):
+            return KeySet.from_bytes(b64decode(key.removeprefix(INLINE), validate=True))
         with open_file(required_variable(STATE_BUCKET), key) as stream:
             return KeySet.from_blocks(iter(partial(stream.read, PART_BYTES), b""))
     except MissingFileError:
@@ -187,15 +200,26 @@ def _find_keys(table: str, key: str) -> KeySet | None:
 
 
 def _unreadable(table: str, key: str, why: str) -> DataError:
-    where = f"s3://{required_variable(STATE_BUCKET)}/{key}"
+    bucket = required_variable(STATE_BUCKET)
+    where = f"s3://{bucket}/{STATE_KEY}" if key.startswith(INLINE) else f"s3://{bucket}/{key}"
     advice = f"have it written anew by a full refresh: --tables {table} --full-refresh"
     return DataError(f"{table}: its keys in {where} cannot be read: {why}; {advice}")
 
 
 def write_keys(table: str, observed_at: datetime, keys: KeySet) -> str:
-    """Write the keys of a source table as a new file, and give the file's key. Raises: as `lake_errors`."""
+    """Keep the keys of a source table, and give the place: a new file's key, or for a small set a URI that holds it.
+
+    Raises: as `lake_errors`.
+    """
+    blocks, start = keys.blocks(), b""
+    for block in blocks:
+        start += block
+        if len(start) > SMALL_BYTES:
+            break
+    else:
+        return INLINE + b64encode(start).decode()
     key = new_key(table, observed_at, "roaring", folder="keys/")
     with WriteOnceFile(required_variable(STATE_BUCKET), key) as file:
-        for block in keys.blocks():
+        for block in chain([start], blocks):
             file.write(block)
     return key

@@ -9,11 +9,9 @@ from hypothesis import settings
 
 from include.common.keys import KeySet
 from include.common.manifests import Inputs, SourceRead, instant_text
-from include.common.settings import STATE_BUCKET, required_variable
-from include.lake.files import read_file
 from include.source.ingest import ingest
 from include.source.known import Known
-from include.state.latest import TableState
+from include.state.latest import TableState, read_keys
 from tests.clients import own_clients  # noqa: F401 - a fixture of all tests here
 from tests.shop import DECLARED
 
@@ -57,4 +55,4 @@ def read_since(source: psycopg.Connection[Any]) -> Reader:
 
 def keys_of(read: SourceRead) -> KeySet:
     """The keys that the table had when it was read."""
-    return KeySet.from_bytes(read_file(required_variable(STATE_BUCKET), read.keys_key))
+    return read_keys(read.table, read.keys_key)

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from include.pipeline import Options
 from include.source import landing
+from include.state import latest
 from include.totesys import DECLARED
 from include.warehouse import load
 from tests.system import Servers, cloned_system
@@ -57,11 +58,13 @@ class Histories(RuleBasedStateMachine):
     @initialize(
         file_rows=st.sampled_from([2, 131_072]),
         fill_rows=st.sampled_from([1, 10_000]),
+        small_bytes=st.sampled_from([0, 4_096]),
         parted=st.sampled_from(["", *PARTED]),
     )
-    def choose_sizes(self, file_rows: int, fill_rows: int, parted: str) -> None:
-        """Many small files or one; the fast first load or the merge; a partitioned table or none."""
-        for module, name, value in [(landing, "FILE_ROWS", file_rows), (load, "FILL_ROWS", fill_rows)]:
+    def choose_sizes(self, file_rows: int, fill_rows: int, small_bytes: int, parted: str) -> None:
+        """Many small files or one; the fast first load or the merge; keys in files or not; a table in parts or none."""
+        sizes = (landing, "FILE_ROWS", file_rows), (load, "FILL_ROWS", fill_rows), (latest, "SMALL_BYTES", small_bytes)
+        for module, name, value in sizes:
             self.opened.enter_context(mock.patch.object(module, name, value))
         self.parted = parted
         if parted:

@@ -8,6 +8,7 @@ import pytest
 
 from include.common.errors import DataError, DeclarationError
 from include.runner import Run
+from include.state import latest
 from include.state.latest import STATE_KEY
 from include.state.status import STATUS_KEY, Status
 from include.tables import belief
@@ -152,8 +153,9 @@ def lose_keys(system: System, s3: Any) -> None:
 
 @pytest.mark.parametrize("lose", [forget_state, lose_keys])
 def test_a_table_that_is_read_whole_is_held_against_what_the_warehouse_has(
-    system: System, s3: Any, lose: Callable[[System, Any], None]
+    system: System, s3: Any, lose: Callable[[System, Any], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(latest, "SMALL_BYTES", 0)
     system.run_cleanly()
     before = counted(system, PAYMENTS)
     lose(system, s3)

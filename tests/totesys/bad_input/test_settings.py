@@ -1,5 +1,6 @@
 """A variable, a bucket or a file that is missing: the error names it and says what to do."""
 
+import json
 from collections.abc import Callable
 from typing import Any, LiteralString
 
@@ -7,6 +8,7 @@ import pytest
 
 from include.common.errors import DataError, DeclarationError
 from include.runner import Run
+from include.state import latest
 from include.tables.steps import Step
 from tests.messages import one_line
 from tests.system import System
@@ -60,6 +62,12 @@ def test_a_missing_bucket_is_named_and_nothing_moves_on(
     assert ("JPY",) in system.warehouse("SELECT currency_code FROM dim_currency")
 
 
+@pytest.fixture
+def keys_in_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small a set of keys is, it has a file."""
+    monkeypatch.setattr(latest, "SMALL_BYTES", 0)
+
+
 def keys_file(system: System, recorded: Recorded) -> dict[str, str]:
     return {"Bucket": system.endpoints.buckets.state, "Key": recorded.table("currency")["keys_key"]}
 
@@ -70,6 +78,7 @@ LOSSES: dict[str, LiteralString] = {
 }
 
 
+@pytest.mark.usefixtures("keys_in_files")
 @pytest.mark.parametrize("table", ["currency", "department"], ids=["with a table of its own", "joined"])
 def test_a_deleted_keys_file_has_its_table_read_whole(system: System, recorded: Recorded, s3: Any, table: str) -> None:
     system.run_cleanly(table)
@@ -82,6 +91,7 @@ def test_a_deleted_keys_file_has_its_table_read_whole(system: System, recorded: 
     assert system.run_cleanly(table).of_kind("ingest")[table].changed is False
 
 
+@pytest.mark.usefixtures("keys_in_files")
 def test_a_full_refresh_mends_a_deleted_keys_file(system: System, recorded: Recorded, s3: Any) -> None:
     system.run_cleanly("currency")
     s3.delete_object(**keys_file(system, recorded))
@@ -89,6 +99,7 @@ def test_a_full_refresh_mends_a_deleted_keys_file(system: System, recorded: Reco
     system.run_cleanly("currency")
 
 
+@pytest.mark.usefixtures("keys_in_files")
 @pytest.mark.parametrize(
     "content", [b"", b"no bitmap", b"\x3a\x30\x00\x00\xff\xff\xff\xff"], ids=["empty", "text", "cut"]
 )
@@ -100,6 +111,21 @@ def test_a_keys_file_with_other_content_is_named_and_nothing_moves_on(
     error = system.run("currency").failures[Step("ingest", "currency")]
     assert type(error) is DataError
     one_line(error, recorded.table("currency")["keys_key"])
+
+
+@pytest.mark.parametrize("kept", ["", "bm8gYml0bWFw", "no base64"], ids=["empty", "text", "no base64"])
+def test_keys_that_are_none_are_named_with_the_file_they_stand_in(
+    system: System, recorded: Recorded, kept: str
+) -> None:
+    system.run_cleanly("currency")
+    document = json.loads(recorded.content())
+    document["tables"]["currency"]["keys_key"] = latest.INLINE + kept
+    recorded.replace(json.dumps(document).encode())
+    error = system.run("currency").failures[Step("ingest", "currency")]
+    assert type(error) is DataError
+    one_line(error, "currency", latest.STATE_KEY, "--full-refresh")
+    system.run_cleanly("currency", full_refresh=True)
+    system.run_cleanly("currency")
 
 
 def test_an_undeclared_table_is_named_with_those_that_are(system: System, recorded: Recorded) -> None:

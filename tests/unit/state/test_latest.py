@@ -9,12 +9,26 @@ from itertools import product
 from operator import getitem
 from typing import Any
 
+import numpy as np
 import pytest
 
 from include.common.errors import DataError, DeclarationError, ServiceError
 from include.common.keys import KeySet
 from include.common.manifests import Cursor
-from include.state.latest import ATTEMPTS, STATE_KEY, LastLoad, State, TableState, read_state, update_state
+from include.state.latest import (
+    ATTEMPTS,
+    INLINE,
+    SMALL_BYTES,
+    STATE_KEY,
+    LastLoad,
+    State,
+    TableState,
+    read_keys,
+    read_state,
+    recorded_keys,
+    update_state,
+    write_keys,
+)
 from local.environment import Buckets
 
 AT = datetime(2024, 8, 22, 14, 20, 49, 962123, tzinfo=UTC)
@@ -102,6 +116,23 @@ def test_the_file_is_json_for_people_too(s3: Any, buckets: Buckets) -> None:
     answer = s3.get_object(Bucket=buckets.state, Key="latest_update.json")
     assert answer["ContentType"] == "application/json"
     assert b'"observed_at": "2024-08-22T14:20:49.962123Z"' in answer["Body"].read()
+
+
+@pytest.mark.parametrize("keys", [[], [-1, 5], range(10_000_000)], ids=["none", "two", "ten million close together"])
+def test_a_small_set_of_keys_is_kept_without_a_file(keys: Any) -> None:
+    place = write_keys("clerk", AT, kept := KeySet.of(keys))
+    assert place.startswith(INLINE)
+    assert read_keys("clerk", place) == kept
+    assert recorded_keys("clerk", table(len(keys)).model_copy(update={"keys_key": place})) == kept
+
+
+@pytest.mark.parametrize("step", [3, 1 << 40], ids=["a bitmap", "a list"])
+def test_a_larger_one_is_kept_in_a_file_that_is_named(step: int, s3: Any, buckets: Buckets) -> None:
+    kept = KeySet.of(np.arange(100_000) * step)
+    place = write_keys("clerk", AT, kept)
+    assert s3.head_object(Bucket=buckets.state, Key=place)["ContentLength"] == len(kept.to_bytes()) > SMALL_BYTES
+    assert read_keys("clerk", place) == kept
+    assert recorded_keys("clerk", table(100_000).model_copy(update={"keys_key": place})) == kept
 
 
 def refused() -> str:
