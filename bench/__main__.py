@@ -11,7 +11,7 @@ from bench.measurement import WrongResultError
 from bench.servers import running_servers
 
 FULL_ROWS, FULL_ROUNDS, FULL_COMMITS = 2_000_000, 5, 1_000
-SHORT_ROWS, SHORT_ROUNDS, SHORT_COMMITS = 200_000, 1, 20
+SHORT_ROWS, SHORT_ROUNDS, SHORT_COMMITS = 50_000, 1, 20
 MEASUREMENTS = ("first", "changes", "nothing", "audit", "memory", "lake", "keys")
 ALWAYS = MEASUREMENTS[:-1]
 """What is measured where nothing is said."""

@@ -5,12 +5,14 @@ import shutil
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
-from tests.compose.stack import ROOT, Stack, look_away
+from tests.compose.stack import ROOT, Stack
 
 ARTEFACTS = ROOT / "build" / "compose"
 PORTS = ("AIRFLOW_PORT", "SOURCE_PORT", "WAREHOUSE_PORT", "AWS_PORT")
@@ -72,11 +74,11 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def anonymous(browser: Browser, stack: Stack) -> Iterator[Page]:
-    """A page of a browser that nobody has logged in with."""
+@contextmanager
+def opened(browser: Browser, stack: Stack, **options: Any) -> Iterator[Page]:
+    """An empty page of the browser of somebody of their own."""
     size: ViewportSize = {"width": 1440, "height": 1000}
-    context = browser.new_context(base_url=stack.url, viewport=size, reduced_motion="reduce")
+    context = browser.new_context(base_url=stack.url, viewport=size, reduced_motion="reduce", **options)
     context.set_default_timeout(BROWSER_MILLISECONDS)
     page = context.new_page()
     yield page
@@ -85,12 +87,26 @@ def anonymous(browser: Browser, stack: Stack) -> Iterator[Page]:
 
 
 @pytest.fixture
-def page(anonymous: Page) -> Page:
+def anonymous(browser: Browser, stack: Stack) -> Iterator[Page]:
+    """A page of a browser that nobody has logged in with."""
+    with opened(browser, stack) as page:
+        yield page
+
+
+@pytest.fixture(scope="session")
+def login(browser: Browser, stack: Stack) -> Any:
+    """What a browser keeps after admin has logged in."""
+    with opened(browser, stack) as page:
+        page.goto("/")
+        page.get_by_label("Username").fill("admin")
+        page.locator("input[type=password]").fill("admin")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("link", name="Dags", exact=True).first.wait_for()
+        return page.context.storage_state()
+
+
+@pytest.fixture
+def page(browser: Browser, stack: Stack, login: Any) -> Iterator[Page]:
     """An empty page of the browser of somebody who has logged in as admin."""
-    anonymous.goto("/")
-    anonymous.get_by_label("Username").fill("admin")
-    anonymous.locator("input[type=password]").fill("admin")
-    anonymous.get_by_role("button", name="Sign in").click()
-    anonymous.get_by_role("link", name="Dags", exact=True).first.wait_for()
-    look_away(anonymous)
-    return anonymous
+    with opened(browser, stack, storage_state=login) as page:
+        yield page

@@ -85,7 +85,7 @@ def test_a_failed_run_alerts_and_only_what_hangs_on_the_cleared_task_runs_again(
     with unreadable(stack, "design"):
         run_id = stack.trigger(tables=["design", "payment_type"], full_refresh=True)
         assert stack.ended(run_id) == "failed"
-    wait_until(lambda: f"{run_id} of {DAG} failed" in stack.alerts(), "an alert")
+    wait_until(lambda: f"{run_id} of {DAG} failed" in stack.alerts(), "an alert", every=5)
     before = stack.tasks(run_id)
     assert before["ingest.design"]["state"] == "failed"
     assert before["load.dim_payment_type"]["state"] == "success"
@@ -119,7 +119,7 @@ def test_a_run_fails_while_the_source_is_down_and_heals_when_it_is_cleared(
         stack.compose("up", "--wait", "totesys")
     tried = stack.tasks(run_id)["ingest.design"]["try_number"]
     assert tried == TRIES
-    wait_until(lambda: "* ingest.design failed" in stack.alerts(), "an alert")
+    wait_until(lambda: "* ingest.design failed" in stack.alerts(), "an alert", every=5)
 
     open_dag(page, f"/runs/{quote(run_id)}")
     expect(page.get_by_text("Failed").first).to_be_visible()

@@ -31,17 +31,17 @@ CHANGES: LiteralString = """
 """Something for every table of the warehouse to load."""
 
 PLACES = {
-    ("later run", "before a step"): 4,
-    ("later run", "after a step"): 4,
-    ("later run", "before a request to S3"): 20,
-    ("later run", "after a request to S3"): 20,
-    ("later run", "in a COPY"): 10,
-    ("later run", AFTER_BLOCK): 10,
-    ("later run", "before a commit"): 6,
-    ("later run", "after a commit"): 6,
-    ("first run", AFTER_BLOCK): 8,
-    ("first run", "after a commit"): 6,
-    ("first run", "after PutObject"): 16,
+    ("later run", "before a step"): 8,
+    ("later run", "after a step"): 8,
+    ("later run", "before a request to S3"): 40,
+    ("later run", "after a request to S3"): 40,
+    ("later run", "in a COPY"): 20,
+    ("later run", AFTER_BLOCK): 20,
+    ("later run", "before a commit"): 12,
+    ("later run", "after a commit"): 12,
+    ("first run", AFTER_BLOCK): 16,
+    ("first run", "after a commit"): 12,
+    ("first run", "after PutObject"): 32,
 }
 """Where runs are killed → every how many times that a run comes there; thoroughly, every time."""
 

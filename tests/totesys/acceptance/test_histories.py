@@ -18,7 +18,7 @@ from tests.totesys.acceptance import faults, machine, verdict, world
 from tests.totesys.acceptance.machine import Histories
 
 PROFILES = {
-    "ci": settings(max_examples=4, stateful_step_count=25, database=None),
+    "ci": settings(max_examples=3, stateful_step_count=25, database=None),
     "first": settings(max_examples=15, stateful_step_count=25, database=None, phases=[Phase.generate]),
     "thorough": settings(max_examples=25, stateful_step_count=25, database=None),
 }
