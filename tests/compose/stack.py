@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -185,11 +186,17 @@ class Stack:
         return self.runs()[-1]
 
     def wait_between_runs(self, seconds: float) -> None:
-        """Wait until no run is at work and none is due for so long: one more would count, or try for minutes."""
+        """Wait until no run is at work and none is due for so long: one more would count, or try for minutes.
+
+        One that is due may not have begun: the run of this slot is to be seen.
+        """
 
         def quiet() -> bool:
-            left = SLOT_SECONDS - time.time() % SLOT_SECONDS
-            return left > seconds and all(run["state"] in END for run in self.runs())
+            now, runs = int(time.time()), self.runs()
+            left, due = SLOT_SECONDS - now % SLOT_SECONDS, datetime.fromtimestamp(now - now % SLOT_SECONDS, UTC)
+            scheduled = [run for run in runs if run["run_type"] == "scheduled"]
+            begun = any(datetime.fromisoformat(run["run_after"]) >= due for run in scheduled)
+            return begun and left > seconds and all(run["state"] in END for run in runs)
 
         wait_until(quiet, "a time between scheduled runs", seconds + RUN_SECONDS)
 
