@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from include.common import kept
 from include.common.errors import DataError, DeclarationError, ServiceError, border
 from include.common.manifests import CheckResult, FileEntry, Inputs, LoadResult, SourceRead, StarFiles
 from include.common.slices import Planned, Progress
@@ -205,7 +206,8 @@ def check_tables(
 def audit_tables(declared: Declarations, names: tuple[str, ...]) -> list[TableAudit]:
     """Compare every value of these tables (all, where none is named) with the source, now. See `audit`."""
     tables, state = named_tables(declared, names), read_state()
-    return [audit(declared, table, state) for table in tables]
+    with kept.KEPT.keeping():
+        return [audit(declared, table, state) for table in tables]
 
 
 def audit_versions(declared: Declarations, names: tuple[str, ...]) -> list[TableAudit]:

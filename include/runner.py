@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any
 
 from include import pipeline
+from include.common import kept
 from include.common.errors import DataError, DeclarationError, ServiceError, border
 from include.common.slices import Planned, Progress
 from include.common.threads import Threads, side_by_side
@@ -98,7 +99,7 @@ def run(declared: Declarations, options: Options, progress: Tell, parallel: int 
     going.tell = lambda step, slices: progress(step, len(steps), slices)
     order = TopologicalSorter({step: order.needs | order.follows for step, order in steps.items()})
     order.prepare()
-    with Threads(STREAMS) as threads:
+    with kept.KEPT.keeping(), Threads(STREAMS) as threads:
         pending: dict[Future[None], Step] = {}
         while order.is_active():
             pending |= {

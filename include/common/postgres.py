@@ -8,16 +8,18 @@ import numpy as np
 import numpy.typing as npt
 import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
+from airflow.sdk import Connection
 from psycopg import errors, sql
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 from psycopg.waiting import Ready, Wait
 
+from include.common import kept
 from include.common.errors import DataError, DeclarationError, ServiceError
 from include.common.keys import KeySet
 from include.common.session import SessionCursor, plain, prepare_session
 from include.common.settings import optional_connection, secret_name
-from include.common.waiting import ANSWER_SECONDS, make_patient, wait_for
+from include.common.waiting import ANSWER_SECONDS, PatientConnection, make_patient, wait_for
 
 BLOCK_BYTES = 1 << 20
 """How much of a COPY is gathered before it is handed on: one call a block instead of one a row."""
@@ -84,7 +86,7 @@ class Credentials(NamedTuple):
 def connect(
     connection_id: str, credentials: Credentials | None = None, at: Mapping[str, str | int] | None = None
 ) -> Iterator[psycopg.Connection]:
-    """A connection that Airflow knows by this id, closed at the end; nothing is committed by itself.
+    """A connection that Airflow knows by this id, closed or kept at the end; nothing is committed by itself.
 
     The first statement begins a transaction, which sets all that results depend on (`session`); so no
     `connection.transaction()` outside of one.
@@ -95,17 +97,34 @@ def connect(
     Raises: DeclarationError where Airflow has no such connection or the server refuses it; ServiceError where the
         server cannot be reached. Either names the connection.
     """
-    subject = f"connection {connection_id!r}"
-    with postgres_errors(subject):
-        connection = _open(connection_id, subject, credentials, at or {})
-    patient = make_patient(
-        connection, lambda: make_patient(_open(connection_id, subject, credentials, _same_server(connection)))
-    )
+    with postgres_errors(f"connection {connection_id!r}"):
+        parameters = _parameters(connection_id, credentials, at or {})
+        opened_with = (connection_id, parameters.get_uri())
+        patient = kept.KEPT.take(opened_with) or _begin(connection_id, parameters, credentials)
+    renewed = False
+    try:
+        yield patient
+        renewed = credentials is None and kept.KEPT.give_back(opened_with, patient)
+    finally:
+        if not renewed:
+            patient.leave()
+
+
+def _begin(connection_id: str, parameters: Connection, credentials: Credentials | None) -> PatientConnection:
+    """A new session."""
+    connection = _open(connection_id, parameters)
+
+    def ask() -> psycopg.Connection:
+        there = _parameters(connection_id, credentials, _same_server(connection))
+        return make_patient(_open(connection_id, there))
+
+    patient = make_patient(connection, ask)
     try:
         prepare_session(connection, connection_id, SessionCursor)
-        yield connection
-    finally:
+    except BaseException:
         patient.leave()
+        raise
+    return patient
 
 
 def _same_server(connection: psycopg.Connection) -> dict[str, str | int]:
@@ -114,17 +133,21 @@ def _same_server(connection: psycopg.Connection) -> dict[str, str | int]:
     return {"host": info.host, "hostaddr": info.hostaddr, "port": info.port, "connect_timeout": ANSWER_SECONDS}
 
 
-def _open(
-    connection_id: str, subject: str, credentials: Credentials | None, at: Mapping[str, str | int]
-) -> psycopg.Connection:
+def _parameters(connection_id: str, credentials: Credentials | None, at: Mapping[str, str | int]) -> Connection:
+    """What Airflow knows by this id, with these in its place."""
+    changed = plain(_look_up(connection_id), **at)
+    if credentials:
+        changed.login, changed.password = credentials
+    return changed
+
+
+def _open(connection_id: str, parameters: Connection) -> psycopg.Connection:
     try:
-        changed = plain(_look_up(connection_id), **at)
-        if credentials:
-            changed.login, changed.password = credentials
-        return cast(psycopg.Connection, PostgresHook(connection=changed).get_conn())
+        return cast(psycopg.Connection, PostgresHook(connection=parameters).get_conn())
     except psycopg.OperationalError as error:
         if any(text in str(error) for text in REFUSED):
-            raise DeclarationError(f"{subject}: {_first_line(error)}; correct the Airflow connection") from error
+            told = f"connection {connection_id!r}: {_first_line(error)}; correct the Airflow connection"
+            raise DeclarationError(told) from error
         raise
 
 

@@ -119,6 +119,12 @@ class PatientConnection(psycopg.Connection[Any]):
             return "FATAL" in str(error)  # the driver has no code for what a server answers to who would connect
         return row is not None and row[0] is not False
 
+    def is_silent(self) -> bool:
+        """Whether the server has sent nothing that was not asked for, such as that it ends."""
+        poll = select.poll()
+        poll.register(self.pgconn.socket, select.POLLIN)
+        return not _poll_once(poll, 0)
+
     def leave(self, answering: bool = True) -> None:
         """Close the connection; have the server cancel what it is still at, unless it does not answer."""
         working = self.pgconn.transaction_status == TransactionStatus.ACTIVE
@@ -136,18 +142,23 @@ def make_patient(
     patient = cast(PatientConnection, connection)
     patient.ask, patient.ended_by = ask, None
     patient.session_name = f"totesys warehouse {uuid4().hex[:12]}"
-    opened = _SESSIONS.get()
-    if opened is not None:
-        opened.append(patient.session_name)
+    note_session(patient)
     return patient
 
 
 _SESSIONS: ContextVar[list[str] | None] = ContextVar("sessions", default=None)
 
 
+def note_session(connection: PatientConnection) -> None:
+    """Tell those who ask for `sessions` of one that is used from now on."""
+    used = _SESSIONS.get()
+    if used is not None:
+        used.append(connection.session_name)
+
+
 @contextmanager
 def sessions(connection: psycopg.Connection[Any]) -> Iterator[list[str]]:
-    """The names of this connection's session and of all that are opened inside the block: a list that grows."""
+    """The names of this connection's session and of all that are used inside the block: a list that grows."""
     names = [session_name(connection)]
     token = _SESSIONS.set(names)
     try:

@@ -15,7 +15,7 @@ import psycopg
 from botocore.exceptions import ReadTimeoutError
 
 from include import runner
-from include.common import postgres, threads
+from include.common import kept, postgres, threads
 from include.common.errors import ServiceError
 from include.common.session import SessionCursor
 from include.common.settings import aws_client
@@ -237,6 +237,7 @@ def watched_run(faults: Faults, around: Around = undisturbed) -> Iterator[None]:
         stack.enter_context(
             mock.patch.object(postgres, "SessionCursor", type("Cursor", (_Cursor,), {"faults": faults}))
         )
+        stack.enter_context(mock.patch.object(kept, "KEPT", kept.Kept()))  # another run's sessions meet other faults
         stack.enter_context(_s3_watched(faults))
         yield
 

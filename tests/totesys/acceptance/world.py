@@ -40,7 +40,7 @@ LOCK_TIMEOUT = "-c lock_timeout=10ms -c timezone=UTC"
 SESSION_SECONDS = 30
 OTHER_SESSIONS = """
     SELECT FROM pg_stat_activity
-     WHERE backend_type = 'client backend' AND datname = ANY (%s) AND pid <> ALL (%s)"""
+     WHERE backend_type = 'client backend' AND datname = ANY (%s) AND pid <> ALL (%s) AND state <> ALL (%s)"""
 
 
 @dataclass(frozen=True)
@@ -111,12 +111,12 @@ class World:
         while (done := self.run()) and done.waiting:
             pass
 
-    def wait_for_sessions_to_end(self) -> None:
-        """A session ends, and gives back its locks, some time after its client has hung up."""
+    def wait_for_sessions_to_end(self, *but: str) -> None:
+        """A session ends, and gives back its locks, some time after its client hung up. but: those in this state."""
         own = [connection.info.backend_pid for connection in (self.source, self.warehouse, *self.writers)]
         names = [connection.info.dbname for connection in (self.source, self.warehouse)]
         until = monotonic() + SESSION_SECONDS
-        while self.source.execute(OTHER_SESSIONS, [names, own]).fetchone():
+        while self.source.execute(OTHER_SESSIONS, [names, own, list(but)]).fetchone():
             assert monotonic() < until, "a session was left open"
             sleep(0.002)
 
@@ -231,7 +231,7 @@ class _Watch:
 
     def _pause(self, change: Write | None) -> None:
         if change:
-            self.world.wait_for_sessions_to_end()
+            self.world.wait_for_sessions_to_end("idle")  # which a run keeps
             write(self.world.writers[0], change, "savepoint")
             return
         self.faults.paused = True
