@@ -161,6 +161,10 @@ class Stack:
         """All runs, the latest first."""
         return self.api(f"/api/v2/dags/{DAG}/dagRuns?limit=100&order_by=-run_after")["dag_runs"]
 
+    def last_triggered(self) -> Any:
+        """The latest run that somebody began."""
+        return next(run for run in self.runs() if run["run_type"] == "manual")
+
     def tasks(self, run_id: str) -> dict[str, Any]:
         """The tasks of a run, by their ids."""
         found = self.api(f"/api/v2/dags/{DAG}/dagRuns/{run_id}/taskInstances?limit=100")["task_instances"]

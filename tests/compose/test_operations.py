@@ -70,7 +70,7 @@ def test_a_trigger_with_parameters_reads_one_table_whole(page: Page, stack: Stac
     form.get_by_role("button", name="Trigger").click()
     page.wait_for_url(re.compile("/runs/manual__"))
     look_away(page)
-    run = stack.runs()[0]
+    run = stack.last_triggered()
     assert {name: value for name, value in run["conf"].items() if value} == {"tables": ["design"], "full_refresh": True}
     assert stack.ended(run["dag_run_id"]) == "success"
     states = {name: task["state"] for name, task in stack.tasks(run["dag_run_id"]).items()}

@@ -137,7 +137,7 @@ def test_no_library_asks_for_a_newer_libc_than_the_images(unpacked: Path) -> Non
 def test_where_pip_failed_the_dag_is_parsed_all_the_same_and_the_pipeline_cannot_run(container: Container) -> None:
     found = look(container)
     assert (found["dag_errors"], found["dags"].keys()) == ({}, {"totesys_warehouse"})
-    assert "numpy" in found["failed"]["include.pipeline"]
+    assert "No module named" in found["failed"]["include.pipeline"]
 
 
 def test_pip_installs_the_wheels_and_leaves_the_image_as_it_is(installed: Container) -> None:

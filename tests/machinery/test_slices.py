@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - the statements are the tests' own
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -261,7 +262,7 @@ def test_a_run_tells_of_each_slice_how_far_the_table_is_those_of_earlier_runs_in
     told = list[tuple[Step, int, Progress | None]]()
     done = run(system.declared, Options(), lambda *given: told.append(given))
     assert not done.failures
-    assert [step for step, _, slices in told if slices is None] == list(done.results)
+    assert Counter(step for step, _, slices in told if slices is None) == Counter(done.results.keys())
     found = {name: [at for step, _, at in told if at and step == Step("slice", name)] for name in ("part", "kept")}
     for slices in found.values():
         before = slices[0].before
