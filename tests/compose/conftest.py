@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 from tests.compose.stack import ROOT, Stack
 
 ARTEFACTS = ROOT / "build" / "compose"
-PORTS = ("AIRFLOW_PORT", "SOURCE_PORT", "WAREHOUSE_PORT", "AWS_PORT")
+PORTS = ("AIRFLOW_PORT", "SOURCE_PORT", "WAREHOUSE_PORT", "AWS_PORT", "API_PORT")
 BROWSER_MILLISECONDS = 60_000
 
 
