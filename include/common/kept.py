@@ -30,11 +30,13 @@ class Kept:
         finally:
             with self._lock:
                 self._keepers -= 1
-                left = [] if self._keepers else [one for idle in self._idle.values() for one in idle]
                 if not self._keepers:
-                    self._idle.clear()
-            for connection in left:
-                connection.close()
+                    self._close()
+
+    def _close(self) -> None:
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
 
     def take(self, opened_with: Hashable) -> PatientConnection | None:
         """A session that was opened with this, as if it were new; None where none is kept."""

@@ -100,7 +100,7 @@ def connect(
     with postgres_errors(f"connection {connection_id!r}"):
         parameters = _parameters(connection_id, credentials, at or {})
         opened_with = (connection_id, parameters.get_uri())
-        patient = kept.KEPT.take(opened_with) or _begin(connection_id, parameters, credentials)
+        patient = kept.KEPT.take(opened_with) or _new_session(connection_id, parameters, credentials)
     renewed = False
     try:
         yield patient
@@ -110,8 +110,8 @@ def connect(
             patient.leave()
 
 
-def _begin(connection_id: str, parameters: Connection, credentials: Credentials | None) -> PatientConnection:
-    """A new session."""
+def _new_session(connection_id: str, parameters: Connection, credentials: Credentials | None) -> PatientConnection:
+    """A connection whose transactions begin with their settings. Raises: as `prepare_session`."""
     connection = _open(connection_id, parameters)
 
     def ask() -> psycopg.Connection:
