@@ -89,7 +89,8 @@ $(BROWSER)/.built: requirements/browser.txt
 
 .PHONY: test
 test: make-build ## Run the tests on real servers: TEST_OPTIONS='-k name' selects
-	$(IN_VENV) pytest -n 2 --dist worksteal --ignore tests/terraform --ignore tests/totesys/servers $(TEST_OPTIONS)
+	$(IN_VENV) pytest -n 2 --dist worksteal --ignore tests/terraform --ignore tests/totesys/servers --ignore tests/spark \
+	    $(TEST_OPTIONS)
 
 .PHONY: test-proofs
 test-proofs: make-build ## Try every planted defect, every kill, long histories, many runs, databases and labels; `make test` tries some, chosen by PROOF_SEED
@@ -108,6 +109,17 @@ test-serve-proofs: make-build ## Ask the API between the loads of 1,000 historie
 .PHONY: test-servers
 test-servers: make-build ## Try it through a pooler, on PostgreSQL 15, on standbys, over fail-over and restored volumes
 	$(IN_VENV) pytest tests/totesys/servers $(TEST_OPTIONS)
+
+# Java 17 as Debian has it: `apt-get install openjdk-17-jre-headless`. What is missing is a failure.
+SPARK := build/spark
+.PHONY: test-spark
+test-spark: make-build $(SPARK)/.built ## Have Apache Spark read the lake's tables
+	$(IN_VENV) pytest tests/spark $(TEST_OPTIONS)
+
+$(SPARK)/.built: requirements/spark.txt | make-build
+	@$(VENV)/bin/python -m venv --clear $(SPARK)
+	@$(VENV)/bin/uv pip install --quiet --no-deps --python $(SPARK)/bin/python --requirement $<
+	@touch $@
 
 .PHONY: bench
 bench: make-build ## Measure the pipeline: PEERS=1 compares with other tools, BENCH_OPTIONS=--short is quick
