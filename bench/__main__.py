@@ -12,9 +12,11 @@ from bench.servers import running_servers
 
 FULL_ROWS, FULL_ROUNDS, FULL_COMMITS = 2_000_000, 5, 1_000
 SHORT_ROWS, SHORT_ROUNDS, SHORT_COMMITS = 50_000, 1, 20
-MEASUREMENTS = ("first", "changes", "nothing", "audit", "memory", "lake", "keys")
+MEASUREMENTS = ("first", "changes", "nothing", "slices", "audit", "memory", "lake", "keys")
 ALWAYS = MEASUREMENTS[:-1]
 """What is measured where nothing is said."""
+
+SLICES = 8
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,6 +43,7 @@ def with_defaults(options: argparse.Namespace) -> argparse.Namespace:
     options.rounds = options.rounds or (SHORT_ROUNDS if options.short else FULL_ROUNDS)
     options.commits = options.commits or (SHORT_COMMITS if options.short else FULL_COMMITS)
     options.memory_rows = options.memory_rows or [options.rows]
+    options.slice_rows = options.slice_rows or options.rows // SLICES
     return options
 
 
@@ -67,6 +70,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--key-rows", type=int, default=10_000_000, metavar="N", help="rows of the quiet tables with other keys"
     )
+    made.add_argument(
+        "--slice-rows", type=int, metavar="N", help=f"rows of a slice (default: a share of --rows, 1 in {SLICES})"
+    )
     made.add_argument("--no-lake", action="store_true", help="first loads and changes without the lake's commits")
     made.add_argument(
         "--commits", type=int, metavar="N", help="to one table of the lake (default: 1,000, with --short 20)"
@@ -83,6 +89,8 @@ first    a first load of all sales orders, through CSV and Parquet on S3, agains
 changes  a run that finds one row in a hundred changed, against the same by hand: COPY, temporary table, merge
 nothing  a run that finds nothing in a whole database, against SELECT count(*) of every source table: once with its
          share of the proofs of values, once without
+slices   a first load in slices, against the same baseline; how much two processes that read slices are faster than
+         one; the longest transaction at the source; the memory of its tasks
 audit    every value of all sales orders compared, against the sum of the hashes of all rows, on both sides in turn
 keys     where asked for: first loads, quiet runs and memory of tables whose key is a uuid, scattered, or two columns
 memory   the most that the process of each task of the big table holds

@@ -10,6 +10,8 @@ from bench.clock import Clock
 from bench.measurement import Comparison, Timed, WrongResultError
 from bench.pipeline_run import run_pipeline
 from bench.servers import Lane, Servers
+from include.tables.declarations import Declarations
+from include.totesys import DECLARED
 
 CHANGED_SHARE = 100
 """One row in so many changes, all over the table."""
@@ -20,6 +22,7 @@ class SalesOrders:
     """A source of sales orders, and the two warehouses that they went to: through the pipeline, and by hand.
 
     The pipeline's warehouse is new for each first load; the other keeps its filled dimensions.
+    declared, how: what the pipeline is to do, and words for it.
     """
 
     servers: Servers
@@ -30,6 +33,8 @@ class SalesOrders:
     lane: Lane
     by_hand_url: str
     lake: bool
+    declared: Declarations = DECLARED
+    how: str = ""
 
     @classmethod
     def fill(cls, servers: Servers, console: Console, rows: int, *, lake: bool) -> "SalesOrders":
@@ -51,7 +56,7 @@ class SalesOrders:
                 results.append(load())
                 self.servers.settle()
             self._compare(f"first load, round {number + 1}", by_pipeline[-1], baseline[-1])
-        name = f"first load of {self.rows:,} sales orders{self._beside}"
+        name = f"first load of {self.rows:,} sales orders{self.how}{self._beside}"
         return Comparison(name, "binary COPY from psql to psql", 1.7, by_pipeline, baseline)
 
     def compare_changes(self, rounds: int) -> Comparison:
@@ -74,7 +79,7 @@ class SalesOrders:
     def _load(self) -> Timed:
         self.servers.remove_lane(self.lane)
         self.lane = self.servers.new_lane(self.source_url, lake=self.lake)
-        return self.clock.time(lambda: run_pipeline(self.lane)[1])
+        return self.clock.time(lambda: run_pipeline(self.lane, self.declared)[1])
 
     def _load_again(self) -> Timed:
         return self.clock.time(lambda: run_pipeline(self.lane)[1])

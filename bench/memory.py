@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +15,7 @@ from rich.console import Console
 from bench.measurement import TaskMemory, WrongResultError
 from bench.servers import Servers, count_rows
 from bench.task import do_steps
+from include.tables.declarations import Declarations
 from include.tables.steps import Step, plan
 from include.totesys import DECLARED
 
@@ -39,26 +41,35 @@ FILL_LONG = """
            (SELECT * FROM purchase_order LIMIT 1) AS model"""
 
 EVERY = MOVING | {""}
-"""The same, and the steps that concern all tables."""
+"""The big table, and the steps that concern all tables."""
 
 
-def measure_memory(
-    servers: Servers, console: Console, source_url: str, rows: int, tables: frozenset[str] = EVERY
-) -> list[TaskMemory]:
+@dataclass(frozen=True)
+class Load:
+    """A first load whose steps of these tables are measured. declared: what DECLARATIONS names. how: words for it."""
+
+    tables: frozenset[str]
+    declared: Declarations = DECLARED
+    how: str = ""
+
+
+def measure_memory(servers: Servers, console: Console, source_url: str, rows: int, load: Load) -> list[TaskMemory]:
     """Load a source with so many rows in its big table, each of these steps in a fresh process; gives their peaks."""
     lane = servers.new_lane(source_url, lake=True)
     os.environ.update(lane.variables)
-    found = []
+    found, declared = [], load.declared
     with TemporaryDirectory(prefix="totesys-bench-") as name:
         folder = Path(name)
-        for measured, steps in groupby(plan(DECLARED, set(DECLARED.sources)), lambda step: step.table in tables):
+        for measured, steps in groupby(plan(declared, set(declared.sources)), lambda step: step.table in load.tables):
             if not measured:
                 do_steps(folder, list(map(str, steps)))
                 continue
             for step in steps:
-                console.print(f"memory at {rows:,} rows: {step}")
-                found.append(TaskMemory(str(step), rows, target_bytes=TARGET_BYTES, **run_alone(folder, step)))
-    (source,) = tables & DECLARED.sources.keys()
+                console.print(f"memory at {rows:,} rows{load.how}: {step}")
+                found.append(
+                    TaskMemory(f"{step}{load.how}", rows, target_bytes=TARGET_BYTES, **run_alone(folder, step))
+                )
+    (source,) = load.tables & declared.sources.keys()
     if count_rows(lane.warehouse_url, f"current_{source}") != count_rows(source_url, source):
         raise WrongResultError(f"memory at {rows:,} rows: the warehouse has not as many as the source")
     servers.remove_lane(lane)
@@ -70,7 +81,7 @@ def measure_long_texts(servers: Servers, console: Console, rows: int) -> list[Ta
     source_url = servers.fill_source(f"totesys_long_{rows}", OTHER_ROWS, only_sales=False)
     with psycopg.connect(source_url) as connection:
         connection.execute(FILL_LONG, [LONG_TEXT_BYTES, rows])
-    return measure_memory(servers, console, source_url, rows, LONG)
+    return measure_memory(servers, console, source_url, rows, Load(LONG))
 
 
 def run_alone(folder: Path, step: Step) -> dict[str, float]:

@@ -15,7 +15,16 @@ from include.runner import Run, run
 from include.tables.declarations import Declarations
 from include.totesys import DECLARED
 
-STEPS = ("prepare", "ingest_table", "transform_table", "load_table", "check_tables", "record_run")
+STEPS = (
+    "prepare",
+    "plan_table",
+    "slice_table",
+    "ingest_table",
+    "transform_table",
+    "load_table",
+    "check_tables",
+    "record_run",
+)
 """The functions of include.pipeline, one for each kind of step."""
 
 

@@ -113,7 +113,7 @@ def print_costs(console: Console, found: list[Cost]) -> None:
     """A row for each."""
     if not found:
         return
-    table = Table("what", "measured", "target", "met", title="The lake")
+    table = Table("what", "measured", "target", "met", title="By themselves")
     for cost in found:
         table.add_row(
             cost.name, f"{cost.value:.2f} {cost.unit}", f"{cost.target:g} {cost.unit}", "yes" if cost.met else "NO"

@@ -11,9 +11,10 @@ from bench.keys import measure_keys
 from bench.lake import measure_lake
 from bench.loads import SalesOrders
 from bench.measurement import Comparison, Cost, TaskMemory, Timed, timed_document
-from bench.memory import EVERY, MOVING, measure_long_texts, measure_memory
+from bench.memory import EVERY, MOVING, Load, measure_long_texts, measure_memory
 from bench.peers import measure_peers
 from bench.servers import Servers
+from bench.sliced import measure_slices
 from bench.whole import WholeDatabase
 
 
@@ -35,15 +36,15 @@ def measure(servers: Servers, console: Console, options: argparse.Namespace) -> 
     facts, findings = report.machine(), Findings()
     report.print_machine(console, facts)
     memory_rows = set(options.memory_rows) if "memory" in options.only else set()
-    tables = MOVING if options.short else EVERY
-    if {"first", "changes"}.intersection(options.only) or options.rows in memory_rows:
+    load = Load(MOVING if options.short else EVERY)
+    if {"first", "changes", "slices"}.intersection(options.only) or options.rows in memory_rows:
         orders = SalesOrders.fill(servers, console, options.rows, lake=not options.no_lake)
         if options.rows in memory_rows:
-            findings.memory += measure_memory(servers, console, orders.source_url, options.rows, tables)
+            findings.memory += measure_memory(servers, console, orders.source_url, options.rows, load)
         _compare(orders, options, findings)
     for rows in sorted(memory_rows - {options.rows}):
         source_url = servers.fill_source(f"totesys_{rows}", rows, only_sales=True)
-        findings.memory += measure_memory(servers, console, source_url, rows, tables)
+        findings.memory += measure_memory(servers, console, source_url, rows, load)
     if options.long_texts:
         findings.memory += measure_long_texts(servers, console, options.long_texts)
     if {"nothing", "audit"}.intersection(options.only):
@@ -54,13 +55,13 @@ def measure(servers: Servers, console: Console, options: argparse.Namespace) -> 
         findings.comparisons += comparisons
         findings.memory += memory
     if "lake" in options.only:
-        findings.costs = measure_lake(servers, console, options.commits)
+        findings.costs += measure_lake(servers, console, options.commits)
     _print(console, findings)
     return {
         "machine": facts,
         "comparisons": [found.document() for found in findings.comparisons],
         "memory": [{**vars(task), "met": task.met} for task in findings.memory],
-        "lake": [{**vars(cost), "met": cost.met} for cost in findings.costs],
+        "costs": [{**vars(cost), "met": cost.met} for cost in findings.costs],
         "peers": {name: timed_document(rounds) for name, rounds in findings.peers.items()},
     }
 
@@ -74,6 +75,11 @@ def _compare(orders: SalesOrders, options: argparse.Namespace, findings: Finding
         if "first" not in options.only:
             orders.compare_first_loads(1)
         findings.comparisons.append(orders.compare_changes(options.rounds))
+    if "slices" in options.only:
+        compared, costs, memory = measure_slices(orders, options.rounds, options.slice_rows, short=options.short)
+        findings.comparisons.append(compared)
+        findings.costs += costs
+        findings.memory += memory
 
 
 def _compare_whole(database: WholeDatabase, options: argparse.Namespace) -> list[Comparison]:

@@ -1,65 +1,51 @@
-"""A first load in slices, and how long transactions at the source last: `python -m bench.sliced --rows 10000000`."""
+"""Measurement 8: a first load in slices, beside the baseline; by one worker and by two; the memory of its tasks."""
 
-import argparse
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event, Thread
-from time import monotonic
 
 import psycopg
-from rich.console import Console
 
-from bench.measurement import WrongResultError
-from bench.servers import Servers, count_rows, running_servers
+from bench.in_slices import declare
+from bench.loads import SalesOrders
+from bench.measurement import Comparison, Cost, TaskMemory, median_seconds
+from bench.memory import MOVING, Load, measure_memory
+from bench.workers import SHARE, Slices
 
+TRANSACTION_SECONDS = 60.0
+SECONDS_OF_100_000 = 1.0
 ASK_SECONDS = 0.05
 
 OPEN = """
     SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0) FROM pg_stat_activity
-     WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"""
+     WHERE datname = current_database() AND backend_type = 'client backend' AND application_name <> 'psql'
+       AND pid <> pg_backend_pid()"""
+"""For how long the pipeline's longest transaction has been open: the baseline is psql's."""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Measure; gives the exit status: 1 where rows are missing. Time never fails it."""
-    options = parser().parse_args(arguments)
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    try:
-        with running_servers() as servers:
-            source_url = servers.fill_source(f"totesys_{options.rows}", options.rows, only_sales=True)
-            for slice_rows in (0, options.slice_rows):
-                if slice_rows or not options.sliced_only:
-                    measure(servers, console, source_url, slice_rows, options)
-    except WrongResultError as error:
-        console.print(f"wrong result: {error}", style="bold red", markup=False)
-        return 1
-    return 0
-
-
-def measure(servers: Servers, console: Console, source_url: str, slice_rows: int, options: argparse.Namespace) -> None:
-    """Measure one first load, at once (slice_rows 0) or in slices."""
-    from include.pipeline import Options  # Airflow reads its environment when it is imported, and this imports it
-    from include.runner import run
-    from include.totesys import DECLARED
-    from tests.declared import replacing
-
-    lane = servers.new_lane(source_url)
-    os.environ.update(lane.variables)
-    declared = replacing(DECLARED, replace(DECLARED.sources["sales_order"], slice_rows=slice_rows))
-    with longest_transaction(source_url) as longest:
-        started = monotonic()
-        done = run(declared, Options(), lambda *_: None, options.parallel)
-        seconds = monotonic() - started
-    if done.failures or count_rows(lane.warehouse_url, "current_sales_order") != options.rows:
-        raise WrongResultError(f"not all rows are there: {done.failures}")
-    how = f"slices of {slice_rows:,}, {options.parallel} at a time" if slice_rows else "at once"
-    rate = f"{options.rows / seconds:,.0f} rows a second"
-    console.print(
-        f"{options.rows:,} rows, {how}: {seconds:.1f} s, {rate}; the longest transaction {max(longest):.1f} s"
-    )
-    servers.remove_lane(lane)
+def measure_slices(
+    orders: SalesOrders, rounds: int, slice_rows: int, *, short: bool
+) -> tuple[Comparison, list[Cost], list[TaskMemory]]:
+    """Load all sales orders in slices of so many rows. The warehouse of `orders` is gone afterwards."""
+    in_slices = replace(orders, declared=declare(slice_rows), how=f", in slices of {slice_rows:,}")
+    with longest_transaction(orders.source_url) as longest:
+        compared = in_slices.compare_first_loads(rounds)
+    in_slices.servers.remove_lane(in_slices.lane)
+    slices = Slices(orders.servers, orders.console, orders.source_url, slice_rows)
+    costs = [
+        Cost(f"100,000 of {orders.rows:,} rows, in slices", median_seconds(compared.pipeline) * 1e5 / orders.rows,
+             "s", SECONDS_OF_100_000),
+        Cost(f"the longest transaction at the source, {orders.rows:,} rows in slices", max(longest), "s",
+             TRANSACTION_SECONDS),
+        *(slices.compare_workers(share) for share in ((SHARE,) if short else (SHARE, 1.0))),
+    ]  # fmt: skip
+    os.environ.update({"DECLARATIONS": "bench.in_slices", "BENCH_SLICE_ROWS": str(slice_rows)})
+    load = Load(MOVING, declare(slice_rows), in_slices.how)
+    memory = measure_memory(orders.servers, orders.console, orders.source_url, orders.rows, load)
+    del os.environ["DECLARATIONS"]
+    return compared, costs, memory
 
 
 @contextmanager
@@ -80,17 +66,3 @@ def longest_transaction(url: str) -> Iterator[list[float]]:
     finally:
         over.set()
         watching.join()
-
-
-def parser() -> argparse.ArgumentParser:
-    """The parser of the command line."""
-    made = argparse.ArgumentParser(prog="python -m bench.sliced", description=__doc__)
-    made.add_argument("--rows", type=int, default=2_000_000, metavar="N", help="sales orders (default: %(default)s)")
-    made.add_argument("--slice-rows", type=int, default=250_000, metavar="N", help="of a slice (default: %(default)s)")
-    made.add_argument("--parallel", type=int, default=2, metavar="N", help="slices at a time (default: %(default)s)")
-    made.add_argument("--sliced-only", action="store_true", help="leave out the load at once")
-    return made
-
-
-if __name__ == "__main__":
-    sys.exit(main())

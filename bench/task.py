@@ -34,7 +34,7 @@ def do_steps(folder: Path, names: list[str]) -> None:
     """Do the steps, with the results of those before, and add theirs."""
     file = folder / RESULTS
     results = pickle.loads(file.read_bytes()) if file.exists() else {}  # noqa: S301 - written below
-    going = runner.Run(DECLARED, Options(), read_state(), runner.identify(Options()), results=results)
+    going = runner.Run(DECLARED, Options(), read_state(), runner.identify(Options()), results=results, parallel=1)
     steps = plan(DECLARED, going.options.sources(DECLARED))
     for name in names:
         kind, _, table = name.partition(" ")
