@@ -61,9 +61,13 @@ async def _answer(reader: asyncio.StreamReader, status: int) -> None:
     head = await reader.readuntil(b"\r\n\r\n")
     if int(head[9:12]) != status:
         raise ValueError(head.decode())
-    for line in head.split(b"\r\n"):
-        if line.lower().startswith(b"content-length:"):
-            await reader.readexactly(int(line[15:]))
+    fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
+    if b"content-length" in fields:
+        await reader.readexactly(int(fields[b"content-length"]))
+    elif fields.get(b"transfer-encoding") == b"chunked":
+        while length := int(await reader.readuntil(b"\r\n"), 16):
+            await reader.readexactly(length + 2)
+        await reader.readexactly(2)
 
 
 if __name__ == "__main__":

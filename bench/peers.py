@@ -5,7 +5,6 @@ They copy the rows as they are: no conversion, no foreign keys, no versions, no 
 
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from psycopg import sql
 from rich.console import Console
 
 from bench.clock import Clock
+from bench.installed import PeerError, install, version
 from bench.measurement import Timed
 
 TABLE = "sales_order"
@@ -62,10 +62,6 @@ PEERS = (
 )
 
 
-class PeerError(Exception):
-    """A peer cannot be installed here, or does not do the load. The message is its own."""
-
-
 def measure_peers(clock: Clock, console: Console, source_url: str, rounds: int) -> dict[str, list[Timed]]:
     """First loads by every peer that can be installed and works here: its name and version → its rounds.
 
@@ -74,36 +70,14 @@ def measure_peers(clock: Clock, console: Console, source_url: str, rounds: int) 
     found = {}
     for peer in PEERS:
         try:
-            programs = _install(peer)
-            name = f"{peer.name} {_version(programs, peer)}"
+            programs = install(peer.name, peer.requirements)
+            name = f"{peer.name} {version(programs, peer.name)}"
             found[name] = [_load(clock, peer, programs, source_url) for _ in range(rounds)]
         except PeerError as error:
             console.print(f"{peer.name} is left out: {error}", style="bold", markup=False)
             continue
         console.print(f"{name}: {' '.join(f'{timed.seconds:.2f}' for timed in found[name])} s")
     return found
-
-
-def _install(peer: Peer) -> Path:
-    """The folder of the peer's programs, in an environment that is kept in the folder for temporary files."""
-    folder = Path(tempfile.gettempdir()) / f"totesys-bench-{os.getuid()}-{peer.name}"
-    programs = folder / "bin"
-    try:
-        _uv("venv", "--allow-existing", "--python", sys.executable, str(folder))
-        _uv("pip", "install", "--python", str(programs / "python"), *peer.requirements)
-    except subprocess.CalledProcessError as error:
-        raise PeerError(error.stderr.strip()) from error
-    return programs
-
-
-def _uv(*arguments: str) -> str:
-    command = [sys.executable, "-m", "uv", *arguments, "--quiet"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-def _version(programs: Path, peer: Peer) -> str:
-    listed = _uv("pip", "freeze", "--python", str(programs / "python")).splitlines()
-    return next(line.partition("==")[2] for line in listed if line.startswith(f"{peer.name}=="))
 
 
 def _load(clock: Clock, peer: Peer, programs: Path, source_url: str) -> Timed:

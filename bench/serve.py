@@ -1,7 +1,7 @@
 """How fast the API is: `python -m bench.serve`, called by `make bench-serve`.
 
 A warehouse of 2,000,000 sales orders, the server on one worker, 16 connections; beside it a bare route with the same
-SQL.
+SQL, and other tools that serve the same rows.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.asking import Asking
+from bench.serve_peers import peer_paths, write_data
 from local.environment import CREDENTIALS
 from local.postgres import PostgresServer, free_port
 
@@ -42,6 +43,7 @@ FILL = """
     VALUES ('fact_sales_order', '{"sales_order": "2024-08-22T10:00:00.000000+00:00"}', now(), now())"""
 
 TABLE = "/v1/fact_sales_order"
+PEER_TARGETS = {("roapi", "row"): "3", ("roapi", "page"): "4", ("datasette", "page"): "7"}
 
 
 def main() -> int:
@@ -49,6 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.serve", description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--peers", action="store_true", help="ask roapi and Datasette for the same")
     parser.add_argument("--json", type=Path, help="keep the figures in a file")
     options = parser.parse_args()
     with TemporaryDirectory() as home, PostgresServer(18, settings={"shared_buffers": "1GB"}) as server:
@@ -90,15 +93,26 @@ def measure(url: str, home: Path, options: argparse.Namespace) -> dict[str, Any]
         figures["row"], figures["bare row"] = in_turn(rows, plain)
         figures["page of 100"], figures["bare page"] = in_turn(page, replace(plain, paths=["/page"]))
         with httpx.Client(base_url=api[0], headers=signed, timeout=60) as client:
-            etag = client.get(TABLE).headers["etag"]
-            kept = replace(page, headers=signed | {"If-None-Match": etag}, status=304)
+            kept = replace(page, headers=signed | {"If-None-Match": client.get(TABLE).headers["etag"]}, status=304)
             figures["304"], _ = in_turn(kept, replace(plain, paths=["/page"]))
             figures["deep"] = deep(client, api[0], signed, options)
-            half = replace(rows, rate=figures["row"]["requests_per_second"] / 2)
-            figures["row at half the load"] = run(half)
+            figures["row at half the load"] = run(replace(rows, rate=figures["row"]["requests_per_second"] / 2))
             figures["csv"] = csv(client, url)
             figures["resident_mb"] = psutil.Process(api[1]).memory_info().rss / 1e6
+            if options.peers:
+                write_data(client, TABLE, home)
+                figures["peers"] = peers(rows, page, home, keys)
     return figures
+
+
+def peers(rows: Asking, page: Asking, home: Path, keys: list[int]) -> dict[str, dict[str, Any]]:
+    """Other tools' rows and pages, each beside the API's."""
+    console, found = Console(), dict[str, dict[str, Any]]()
+    for name, their_rows, their_page in peer_paths(console, home, keys, rows.seconds):
+        ours, theirs = in_turn(rows, their_rows)
+        our_page, their_page_found = in_turn(page, their_page)
+        found[name] = {"our row": ours, "row": theirs, "our page": our_page, "page": their_page_found}
+    return found
 
 
 def in_turn(one: Asking, other: Asking) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -194,6 +208,11 @@ def show(figures: dict[str, Any]) -> None:
     table = Table(
         "what", "found", "which is", "target", title="The API on one worker, 16 connections", title_justify="left"
     )
+    for name, found in figures.get("peers", {}).items():
+        for kind in ("row", "page"):
+            ours, theirs = (found[each]["requests_per_second"] for each in (f"our {kind}", kind))
+            target = PEER_TARGETS.get((name.partition(" ")[0], kind), "")
+            lines.append((f"a {kind} of {name}", theirs, f"ours {ours / theirs:.1f} times as many", target))
     for what, found, told, target in lines:
         table.add_row(what, f"{found:,.1f}", told, target)
     Console(width=120).print(table)

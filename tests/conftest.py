@@ -54,6 +54,14 @@ def postgres_version() -> int:
     return POSTGRES_VERSION
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user can enter, as pytest's own are not: root's servers run as another user."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
 def postgres_servers() -> Iterator[Callable[[int], PostgresServer]]:
     """A function from a version to this session's running server of that version."""

@@ -39,6 +39,10 @@ class StallingProxy:
         with self._lock:
             self._left[direction] = after_bytes
 
+    def lead_to(self, host: str, port: int) -> None:
+        """Relay new connections to another server."""
+        self._target = host, port
+
     def relay(self) -> None:
         """Relay new connections again."""
         with self._lock:
@@ -48,9 +52,13 @@ class StallingProxy:
         while not self._over.is_set():
             try:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(self._target)
             except OSError:
                 return
+            try:
+                server = socket.create_connection(self._target)
+            except OSError:  # nobody is there
+                client.close()
+                continue
             self._sockets += [client, server]
             Thread(target=self._pump, args=(client, server, "to server"), daemon=True).start()
             Thread(target=self._pump, args=(server, client, "to client"), daemon=True).start()

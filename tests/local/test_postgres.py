@@ -6,10 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import LiteralString
 
@@ -56,14 +54,6 @@ def is_removed(folder: Path, within_seconds: float = 20) -> bool:
     while folder.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     return not folder.exists()
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that every user can enter, as pytest's own are not: root's servers run as another user."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
 
 
 @pytest.mark.postgres_versions(16, 18)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from local.postgres import PostgresServer, free_port
 from serve.keys import KeyStore, make
 from tests.proxy import StallingProxy
 from tests.serve.server import TIMEOUT, Served, serving, settings_for
+from tests.shop import DECLARED
 from tests.system import System
 
 STATEMENT_SECONDS = 2.0
@@ -80,6 +82,33 @@ def test_a_warehouse_that_dies_is_told_at_once_and_its_return_noticed(
         administrator.execute(shut.format(sql.Identifier(name), sql.SQL("true")))
         wait_until(lambda: is_ready(served), 15)
         assert {status for status, _ in answers(served, 8, "/v1/fact_sale")} == {200}
+
+
+def test_a_warehouse_whose_server_is_killed_is_told_and_its_return_noticed(
+    own_url: str, open_folder: Path, tmp_path: Path
+) -> None:
+    with PostgresServer(data_dir=open_folder / "cluster") as server:
+        url = server.create_database("warehouse")
+        dump = [server.bin_dir / "pg_dump", "--no-owner", "--no-privileges", own_url]
+        made = subprocess.run(dump, capture_output=True, check=True)
+        subprocess.run([server.bin_dir / "psql", "-q", url], input=made.stdout, capture_output=True, check=True)
+        with StallingProxy("127.0.0.1", server.port) as proxy:
+            settings = settings_for(url.replace(f":{server.port}", f":{proxy.port}"), tmp_path)
+            with serving(settings, DECLARED) as served, asking(served, "/v1/fact_sale?limit=5") as heard:
+                wait_until(lambda: len(heard.answers) > 20, TIMEOUT)
+                os.kill(int((server.data_dir / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+                assert wait_until(lambda: not is_ready(served), 5) < 5
+                found = answers(served, 8, "/v1/fact_sale")
+                assert {status for status, _ in found} == {503}
+                assert max(seconds for _, seconds in found) < LIMIT_SECONDS
+                server.stop()
+                server.start()
+                proxy.lead_to("127.0.0.1", server.port)
+                wait_until(lambda: is_ready(served), 15)
+                assert {status for status, _ in answers(served, 8, "/v1/fact_sale?limit=5")} == {200}
+    assert {answer.status_code for answer in heard.answers} == {200, 503}
+    right = {answer.content for answer in heard.answers if answer.status_code == 200}
+    assert len(right) == 1
 
 
 def test_sessions_that_the_warehouse_ended_meanwhile_are_replaced_and_nobody_notices(
@@ -161,23 +190,40 @@ def test_whoever_goes_away_in_the_midst_holds_nothing(own_url: str, loaded: Syst
             assert client.get("/v1/dim_currency?format=csv").status_code == 200
 
 
+@dataclass(frozen=True)
+class Key:
+    """A key, and the file that knows it."""
+
+    text: str
+    file: str
+
+    @classmethod
+    def made(cls, url: str, folder: Path) -> "Key":
+        """A new one, which may see all."""
+        text, key = make("somebody", personal=True, rate=1_000_000)
+        settings = settings_for(url, folder)
+        KeyStore(settings).write([key])
+        return cls(text, settings.keys_file)
+
+
 @contextmanager
-def command(url: str, folder: Path, workers: int) -> Iterator[tuple[Served, subprocess.Popen[bytes]]]:
-    """`python -m serve run` as people start it."""
-    text, key = make("somebody", personal=True, rate=1_000_000)
-    settings = settings_for(url, folder)
-    KeyStore(settings).write([key])
+def command(
+    url: str, folder: Path, workers: int, kept: Key | None = None
+) -> Iterator[tuple[Served, subprocess.Popen[bytes]]]:
+    """`python -m serve run` as people start it; with a key that is kept, or one of its own."""
+    key = kept or Key.made(url, folder)
     environment = {
         **os.environ,
         "AIRFLOW_CONN_WAREHOUSE_READER": url,
-        "TOTESYS_API_KEYS_FILE": settings.keys_file,
+        "TOTESYS_API_KEYS_FILE": key.file,
         "DECLARATIONS": "tests.shop",
     }
+    folder.mkdir(exist_ok=True)
     port = free_port()
     words = [sys.executable, "-m", "serve", "run", "--port", str(port), "--workers", str(workers)]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(words, env=environment, stdout=log, stderr=subprocess.STDOUT)
-        served = Served(f"http://127.0.0.1:{port}", {"all": text})
+        served = Served(f"http://127.0.0.1:{port}", {"all": key.text})
         try:
             wait_until(lambda: _answers(served), TIMEOUT)
             yield served, process
@@ -193,15 +239,26 @@ def _answers(served: Served) -> bool:
         return False
 
 
+@dataclass
+class Heard:
+    """What those who ask get. broken: how often a connection broke."""
+
+    answers: list[httpx.Response] = field(default_factory=list)
+    broken: int = 0
+
+
 @contextmanager
-def asking(served: Served, path: str) -> Iterator[list[httpx.Response]]:
-    """Three who ask for a path again and again until the end; gives their answers. Connections may break."""
-    found, over = list[httpx.Response](), threading.Event()
+def asking(served: Served, path: str) -> Iterator[Heard]:
+    """Three who ask for a path again and again until the end; gives what they get."""
+    found, over = Heard(), threading.Event()
 
     def ask() -> None:
         while not over.is_set():
-            with suppress(httpx.TransportError), served.client() as client:
-                found.append(client.get(path))
+            try:
+                with served.client() as client:
+                    found.answers.append(client.get(path))
+            except httpx.TransportError:
+                found.broken += 1
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:
@@ -225,8 +282,8 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_wrong_is_answered(
             os.kill(int(victim), signal.SIGKILL)
             wait_until(lambda: not Path(f"/proc/{victim}").exists() and _answers(served), TIMEOUT)
             time.sleep(1)
-        assert {answer.status_code for answer in found} == {200}
-        assert all(answer.json() == expected for answer in found)
+        assert {answer.status_code for answer in found.answers} == {200}
+        assert all(answer.json() == expected for answer in found.answers)
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     asked = [line for line in lines if line.get("path") == "/v1/fact_sale"]
     assert asked
@@ -248,6 +305,49 @@ def test_an_end_that_is_asked_for_waits_for_what_is_under_way(own_url: str, load
         time.sleep(0.5)
         assert len(b"".join(answer.iter_raw()).splitlines()) == 19_001
         assert process.wait(TIMEOUT) in (0, -signal.SIGTERM)
+
+
+def test_a_new_version_takes_over_under_load_and_nobody_notices(own_url: str, loaded: System, tmp_path: Path) -> None:
+    with psycopg.connect(own_url) as connection:
+        connection.execute(
+            "INSERT INTO dim_product SELECT n, repeat('x', 1000), '', '' FROM generate_series(1001, 20000) n"
+        )
+    path = "/v1/fact_sale?limit=50&select=sale_id"
+    keys = [{"sale_id": key} for (key,) in loaded.warehouse("SELECT sale_id FROM current_sale ORDER BY 1")]
+    key = Key.made(own_url, tmp_path)
+    with (
+        command(own_url, tmp_path / "old", 1, key) as (old, process),
+        command(own_url, tmp_path / "new", 1, key) as (new, _),
+        balanced(old) as (balancer, front),
+        front.client() as client,
+        asking(front, path) as heard,
+        client.stream("GET", "/v1/dim_product?format=csv&product_id=gt.1000") as whole,
+    ):
+        page = old.client().get(path)
+        balancer.lead_to("127.0.0.1", port_of(new))
+        time.sleep(0.5)  # a load balancer waits longer until it ends what it sends nobody to
+        process.send_signal(signal.SIGTERM)
+        assert len(b"".join(whole.iter_raw()).splitlines()) == 19_001
+        assert process.wait(TIMEOUT) in (0, -signal.SIGTERM)
+        before = len(heard.answers)
+        wait_until(lambda: len(heard.answers) > before + 10, TIMEOUT)
+        second = new.client().get(page.links["next"]["url"])
+    assert heard.broken == 0
+    assert {answer.status_code for answer in heard.answers} == {200}
+    assert all(answer.json() == keys[:50] for answer in heard.answers)
+    assert max(answer.elapsed.total_seconds() for answer in heard.answers) < LIMIT_SECONDS
+    assert second.json() == keys[50:100]
+
+
+@contextmanager
+def balanced(served: Served) -> Iterator[tuple[StallingProxy, Served]]:
+    """What stands before a server and can lead elsewhere, and the server behind it."""
+    with StallingProxy("127.0.0.1", port_of(served)) as proxy:
+        yield proxy, Served(f"http://127.0.0.1:{proxy.port}", served.keys)
+
+
+def port_of(served: Served) -> int:
+    return int(served.url.rpartition(":")[2])
 
 
 def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
