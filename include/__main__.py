@@ -16,6 +16,7 @@ from include.classify import command as classify
 from include.common.errors import DataError, DeclarationError, ServiceError, border
 from include.reports.dictionary import data_dictionary
 from include.tables.declarations import Declarations
+from include.tables.steps import PREPARE
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,7 +52,7 @@ def _parser(declared: Declarations) -> argparse.ArgumentParser:
         "AIRFLOW_VAR_STATE_BUCKET, AWS_ENDPOINT_URL and the usual AWS variables. No metadata database is needed.",
     )
     commands = parser.add_subparsers(required=True, metavar="command")
-    run = commands.add_parser("run", help="do one run, without a scheduler")
+    run = commands.add_parser("run", help="do one run, without a scheduler, and what is learned of its rows")
     _add_tables(run, declared, "source or warehouse tables, with all that they refer to")
     run.add_argument("--full-refresh", action="store_true", help="read the named tables (or all) whole")
     run.add_argument(
@@ -129,8 +130,9 @@ def _table_names(text: str) -> tuple[str, ...]:
 
 
 def _run(declared: Declarations, options: argparse.Namespace) -> int:
-    """0 only where every table loaded and the check held; rejected rows alone do not fail a run."""
+    """0 only where every table loaded, the check held and all is scored; rejected rows alone do not fail a run."""
     with redirect_stdout(sys.stderr):  # where Airflow then writes its log: standard output is for the result
+        from include.classify.steps import keep_up
         from include.console import Progress, print_failures, print_run
         from include.pipeline import Options
         from include.runner import run_to_end
@@ -139,6 +141,8 @@ def _run(declared: Declarations, options: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr), Progress() as progress:
         asked = Options(options.tables, options.full_refresh, options.accept_deletions)
         done = run_to_end(declared, asked, progress.advance, options.parallel)
+        if PREPARE in done.results:
+            done.failures |= keep_up(declared, done.work)
     seconds = monotonic() - started
     if options.json:
         _print_json({**done.summary(), "seconds": round(seconds, 3)})

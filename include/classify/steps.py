@@ -1,6 +1,6 @@
 """What the DAG and the command line do for a question that has scores: watch, train, score; each tells of itself."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -10,11 +10,15 @@ from include.classify.scoring import Scored, score
 from include.classify.told import tell_models, tell_scores, tell_watched
 from include.classify.train import is_due, train
 from include.classify.watch import Watched, over, watch
+from include.common.errors import DataError, DeclarationError, ServiceError, border
 from include.common.manifests import LoadResult, SourceRead
 from include.reports import alerts
 from include.reports.events import told
 from include.state.latest import read_state
+from include.state.work import Work
 from include.tables.declarations import Declarations
+from include.tables.question import Question
+from include.tables.steps import Step
 from include.warehouse.publish import publish_scores
 
 
@@ -81,3 +85,50 @@ def score_question(declared: Declarations, name: str, seen: datetime, always: bo
     if not scored.skipped:
         tell_scores(question, seen)
     return scored
+
+
+def keep_up(declared: Declarations, work: Work) -> dict[Step, Exception]:
+    """After a run: watch, train where that is due, and score, of each question whose fact it was to bring up to date.
+
+    Gives what failed, which keeps nothing else from being done.
+    """
+    failed = dict[Step, Exception]()
+    for question in declared.scored:
+        if question.fact.source.name not in work.expected:
+            continue
+        asked, name = _Asked(declared, question, work), question.name
+        steps = {Step("watch", name): asked.watch, Step("train", name): asked.train, Step("score", name): asked.score}
+        for step, do in steps.items():
+            try:
+                with border(str(step)):
+                    do()
+            except (DeclarationError, DataError, ServiceError) as error:
+                failed[step] = error
+    return failed
+
+
+@dataclass
+class _Asked:
+    """A question after a run, and what came of watching it."""
+
+    declared: Declarations
+    question: Question
+    work: Work
+    watched: Watched | None = None
+
+    @property
+    def seen(self) -> datetime:
+        fact = self.question.fact
+        read, loaded = self.work.reads.get(fact.source.name), self.work.loads.get(fact.name)
+        return seen_until(self.declared, self.question.name, read, loaded)
+
+    def watch(self) -> None:
+        self.watched = watch_question(self.declared, self.question.name, self.seen)
+
+    def train(self) -> None:
+        if training_due(self.question.name, self.seen, self.watched):
+            since = self.watched.since if self.watched else None
+            train_question(self.declared, self.question.name, self.seen, since)
+
+    def score(self) -> None:
+        score_question(self.declared, self.question.name, self.seen)

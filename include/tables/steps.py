@@ -12,9 +12,14 @@ WORK_SECONDS = 900
 
 @dataclass(frozen=True)
 class Step:
-    """A unit of work that succeeds or fails by itself. `table` is empty for a step that concerns all of them."""
+    """A unit of work that succeeds or fails by itself.
 
-    kind: Literal["prepare", "plan", "slice", "ingest", "transform", "load", "check", "record"]
+    table: empty for a step that concerns all of them; of the last three kinds, which no plan has, a question.
+    """
+
+    kind: Literal[
+        "prepare", "plan", "slice", "ingest", "transform", "load", "check", "record", "watch", "train", "score"
+    ]
     table: str = ""
 
     def __str__(self) -> str:

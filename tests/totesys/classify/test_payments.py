@@ -1,18 +1,22 @@
 """On ToteSys as it was measured: the calendar tells whether a payment settles, and nothing else tells anything."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psycopg
 import pytest
 from psycopg import sql
 
+from include.__main__ import main
 from include.classify import registry, steps
 from include.classify.rows import features_sql
 from include.classify.statement import probability_sql
 from include.common.postgres import connect
 from include.common.settings import WAREHOUSE_CONNECTION
+from include.state.latest import read_state
 from include.totesys import DECLARED
 from include.totesys.questions import counterparty_pays, order_is_large, payment_settles
 from local.aws import AwsServer
@@ -70,6 +74,29 @@ def test_the_rule_is_found_on_the_day_of_the_first_load_and_scores_are_the_model
     assert years.warehouse(wrong) == [(0,)]
     unpaid = "SELECT (SELECT count(*) FROM payment_score) - (SELECT count(*) FROM current_payment WHERE NOT paid)"
     assert years.warehouse(unpaid) == [(0,)]
+
+
+def test_the_command_learns_and_scores_after_a_run_and_a_failure_of_that_keeps_no_data_back(
+    years: System, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def run() -> tuple[int, Any]:
+        capfd.readouterr()
+        return main(["run", "--tables", "fact_payment", "--json"]), json.loads(capfd.readouterr().out)
+
+    assert run()[0] == 0
+    unpaid = "SELECT count(*) FROM current_payment WHERE NOT paid"
+    assert years.warehouse("SELECT count(*) FROM payment_score") == years.warehouse(unpaid) != [(0,)]
+
+    years.edit_warehouse("ALTER TABLE payment_score ADD CONSTRAINT none CHECK (payment_id IS NULL) NOT VALID")
+    years.write(
+        "UPDATE payment SET payment_date = '2031-03-03' WHERE payment_id = (SELECT max(payment_id) FROM payment)"
+    )
+    before = read_state().tables["payment"].observed_at
+    status, told = run()
+    assert status == 1
+    assert list(told["failures"]) == ["score payment_settles"]
+    assert next(row for row in told["tables"] if row["table"] == "fact_payment")["changed"] == 1
+    assert read_state().tables["payment"].observed_at > before
 
 
 def test_of_what_nothing_tells_nothing_is_promoted(years: System) -> None:
