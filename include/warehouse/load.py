@@ -1,6 +1,5 @@
 """Load: Parquet into a warehouse table, in one transaction, changing nothing when it is run again."""
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -11,34 +10,28 @@ from time import monotonic
 import psycopg
 from psycopg import sql
 
-from include.common.errors import DataError
-from include.common.keys import KeySet
-from include.common.manifests import FileEntry, Inputs, LoadResult, SourceRead, StarFiles, instant_text
-from include.common.postgres import connect, key_set, postgres_errors
+from include.common.manifests import FileEntry, Inputs, LoadResult, StarFiles
+from include.common.postgres import connect, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
 from include.lake.changelog import new_load
 from include.lake.parquet import brought_again
 from include.lake.rejected import first_examples
-from include.state.latest import read_keys
-from include.tables.belief import doubt
 from include.tables.declarations import Declarations, is_built
 from include.tables.drift import with_columns
-from include.tables.numbering import number_of
-from include.tables.star import Calendar, Dimension, Fact, StarTable, is_versioned
+from include.tables.star import Calendar, Dimension, StarTable, is_versioned
 from include.warehouse.fill import fill
+from include.warehouse.gone import find_gone, may_hold_others, remove_gone
+from include.warehouse.ledger import Earlier, Noted, claim, is_superseded, note_load
 from include.warehouse.merge import (
     STAGED,
-    close_versions,
     merge_latest,
     merge_versions,
-    note_deleted,
     note_present,
-    noted_deleted,
 )
 from include.warehouse.references import Refused, refuse_unreferenced
 from include.warehouse.refusals import REFUSALS, merge_each, set_aside_raw, stage_each
 from include.warehouse.slices import bring_load, clear, stage_load, tell_end
-from include.warehouse.told import note, saying, tell_gone
+from include.warehouse.told import note, saying
 from include.warehouse.widen import too_narrow, widen
 
 log = logging.getLogger(__name__)
@@ -51,12 +44,6 @@ LOAD_LOCK = 0x746F7466
 
 A fill takes constraints away and makes them again, which locks all tables that they join, in another order than a merge
 reads and writes them."""
-
-CHANGED = """
-    UPDATE pipeline.load SET changed_at = greatest(clock_timestamp(), changed_at + interval '1 microsecond'),
-           restated_at = CASE WHEN %s THEN clock_timestamp() ELSE restated_at END
-     WHERE table_name = %s"""
-"""Told only of a load that changed rows: copies of the table that are kept elsewhere are good until then."""
 
 Merge = Callable[[psycopg.Connection, StarTable, StarFiles], "_Outcome"]
 Fill = Callable[[], "_Outcome | None"]
@@ -77,15 +64,6 @@ class _Outcome:
     told: list[FileEntry] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Earlier:
-    """The last load of a table, as `pipeline.load` tells it. load_id: None where the lake has not all of the table."""
-
-    inputs: Inputs = field(default_factory=dict)
-    load_id: str | None = None
-    refused: bool = False
-
-
 def load(declared: Declarations, table: StarTable, files: StarFiles) -> LoadResult:
     """Bring a warehouse table to the state that `files` describes, in one transaction.
 
@@ -98,14 +76,14 @@ def load(declared: Declarations, table: StarTable, files: StarFiles) -> LoadResu
     """
     started = monotonic()
     with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors(table.name):
-        earlier = _claim(connection, table)
+        earlier = claim(connection, table)
         own = files.model_copy(update={"load_id": new_load()}) if files.load_id == earlier.load_id else files
         empty = _is_empty(connection, table)
         filling = empty and files.rows >= FILL_ROWS
         table = with_columns(table, files.wider)
         narrow = too_narrow(connection, table) if files.wider else {}
         _take_turn(connection, alone=filling or bool(narrow))
-        superseded = _is_superseded(table, files.inputs, earlier.inputs)
+        superseded = is_superseded(table, files.inputs, earlier.inputs)
         if narrow and not superseded:
             widen(connection, table, narrow)
         brought = _brought(table, own) if own is files and not superseded else []  # which locks need not last for
@@ -114,8 +92,7 @@ def load(declared: Declarations, table: StarTable, files: StarFiles) -> LoadResu
         )
         outcome = _Outcome() if superseded else bring(None if empty else earlier.inputs)
         if not superseded and not outcome.held:
-            restated = empty or files.inputs == earlier.inputs
-            _note(connection, files, outcome, _Noted(empty or earlier.load_id is not None, restated))
+            note_load(connection, files, _noted(files, None if empty else earlier, outcome))
             rows = brought if own is files else _brought_again(table, own, earlier, outcome)
             note(connection, own, [*rows, *outcome.told, *outcome.refused.told])
             if is_built(table):
@@ -125,15 +102,14 @@ def load(declared: Declarations, table: StarTable, files: StarFiles) -> LoadResu
     return result
 
 
-def _claim(connection: psycopg.Connection, table: StarTable) -> _Earlier:
-    """Wait until no other load of this table runs, and tell of the last one."""
-    connection.execute(
-        "INSERT INTO pipeline.load (table_name, inputs) VALUES (%s, '{}') ON CONFLICT DO NOTHING",
-        [table.name],
+def _noted(files: StarFiles, earlier: Earlier | None, outcome: _Outcome) -> Noted:
+    """What is to be noted of a load. earlier: None for a table without rows."""
+    return Noted(
+        known=earlier is None or earlier.load_id is not None,
+        restated=earlier is None or files.inputs == earlier.inputs,
+        refused=bool(outcome.refused.keys),
+        changed=bool(outcome.new or outcome.changed or outcome.deleted),
     )
-    query = "SELECT inputs, load_id, refused FROM pipeline.load WHERE table_name = %s FOR UPDATE"
-    row = connection.execute(query, [table.name]).fetchone()
-    return _Earlier(*row) if row else _Earlier()
 
 
 def _is_empty(connection: psycopg.Connection, table: StarTable) -> bool:
@@ -150,22 +126,6 @@ def _take_turn(connection: psycopg.Connection, alone: bool) -> None:
     """Wait until no load fills a table, or with `alone` until no other load is going on."""
     take = "SELECT pg_advisory_xact_lock(%s)" if alone else "SELECT pg_advisory_xact_lock_shared(%s)"
     connection.execute(take, [LOAD_LOCK])
-
-
-def _is_superseded(table: StarTable, inputs: Inputs, earlier: Inputs) -> bool:
-    """Whether the table was built from later readings than these."""
-    if isinstance(table, Calendar):
-        return False
-    older = [name for name, read_at in inputs.items() if read_at < earlier.get(name, "")]
-    newer = [name for name, read_at in inputs.items() if read_at > earlier.get(name, "")]
-    if older and newer:
-        raise DataError(
-            f"{table.name}: another run loaded it meanwhile, from an older {', '.join(newer)} "
-            f"and a newer {', '.join(older)}; nothing was changed, and the next run brings both"
-        )
-    if older:
-        log.warning("%s: a later reading is loaded already; this one is ignored", table.name)
-    return bool(older)
 
 
 def _bring(
@@ -203,14 +163,14 @@ def _update(
     """Merge the rows, and take out what the source no longer has. earlier: None for a table without rows."""
     if isinstance(table, Calendar) or not files.source or earlier is None:
         return merge(connection, table, files)
-    if not _must_compare_keys(files.source, earlier):
+    if not may_hold_others(files.source, earlier):
         return merge(connection, table, files)
-    gone, why = _find_gone(connection, table, files.source)
+    gone, why = find_gone(connection, table, files.source)
     if why:
         log.error("%s", why)
         return _Outcome(held=why)
     outcome = merge(connection, table, files)
-    deleted, told = _remove_gone(connection, table, gone, files)
+    deleted, told = remove_gone(connection, table, gone, files)
     return replace(outcome, deleted=deleted, told=[*outcome.told, *told])
 
 
@@ -246,60 +206,6 @@ def _merge_each(connection: psycopg.Connection, table: StarTable, files: StarFil
     return _Outcome(new, changed, refused=unreferenced | refused, told=told)
 
 
-def _must_compare_keys(read: SourceRead, earlier: Inputs) -> bool:
-    """Whether the table can hold keys that the source does not.
-
-    Some were deleted since, or the table was loaded from a reading that was never recorded: nobody knows its keys.
-    """
-    recorded = instant_text(read.base) if read.base else ""
-    return read.deletions or read.base is None or earlier.get(read.table, "") > recorded
-
-
-def _find_gone(connection: psycopg.Connection, table: Dimension | Fact, read: SourceRead) -> tuple[KeySet, str]:
-    """The keys that the table holds and the source no longer has, and why that is not believed (empty where it is)."""
-    current = sql.SQL("valid_to IS NULL") if is_versioned(table) else sql.SQL("true")
-    names = {"key": number_of(table), "table": sql.Identifier(table.name), "current": current}
-    held = key_set(connection, sql.SQL("SELECT {key}::bigint FROM {table} WHERE {current}").format(**names))
-    shown = held - noted_deleted(connection, table.name)
-    gone = held - read_keys(read.table, read.keys_key)
-    newly = len(shown) - len(shown - gone)
-    return gone, "" if read.accepted else doubt(table.source, len(shown), newly, read.rows)
-
-
-def _remove_gone(
-    connection: psycopg.Connection, table: Dimension | Fact, gone: KeySet, files: StarFiles
-) -> tuple[int, list[FileEntry]]:
-    """Close, or note, what the source no longer has; gives the number of keys, and the file that tells the lake."""
-    said = saying(files, "gone")
-    told = tell_gone(connection, table, said, gone - noted_deleted(connection, table.name))
-    if is_versioned(table):
-        return close_versions(connection, table, gone, said.observed_at), told
-    return note_deleted(connection, table.name, gone), told
-
-
-@dataclass(frozen=True)
-class _Noted:
-    """What is noted of a load beside its outcome.
-
-    known: whether the lake has all else that the table holds. restated: whether its rows show anything but what came
-    after all that was loaded before.
-    """
-
-    known: bool
-    restated: bool
-
-
-def _note(connection: psycopg.Connection, files: StarFiles, outcome: _Outcome, noted: _Noted) -> None:
-    """Note in the warehouse what was loaded."""
-    done = """
-        UPDATE pipeline.load SET inputs = %s, loaded_at = clock_timestamp(), load_id = %s, refused = %s
-         WHERE table_name = %s"""
-    load_id = files.load_id if noted.known else None
-    connection.execute(done, [json.dumps(files.inputs), load_id, bool(outcome.refused.keys), files.table])
-    if outcome.new or outcome.changed or outcome.deleted:
-        connection.execute(CHANGED, [noted.restated, files.table])
-
-
 def _brought(table: StarTable, files: StarFiles) -> list[FileEntry]:
     """The files that the lake takes of a load."""
     if files.slices is None or not is_built(table):
@@ -307,7 +213,7 @@ def _brought(table: StarTable, files: StarFiles) -> list[FileEntry]:
     return [*files.sliced, *files.files, *tell_end(table, files)]
 
 
-def _brought_again(table: StarTable, own: StarFiles, earlier: _Earlier, outcome: _Outcome) -> list[FileEntry]:
+def _brought_again(table: StarTable, own: StarFiles, earlier: Earlier, outcome: _Outcome) -> list[FileEntry]:
     """The files that the lake takes of a load that is repeated, as one of its own: none where nothing was refused.
 
     Other rows may be refused now than before, and the lake holds what was refused against the load that brought it.

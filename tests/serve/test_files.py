@@ -78,7 +78,7 @@ def _fail_and_try_again(system: System, client: httpx.Client, monkeypatch: pytes
     before = keys_told(client, "fact_sale")
     system.write("UPDATE sale SET units_sold = units_sold + 1 WHERE sale_id = 5")
     with monkeypatch.context() as failing:
-        failing.setattr(loading, "_note", _refuse)
+        failing.setattr(loading, "note_load", _refuse)
         assert system.run("fact_sale").failures
     lost = keys_of(system, "fact_sale") - {*before}
     assert lost

@@ -17,7 +17,7 @@ from include.lake import rows, transform
 from include.lake.rows import Converted
 from include.source import changes, landing
 from include.tables.star import Fact
-from include.warehouse import load, merge, wire
+from include.warehouse import gone, load, merge, wire
 
 Around = Callable[[Callable[..., Any]], Callable[..., Any]]
 """From a function of the pipeline to the one that takes its place."""
@@ -168,12 +168,12 @@ MUTANTS: dict[str, Plant] = {
     "a dimension is not overwritten": (
         merge, "sql", statement_changed("IS DISTINCT FROM ROW({excluded_exactly})", "IS NULL")),
     "one of the gone is not closed": (
-        load, "close_versions", lambda original: lambda c, table, keys, at: original(c, table, one_fewer(keys), at)),
+        gone, "close_versions", lambda original: lambda c, table, keys, at: original(c, table, one_fewer(keys), at)),
     "one more than the gone is closed": (
-        load, "close_versions", lambda original: lambda c, table, keys, at: original(
+        gone, "close_versions", lambda original: lambda c, table, keys, at: original(
             c, table, keys | KeySet.of([keys.first() + 1]), at)),
-    "nothing is closed": (load, "close_versions", lambda _: lambda *_: 0),
-    "a gone row of a dimension is not noted": (load, "note_deleted", lambda _: lambda *_: 0),
+    "nothing is closed": (gone, "close_versions", lambda _: lambda *_: 0),
+    "a gone row of a dimension is not noted": (gone, "note_deleted", lambda _: lambda *_: 0),
     "references that are right are refused": (
         load, "refuse_unreferenced", lambda original: lambda c, *given: (
             c.execute("DELETE FROM staged WHERE ctid = (SELECT min(ctid) FROM staged)"), original(c, *given))[1]),
