@@ -76,7 +76,7 @@ class Export:
     def __init__(self, database: Database) -> None:
         self._database, self._held = database, AsyncExitStack()
         self._connection: Connection | None = None
-        self._whole = False
+        self._over = False
 
     async def begin(self, tables: Iterable[str], marks: sql.Composed, values: Mapping[str, Any]) -> Marks:
         """Take a snapshot of tables; gives of which state it is. Raises: Problem, and then nothing is to be closed.
@@ -130,14 +130,24 @@ class Export:
                     block, ended = await self._connection.wait(_block(self._connection))
                 if block:
                     yield block
-            await self._connection.execute("COMMIT")
-            self._whole = True
+            await self._end()
         except psycopg.Error as error:
             raise BrokenOffError(problem_of(error).detail) from error
 
+    async def leave(self) -> None:
+        """Give the session back of which nothing is to be copied. Raises: as `begin`."""
+        async with self._beginning():
+            await self._end()
+        await self.close()
+
+    async def _end(self) -> None:
+        assert self._connection is not None
+        await self._connection.execute("COMMIT")
+        self._over = True
+
     async def close(self) -> None:
         """Give the session back; one in the midst of a copy is of no use any more."""
-        if self._connection is not None and not self._whole:
+        if self._connection is not None and not self._over:
             await self._connection.close()
         await self._held.aclose()
 

@@ -112,8 +112,7 @@ def _paths(relation: Relation) -> Document:
         paths[f"{route}/{{key}}"] = _get(
             f"One row of {relation.route}", relation.description, [key, *_shaping(relation), *filters], answers
         )
-        told = f"Links to the Parquet files of {relation.route}"
-        paths[f"{route}/files"] = _get(told, FILES_TOLD, FILES_ASKED, FILES)
+        paths[f"{route}/files"] = _files(relation)
         if relation.versioned:
             versions = {"type": "array", "items": {"$ref": f"#/components/schemas/{_schema_name(relation)}"}}
             told = f"Every version of a row of {relation.route}"
@@ -123,9 +122,23 @@ def _paths(relation: Relation) -> Document:
     return paths
 
 
-FILES_TOLD = "The changelog of the table: what each load brought that was committed. Links are good for 15 minutes."
-FILES_ASKED: list[Document] = []
-FILES: Document = {}
+def _files(relation: Relation) -> Document:
+    """The links to a table's files."""
+    told = "The changelog of the table: what each load brought that was committed. Links are good for 15 minutes."
+    limit = {"type": "integer", "minimum": 1, "maximum": MOST_FILES}
+    asked = [
+        _once("limit", f"Files of a page; {ROWS} unless it is said.") | {"schema": limit},
+        _once("cursor", "From the link to the next page."),
+    ]
+    kinds = {"key": "string", "rows": "integer", "size_bytes": "integer", "url": "string"}
+    file = {"type": "object", "properties": {name: {"type": kind} for name, kind in kinds.items()}}
+    given: Document = {
+        "description": "Files, the oldest first.",
+        "headers": {"Link": {"description": "The files after these: rel=next.", "schema": {"type": "string"}}},
+        "content": {JSON: {"schema": {"type": "array", "items": file}}},
+    }
+    refused = {str(status): _problem(status) for status in (400, 401, 403, 404, 422, 429, 503)}
+    return _get(f"Links to the Parquet files of {relation.route}", told, asked, {"200": given, **refused})
 
 
 def _get(summary: str, description: str, parameters: list[Document], answers: Document) -> Document:
@@ -150,31 +163,6 @@ def _problem(status: int) -> Document:
         "description": TITLES[status],
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/problem"}}},
     }
-
-
-FILES |= {
-    "200": {
-        "description": "Files, the oldest first.",
-        "headers": {"Link": {"description": "The files after these: rel=next.", "schema": {"type": "string"}}},
-        "content": {
-            JSON: {
-                "schema": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "properties": {
-                            "key": {"type": "string"},
-                            "rows": {"type": "integer"},
-                            "size_bytes": {"type": "integer"},
-                            "url": {"type": "string"},
-                        },
-                    },
-                }
-            }
-        },
-    },
-    **{str(status): _problem(status) for status in (400, 401, 403, 404, 422, 429, 503)},
-}
 
 
 def _shown(relation: Relation) -> list[Field]:
@@ -254,13 +242,6 @@ def _ordering(relation: Relation) -> list[Document]:
 
 def _once(name: str, told: str) -> Document:
     return {"name": name, "in": "query", "description": told, "schema": {"type": "string"}}
-
-
-FILES_ASKED += [
-    _once("limit", f"Files of a page; {ROWS} unless it is said.")
-    | {"schema": {"type": "integer", "minimum": 1, "maximum": MOST_FILES}},
-    _once("cursor", "From the link to the next page."),
-]
 
 
 def _limit() -> Document:

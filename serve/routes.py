@@ -184,7 +184,7 @@ class Routes:
         headers |= {"Last-Modified": modified} if modified else {}
         headers |= {"Content-Type": MEDIA_TYPES[kind]}
         if not call.head and call.if_none_match and matches(call.if_none_match, etag):
-            await export.close()
+            await export.leave()
             return Response(None, 304, headers)
         fields = _named(self._served, asked)
         beside = {} if call.head or kind == "csv" else await _find_beside(export, table, values, fields)

@@ -132,3 +132,13 @@ def test_what_is_put_in_a_tables_place_before_it_is_read_is_seen(client: httpx.C
         load.commit()
         assert "put in place" in answer.result().text
         watch.execute(change, [label])
+
+
+def test_a_table_that_is_known_already_takes_no_session_with_it(client: httpx.Client, loaded: System) -> None:
+    path = "/v1/dim_currency?format=csv"
+    etag = client.get(path).headers["etag"]
+    sessions = "SELECT pid FROM pg_stat_activity WHERE usename = 'served_reader' ORDER BY pid"
+    before = loaded.warehouse(sessions)
+    for _ in range(5):
+        assert client.get(path, headers={"If-None-Match": etag}).status_code == 304
+    assert loaded.warehouse(sessions) == before
