@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 import pyarrow as pa
@@ -12,7 +12,7 @@ from include.common.keys import STATEMENT_KEYS, KeySet
 from include.common.manifests import FileEntry, StarFiles
 from include.common.postgres import connect, copy_in, identifiers, postgres_errors
 from include.common.settings import WAREHOUSE_CONNECTION
-from include.common.slices import SlicePlan, SliceRead
+from include.common.slices import Progress, SlicePlan, SliceRead
 from include.lake.changelog import Kind, Said
 from include.lake.parquet import parquet_file
 from include.lake.rows import key_schema
@@ -37,6 +37,10 @@ FORGOTTEN = "DELETE FROM pipeline.slice WHERE load_id NOT IN (SELECT load_id FRO
 GOING_ON = "SELECT FROM pipeline.plan WHERE source_name = %s AND load_id = %s FOR SHARE"
 """So that nobody replaces it meanwhile, nor what stands beside the tables."""
 
+FOUND = """
+    SELECT plan, coalesce(jsonb_object_agg(number, manifest) FILTER (WHERE manifest IS NOT NULL), '{}')
+      FROM pipeline.plan LEFT JOIN pipeline.slice USING (load_id) WHERE source_name = %s GROUP BY source_name"""
+
 LOADED = "SELECT FROM pipeline.load WHERE table_name = %s AND inputs <> '{}'"
 
 KEPT = """
@@ -48,18 +52,32 @@ ALL_COPIED = """
      WHERE source_name = %s AND load_id = %s"""
 
 
-def find_plan(source: str) -> SlicePlan | None:
-    """The plan by which a source table is, or was, read in slices. Raises: as `postgres_errors`."""
+@dataclass(frozen=True)
+class Going:
+    """How a source table is, or was, read in slices. done: number → manifest, of those that are read and kept."""
+
+    plan: SlicePlan
+    done: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def left(self) -> list[int]:
+        """The numbers of those that are still to be read."""
+        return [number for number in self.plan.numbers if number not in self.done]
+
+    @property
+    def progress(self) -> Progress:
+        """How far that is."""
+        return Progress(done=len(self.done), slices=len(self.plan.numbers), began_at=self.plan.began_at)
+
+
+def find_going(source: str) -> Going | None:
+    """How a source table is, or was, read in slices; None where it never was. Raises: as `postgres_errors`."""
     with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors(source):
-        row = connection.execute("SELECT plan FROM pipeline.plan WHERE source_name = %s", [source]).fetchone()
-    return SlicePlan.model_validate(row[0]) if row else None
-
-
-def find_done(plan: SlicePlan) -> dict[int, str]:
-    """The slices that are read and kept → their manifests, in their order. Raises: as `postgres_errors`."""
-    query = "SELECT number, manifest FROM pipeline.slice WHERE load_id = %s ORDER BY number"
-    with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors(plan.table):
-        return dict(connection.execute(query, [plan.load_id]).fetchall())
+        row = connection.execute(FOUND, [source]).fetchone()
+    if row is None:
+        return None
+    plan, done = row
+    return Going(SlicePlan.model_validate(plan), {int(number): done[number] for number in sorted(done, key=int)})
 
 
 def begin(declared: Declarations, plan: SlicePlan) -> None:

@@ -15,7 +15,7 @@ from include.state.latest import read_keys, write_keys
 from include.state.work import Work
 from include.tables.declarations import Declarations
 from include.tables.source import SourceTable
-from include.warehouse.slices import begin, find_done, find_plan, forget, keep
+from include.warehouse.slices import Going, begin, find_going, forget, keep
 
 log = logging.getLogger(__name__)
 
@@ -25,17 +25,16 @@ def plan(table: SourceTable, known: Known, run_id: str) -> Planned:
 
     It may be repeated. Raises: as `plan_slices`.
     """
-    earlier = find_plan(table.name)
-    found = plan_slices(table, known, run_id, earlier)
+    earlier = find_going(table.name)
+    found = plan_slices(table, known, run_id, earlier.plan if earlier else None)
     if found is None:
         if earlier:
-            forget(known.declared, table.name, earlier.load_id)
+            forget(known.declared, table.name, earlier.plan.load_id)
         return Planned()
-    if found != earlier:
-        begin(known.declared, found)
-    done = find_done(found)
-    numbers = [number for number in found.numbers if number not in done]
-    return Planned(load_id=found.load_id, numbers=numbers, done=len(done))
+    if earlier and found == earlier.plan:
+        return Planned(load_id=found.load_id, numbers=earlier.left, done=len(earlier.done))
+    begin(known.declared, found)
+    return Planned(load_id=found.load_id, numbers=list(found.numbers))
 
 
 def read(declared: Declarations, name: str, load_id: str, number: int) -> bool:
@@ -45,13 +44,13 @@ def read(declared: Declarations, name: str, load_id: str, number: int) -> bool:
 
     Raises: as `read_slice`, `transform` and `keep`.
     """
-    found = find_plan(name)
-    if found is None or found.load_id != load_id:
+    going = find_going(name)
+    if going is None or going.plan.load_id != load_id:
         return False
-    if number in find_done(found):
+    if number in going.done:
         return True
     try:
-        rows = read_slice(declared, found, number)
+        rows = read_slice(declared, going.plan, number)
     except PlanVoidError as error:
         log.warning("%s; the next run plans anew", error)
         return False
@@ -63,9 +62,9 @@ def read(declared: Declarations, name: str, load_id: str, number: int) -> bool:
         cursor=rows.cursor,
         rows=len(rows.keys),
         keys_key=write_keys(name, seen, rows.keys),
-        parts={table.name: transform_slice(table, found, seen, rows.files) for table in built},
+        parts={table.name: transform_slice(table, going.plan, seen, rows.files) for table in built},
     )
-    return keep(declared, found, made, write_slice(name, made))
+    return keep(declared, going.plan, made, write_slice(name, made))
 
 
 def complete(table: SourceTable, known: Known) -> SourceRead | Progress:
@@ -73,20 +72,18 @@ def complete(table: SourceTable, known: Known) -> SourceRead | Progress:
 
     Until then, how far that is. Raises: as `ingest`.
     """
-    found = find_plan(table.name) if table.slice_rows else None
-    if found is None or is_over(found, known):
+    going = find_going(table.name) if table.slice_rows else None
+    if going is None or is_over(going.plan, known):
         read = ingest(table, known)
         return _begin(known.declared, read) if isinstance(read, SlicePlan) else read
-    done = find_done(found)
-    progress = _progress(found, len(done))
-    if progress.done < progress.slices:
-        return progress
+    if going.left:
+        return going.progress
     try:
-        read = ingest(table, known, _gather(found, list(done.values())))
+        read = ingest(table, known, _gather(going.plan, list(going.done.values())))
         assert isinstance(read, SourceRead)
     except PlanVoidError as error:
         log.warning("%s; the next run plans anew", error)
-        return progress.model_copy(update={"done": 0})
+        return going.progress.model_copy(update={"done": 0})
     return read
 
 
@@ -104,17 +101,13 @@ def _begin(declared: Declarations, drawn_up: SlicePlan) -> Progress:
     """Keep a plan whose slices the next run is to read."""
     begin(declared, drawn_up)
     log.info("%s: about %d rows changed; they are read in slices", drawn_up.table, drawn_up.rows)
-    return _progress(drawn_up, 0)
+    return Going(drawn_up).progress
 
 
 def find_progress(name: str) -> Progress | None:
     """How far a source table is that is read in slices; None where it is not. Raises: as `postgres_errors`."""
-    found = find_plan(name)
-    return _progress(found, len(find_done(found))) if found else None
-
-
-def _progress(found: SlicePlan, done: int) -> Progress:
-    return Progress(done=done, slices=len(found.numbers), began_at=found.began_at)
+    going = find_going(name)
+    return going.progress if going else None
 
 
 def _gather(found: SlicePlan, manifests: list[str]) -> Sliced:
