@@ -41,11 +41,16 @@ def measure_slices(
              TRANSACTION_SECONDS),
         *(slices.compare_workers(share) for share in ((SHARE,) if short else (SHARE, 1.0))),
     ]  # fmt: skip
+    return compared, costs, [] if short else _measure_memory(orders, slice_rows, in_slices.how)
+
+
+def _measure_memory(orders: SalesOrders, slice_rows: int, how: str) -> list[TaskMemory]:
+    """The peaks of the tasks of such a load, each slice read after the other."""
     os.environ.update({"DECLARATIONS": "bench.in_slices", "BENCH_SLICE_ROWS": str(slice_rows)})
-    load = Load(MOVING, declare(slice_rows), in_slices.how)
-    memory = measure_memory(orders.servers, orders.console, orders.source_url, orders.rows, load)
+    load = Load(MOVING, declare(slice_rows), how)
+    found = measure_memory(orders.servers, orders.console, orders.source_url, orders.rows, load)
     del os.environ["DECLARATIONS"]
-    return compared, costs, memory
+    return found
 
 
 @contextmanager
