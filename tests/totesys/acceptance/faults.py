@@ -14,7 +14,7 @@ from unittest import mock
 import psycopg
 from botocore.exceptions import ReadTimeoutError
 
-from include import runner
+from include import pipeline, runner
 from include.common import kept, postgres, threads
 from include.common.errors import ServiceError
 from include.common.session import SessionCursor
@@ -42,7 +42,7 @@ PLACES = (
 )
 
 REAL_DO, REAL_FIRST = runner._do, Run.largest_first
-REAL_JOIN, REAL_MAKE_PATIENT = landing._join, postgres.make_patient
+REAL_JOIN, REAL_MAKE_PATIENT, REAL_SHOW = landing._join, postgres.make_patient, pipeline._show_progress
 
 
 class PowerCut(BaseException):
@@ -189,6 +189,17 @@ def _joined(faults: Faults) -> Callable[..., psycopg.Connection | None]:
     return join
 
 
+def _showing(faults: Faults) -> Callable[..., None]:
+    """`_show_progress` whose failures are forgiven: where the page does not show how far a table is, no run fails."""
+
+    def show(*arguments: Any) -> None:
+        fired = list(faults.fired)
+        REAL_SHOW(*arguments)
+        faults.fired = fired
+
+    return show
+
+
 @contextmanager
 def _s3_watched(faults: Faults) -> Iterator[None]:
     events = aws_client("s3").meta.events
@@ -233,6 +244,7 @@ def watched_run(faults: Faults, around: Around = undisturbed) -> Iterator[None]:
         stack.enter_context(mock.patch.object(runner, "_do", do))
         stack.enter_context(mock.patch.object(Run, "largest_first", _in_order))
         stack.enter_context(mock.patch.object(landing, "_join", _joined(faults)))
+        stack.enter_context(mock.patch.object(pipeline, "_show_progress", _showing(faults)))
         stack.enter_context(mock.patch.object(postgres, "make_patient", _watched(faults)))
         stack.enter_context(
             mock.patch.object(postgres, "SessionCursor", type("Cursor", (_Cursor,), {"faults": faults}))

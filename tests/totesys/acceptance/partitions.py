@@ -40,9 +40,10 @@ def _detach(connection: Connection, table: str, half: str) -> None:
     connection.execute(statement.format(sql.Identifier(table), sql.Identifier(f"{table}_{half}")))
 
 
-def _is_attached(connection: Connection, name: str) -> bool:
-    found = "SELECT FROM pg_class WHERE oid = to_regclass(%s) AND relispartition"
-    return connection.execute(found, [name]).fetchone() is not None
+def _is_attached(connection: Connection, table: str, half: str) -> bool:
+    """Whether the half is this table's: another table may have taken its place and name meanwhile."""
+    found = "SELECT FROM pg_inherits WHERE inhrelid = to_regclass(%s) AND inhparent = to_regclass(%s)"
+    return connection.execute(found, [f"{table}_{half}", table]).fetchone() is not None
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Detach:
     def apply(self, connection: Connection) -> None:
         if not is_there(connection, self.table, "p"):
             return
-        if _is_attached(connection, f"{self.table}_{self.half}"):
+        if _is_attached(connection, self.table, self.half):
             _detach(connection, self.table, self.half)
         else:
             _attach(connection, self.table, self.half)
@@ -95,7 +96,7 @@ class Exchange:
 
     def apply(self, connection: Connection) -> None:
         name, spare = f"{self.table}_{self.half}", f"{self.table}_{self.half}_spare"
-        if not (_is_attached(connection, name) and is_there(connection, spare)):
+        if not (_is_attached(connection, self.table, self.half) and is_there(connection, spare)):
             return
         _detach(connection, self.table, self.half)
         for old, new in swapped(name, spare):
