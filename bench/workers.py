@@ -98,29 +98,27 @@ def _workers(load_id: str, count: int) -> Iterator[list[subprocess.Popen[str]]]:
 
 @contextmanager
 def _at_work(started: list[subprocess.Popen[str]], share: float) -> Iterator[None]:
-    """Inside it these processes are let run for a share of the time."""
+    """Inside it these processes are let run for a share of the time, one after the other as far as that goes."""
     over = Event()
 
-    def signal_all(number: int) -> None:
-        for process in started:
-            process.send_signal(number)
-
-    def hold() -> None:
+    def hold(process: subprocess.Popen[str], late: float) -> None:
+        sleep(late)
         while not over.is_set():
             sleep(share * PERIOD_SECONDS)
-            signal_all(signal.SIGSTOP)
+            process.send_signal(signal.SIGSTOP)
             sleep((1 - share) * PERIOD_SECONDS)
-            signal_all(signal.SIGCONT)
+            process.send_signal(signal.SIGCONT)
 
-    holding = Thread(target=hold, daemon=True)
-    if share < 1:
-        holding.start()
+    late = PERIOD_SECONDS / len(started)
+    holding = [Thread(target=hold, args=(process, turn * late), daemon=True) for turn, process in enumerate(started)]
+    for each in holding if share < 1 else ():
+        each.start()
     try:
         yield
     finally:
         over.set()
-        if share < 1:
-            holding.join()
+        for each in holding if share < 1 else ():
+            each.join()
 
 
 def _read(started: list[subprocess.Popen[str]], numbers: Iterable[int]) -> dict[str, float]:
