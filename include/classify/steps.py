@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any
 
 from include.classify import registry
@@ -116,7 +117,7 @@ class _Asked:
     work: Work
     watched: Watched | None = None
 
-    @property
+    @cached_property
     def seen(self) -> datetime:
         fact = self.question.fact
         read, loaded = self.work.reads.get(fact.source.name), self.work.loads.get(fact.name)
