@@ -118,7 +118,7 @@ class Reader:
         """What a query asks. Raises: Problem."""
         given = pairs(query)
         said = self._once(given)
-        self._expanded = self._expand(said.get("expand", ""))
+        self._expanded = self._expand(said.get("expand"))
         filters, values = self._filters([pair for pair in given if pair[0] not in RESERVED])
         as_of = self._as_of(said)
         shape = Shape(
@@ -127,7 +127,7 @@ class Reader:
             self._select(said.get("select")),
             self._expanded,
             filters,
-            self._order(said.get("order", "")),
+            self._order(said.get("order")),
             counted=_one_of("count", said.get("count", "false"), ("true", "false")) == "true",
         )
         form = _one_of("format", said["format"], FORMATS) if "format" in said else ""
@@ -156,8 +156,8 @@ class Reader:
             raise invalid(f"as_of: {self._relation.route} shows its latest state alone, and keeps no versions")
         return instant("as_of", said["as_of"])
 
-    def _expand(self, said: str) -> tuple[str, ...]:
-        names = tuple(dict.fromkeys(name for name in said.split(",") if name))
+    def _expand(self, said: str | None) -> tuple[str, ...]:
+        names = tuple(dict.fromkeys(_parts(said)))
         for name in names:
             if name not in self._relation.references:
                 raise invalid(f"expand: {name[:63]!r} points to no dimension", self._relation.references)
@@ -228,10 +228,10 @@ class Reader:
     def _names_beside(self) -> set[str]:
         return {name for at in self._expanded for name in self._target(at).fields}
 
-    def _order(self, said: str) -> tuple[tuple[Place, bool], ...]:
+    def _order(self, said: str | None) -> tuple[tuple[Place, bool], ...]:
         """The order with what makes it one of all rows: the key; of versions their number; of a metric all it has."""
         order: dict[Place, bool] = {}
-        for part in said.split(",") if said else ():
+        for part in _parts(said):
             name, _, way = part.partition(":")
             order.setdefault(self._place("order", name), _one_of("order", way or "asc", ("asc", "desc")) == "desc")
         for place in order:
@@ -250,6 +250,11 @@ def read_limit(said: str | None) -> int | None:
     if not said.isascii() or not said.isdigit() or not int(said[:20]) > 0:
         raise invalid(f"limit: {said[:20]!r} is no number of rows", [f"1 to {MOST_ROWS} of JSON"])
     return int(said[:19])
+
+
+def _parts(said: str | None) -> list[str]:
+    """What commas separate, if it is said: an empty part is one that nothing is called."""
+    return [] if said is None else said.split(",")
 
 
 def _one_of(name: str, value: str, words: tuple[str, ...]) -> str:

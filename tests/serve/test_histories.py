@@ -70,7 +70,7 @@ class History:
         self.chance, self.url, self.client = chance, url, client
         self.table = DECLARED.star["fact_payment"]
         self.now = datetime.now(UTC) + timedelta(days=1)
-        self.rows: dict[int, Row] = {}
+        self.rows: dict[int, Row] = {row[0]: row for row in self.states_at(self.now) if row[0] in KEYS}
         self.loads: list[StarFiles] = []
         self.walks: list[Walk] = []
         self.answers: dict[str, httpx.Response] = {}
