@@ -1,8 +1,6 @@
 """Candidates, learned with scikit-learn and told as models. Only what trains imports this: it takes memory."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,23 +8,10 @@ import numpy.typing as npt
 
 from include.classify.model import Floats, Model, Node, rounded
 from include.classify.rows import Counts
+from include.common.imports import hidden
 from include.tables.question import Question
 
-
-@contextmanager
-def _hidden(name: str) -> Iterator[None]:
-    """Have a package not be found while others are imported that would take it along if they could."""
-    if name in sys.modules:
-        yield
-        return
-    sys.modules[name] = None  # type: ignore[assignment]  # which importlib takes for missing
-    try:
-        yield
-    finally:
-        del sys.modules[name]
-
-
-with _hidden("pandas"), _hidden("pyarrow"):  # 70 MB, of use to nobody here. Source: sklearn/utils/fixes.py
+with hidden("pandas", "pyarrow"):  # 70 MB, of use to nobody here. Source: sklearn/utils/fixes.py
     from scipy.sparse import csr_matrix, hstack
     from sklearn.ensemble import GradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression

@@ -18,7 +18,6 @@ from pyiceberg.exceptions import (
     ResolveError,
     TableAlreadyExistsError,
 )
-from pyiceberg.io.pyarrow import pyarrow_to_schema
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC
 from pyiceberg.schema import Schema, promote
 from pyiceberg.serializers import ToOutputFile
@@ -30,11 +29,15 @@ from pyiceberg.table.update import AddSchemaUpdate, AssertCurrentSchemaId, SetCu
 from pyiceberg.types import NestedField
 
 from include.common.errors import ServiceError
+from include.common.imports import hidden
 from include.common.manifests import FileEntry, Inputs
 from include.common.settings import PROCESSED_BUCKET, aws_client, aws_errors, required_variable
 from include.lake.changelog import file_schema
 from include.lake.rows import exact_schema, row_schema
 from include.tables.star import Calendar, StarTable
+
+with hidden("pandas"):  # 42 MB, which pyarrow.dataset imports if it can. Source: pyarrow/pandas-shim.pxi
+    from pyiceberg.io.pyarrow import pyarrow_to_schema
 
 LOADS = "loads"
 """The property of a snapshot that tells the loads that it brought: a load's id → from which readings it was."""
