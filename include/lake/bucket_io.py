@@ -1,5 +1,6 @@
 """Files of Iceberg's metadata and data as pyiceberg asks for them, over the pipeline's own client of S3."""
 
+from functools import cached_property
 from io import SEEK_CUR, SEEK_END, SEEK_SET, BytesIO
 from types import TracebackType
 from typing import Self
@@ -12,6 +13,10 @@ from include.lake.files import WriteOnceFile, is_there, lake_errors, read_file
 
 METADATA = "/metadata/"
 """What is in the key of each file of Iceberg's own."""
+
+END_BYTES = 1 << 16
+"""How much of a data file's end is read at once, with its size: what Arrow looks at first. Source: Parquet's
+`kDefaultFooterReadSize` in cpp/src/parquet/file_reader.cc of Arrow."""
 
 
 def _place(location: str) -> tuple[str, str]:
@@ -43,9 +48,13 @@ class BucketIO(FileIO):
 
 class _Input(InputFile):
     def __len__(self) -> int:
-        bucket, key = _place(self.location)
-        with lake_errors(bucket, key):
-            return int(aws_client("s3").head_object(Bucket=bucket, Key=key)["ContentLength"])
+        return self._end[0]
+
+    @cached_property
+    def _end(self) -> tuple[int, bytes]:
+        """The file's size, and the last END_BYTES of it: one request, where asking for the size would be another."""
+        content, whole = _read_part(self.location, f"-{END_BYTES}")
+        return whole, content
 
     def exists(self) -> bool:
         return is_there(*_place(self.location))
@@ -53,7 +62,15 @@ class _Input(InputFile):
     def open(self, seekable: bool = True) -> InputStream:  # noqa: ARG002 - it is, or held whole
         if METADATA in self.location:
             return BytesIO(read_file(*_place(self.location)))
-        return _Ranges(self.location, len(self))
+        return _Ranges(self.location, *self._end)
+
+
+def _read_part(location: str, part: str) -> tuple[bytes, int]:
+    """A part of a file, and the size of the whole. part: as HTTP has it, `0-99`, or `-100` for the end."""
+    bucket, key = _place(location)
+    with lake_errors(bucket, key):
+        answer = aws_client("s3").get_object(Bucket=bucket, Key=key, Range=f"bytes={part}")
+        return answer["Body"].read(), int(answer["ContentRange"].rpartition("/")[2])
 
 
 class _Ranges:
@@ -61,20 +78,19 @@ class _Ranges:
 
     closed = False
 
-    def __init__(self, location: str, size: int) -> None:
-        self._location, self._size, self._at = location, size, 0
+    def __init__(self, location: str, size: int, end: bytes) -> None:
+        self._location, self._size, self._end, self._at = location, size, end, 0
 
     def read(self, size: int = -1) -> bytes:
         """As many bytes as are asked for, from where it is."""
-        end = self._size if size < 0 else min(self._at + size, self._size)
-        if end <= self._at:
+        start, end = self._at, self._size if size < 0 else min(self._at + size, self._size)
+        if end <= start:
             return b""
-        bucket, key = _place(self._location)
-        with lake_errors(bucket, key):
-            part = aws_client("s3").get_object(Bucket=bucket, Key=key, Range=f"bytes={self._at}-{end - 1}")
-            content: bytes = part["Body"].read()
         self._at = end
-        return content
+        known = self._size - len(self._end)
+        if start >= known:
+            return self._end[start - known : end - known]
+        return _read_part(self._location, f"{start}-{end - 1}")[0]
 
     def seek(self, offset: int, whence: int = SEEK_SET) -> int:
         """Go to a place, and say where that is."""
