@@ -55,11 +55,15 @@ PROPERTIES = {
     "format-version": "2",
     "commit.manifest-merge.enabled": "true",
     "commit.manifest.min-count-to-merge": "8",
+    "commit.manifest.target-size-bytes": f"{1 << 19}",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "10",
 }
-"""Metadata that stays small whatever number of commits there is."""
+"""Metadata that stays small whatever number of commits there is, in files of which each is read whole at little cost:
+it tells some 600 bytes of a file, which take 8,500 once they are read."""
 
+AT_ONCE = 1_000
+"""How many files a snapshot adds. One of more would hold what is told of all of them in memory."""
 
 LAST_ADDED = -1
 """What stands for the id of the schema that the same change adds."""
@@ -77,7 +81,7 @@ class Loaded:
 
 
 def append(database: str, table: StarTable, loads: Sequence[Loaded]) -> None:
-    """Have a table of the lake name the files of these loads, in one snapshot, beside those that it named.
+    """Have a table of the lake name the files of these loads, in one commit, beside those that it named.
 
     table: the warehouse's, with its columns as wide as in the files. It may be repeated: a load that a snapshot tells
     of is not added again. The table is made, or given columns, as declared.
@@ -100,9 +104,9 @@ def _append(found: Table, table: StarTable, loads: Sequence[Loaded]) -> None:
     files = [f"s3://{bucket}/{key}" for load in new for key in load.keys]
     with found.transaction() as change:
         _evolve(change, lake_schema(table))
-        if files:
-            told = {LOADS: json.dumps({load.load_id: load.inputs for load in new})}
-            change.add_files(files, snapshot_properties=told, check_duplicate_files=False)
+        told = {LOADS: json.dumps({load.load_id: load.inputs for load in new})}
+        for start in range(0, len(files), AT_ONCE):
+            change.add_files(files[start : start + AT_ONCE], snapshot_properties=told, check_duplicate_files=False)
     expire(found)
 
 
@@ -110,15 +114,18 @@ def named_files(database: str, table: StarTable) -> list[FileEntry]:
     """The files that a table of the lake names. Raises: as `append`."""
     bucket = required_variable(PROCESSED_BUCKET)
     with aws_errors(f"the lake's table {database}.{table.name}"):
-        files = [task.file for task in open_table(database, table).scan().plan_files()]
-    return [
-        FileEntry(
-            key=file.file_path.removeprefix(f"s3://{bucket}/"),
-            rows=file.record_count,
-            size_bytes=file.file_size_in_bytes,
-        )
-        for file in files
-    ]
+        found = open_table(database, table)
+        snapshot = found.current_snapshot()
+        manifests = snapshot.manifests(found.io) if snapshot else []
+        return [
+            FileEntry(
+                key=entry.data_file.file_path.removeprefix(f"s3://{bucket}/"),
+                rows=entry.data_file.record_count,
+                size_bytes=entry.data_file.file_size_in_bytes,
+            )
+            for manifest in manifests
+            for entry in manifest.fetch_manifest_entry(found.io)
+        ]
 
 
 def told_loads(found: Table) -> dict[str, Inputs]:

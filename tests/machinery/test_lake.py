@@ -107,6 +107,32 @@ def test_a_load_whose_commit_was_not_noted_is_not_added_again(
     assert system.warehouse(NOTED) == [(0,)]
 
 
+def test_what_many_loads_noted_is_named_once_in_one_commit(
+    system: System, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More files than a snapshot adds, and metadata that is merged in parts."""
+    monkeypatch.setattr(iceberg, "AT_ONCE", 2)
+    monkeypatch.setitem(iceberg.PROPERTIES, "commit.manifest.target-size-bytes", "20000")
+    with monkeypatch.context() as failing:
+        failing.setattr(iceberg, "_append", lambda *_: (_ for _ in ()).throw(ServiceError("no answer")))
+        for number in range(25):
+            system.write(f"UPDATE item SET name = '{number}' WHERE id = 1")  # noqa: S608
+            system.run()
+    before = table(system, database).metadata_location
+    system.run_cleanly()
+    found = table(system, database)
+    assert [log.metadata_file for log in found.metadata.metadata_log][-1] == before
+    assert loads(found) == [25] * 13
+    assert len(iceberg.told_loads(found)) == 25
+    assert sorted(file.key for file in iceberg.named_files(database, system.declared.star["fact_item"])) == [
+        key
+        for (key,) in system.warehouse("SELECT key FROM pipeline.brought WHERE table_name = 'fact_item' ORDER BY key")
+    ]
+    assert len(files_of(found)) == 25
+    assert len(rows(found)) == 27
+    assert len(found.current_snapshot().manifests(found.io)) < 13
+
+
 def test_of_two_commits_at_once_the_slower_one_is_made_anew(
     system: System, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
