@@ -14,7 +14,7 @@ from bench.by_hand import pipe
 from bench.clock import Clock
 from bench.keyed import declare, statements
 from bench.measurement import Comparison, TaskMemory, Timed, WrongResultError
-from bench.memory import TARGET_BYTES, run_alone
+from bench.memory import TARGET_BYTES, run_as_tasks
 from bench.pipeline_run import run_pipeline
 from bench.servers import Lane, Servers, count_rows
 from bench.whole import unproven
@@ -78,7 +78,7 @@ class Things:
         with TemporaryDirectory(prefix="totesys-bench-") as folder:
             for step in plan(declared, set(declared.sources)):
                 self.console.print(f"memory at {self.rows:,} rows, key {self.kind}: {step}")
-                measured = run_alone(Path(folder), step)
+                measured = run_as_tasks(Path(folder), step)
                 found.append(TaskMemory(f"{step}, {self.kind}", self.rows, target_bytes=TARGET_BYTES, **measured))
         if count_rows(lane.warehouse_url, "current_thing") != self.rows:
             raise WrongResultError(f"{self.kind}: the warehouse has not as many rows as the source")

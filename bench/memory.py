@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bench.measurement import TaskMemory, WrongResultError
 from bench.servers import Servers, count_rows
-from bench.task import do_steps
+from bench.task import do_steps, read_results
 from include.tables.declarations import Declarations
 from include.tables.steps import Step, plan
 from include.totesys import DECLARED
@@ -67,7 +67,7 @@ def measure_memory(servers: Servers, console: Console, source_url: str, rows: in
             for step in steps:
                 console.print(f"memory at {rows:,} rows{load.how}: {step}")
                 found.append(
-                    TaskMemory(f"{step}{load.how}", rows, target_bytes=TARGET_BYTES, **run_alone(folder, step))
+                    TaskMemory(f"{step}{load.how}", rows, target_bytes=TARGET_BYTES, **run_as_tasks(folder, step))
                 )
     (source,) = load.tables & declared.sources.keys()
     if count_rows(lane.warehouse_url, f"current_{source}") != count_rows(source_url, source):
@@ -84,9 +84,18 @@ def measure_long_texts(servers: Servers, console: Console, rows: int) -> list[Ta
     return measure_memory(servers, console, source_url, rows, Load(LONG))
 
 
-def run_alone(folder: Path, step: Step) -> dict[str, float]:
+def run_as_tasks(folder: Path, step: Step) -> dict[str, float]:
+    """Do a step as its tasks would: in a process, slices in one each; gives the most that one of them reports."""
+    if step.kind != "slice":
+        return _run_alone(folder, str(step))
+    numbers = read_results(folder)[Step("plan", step.table)].numbers
+    told = [_run_alone(folder, f"{step} {number}") for number in numbers]
+    return {name: max(each[name] for each in told) for name in told[0]}
+
+
+def _run_alone(folder: Path, step: str) -> dict[str, float]:
     """Do a step in a process of its own; gives what it reports of itself."""
-    command = [sys.executable, "-m", "bench.task", str(folder), str(step)]
+    command = [sys.executable, "-m", "bench.task", str(folder), step]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise WrongResultError(f"{step}:\n{done.stdout}{done.stderr}")

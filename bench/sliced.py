@@ -45,7 +45,7 @@ def measure_slices(
 
 
 def _measure_memory(orders: SalesOrders, slice_rows: int, how: str) -> list[TaskMemory]:
-    """The peaks of the tasks of such a load, each slice read after the other."""
+    """The peaks of the tasks of such a load, each slice a task."""
     os.environ.update({"DECLARATIONS": "bench.in_slices", "BENCH_SLICE_ROWS": str(slice_rows)})
     load = Load(MOVING, declare(slice_rows), how)
     found = measure_memory(orders.servers, orders.console, orders.source_url, orders.rows, load)

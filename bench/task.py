@@ -1,5 +1,7 @@
 """Some steps of a run in a process of its own: `python -m bench.task FOLDER STEP…`, each step as "kind table".
 
+Of slices as "slice table number", since each is a task.
+
 Results come from and go to pickled files in the folder, as XCom carries them between tasks. The last line of the
 output is JSON: the most memory held after the imports and at the end.
 """
@@ -11,9 +13,10 @@ import resource
 import sys
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from bench.measurement import WrongResultError
-from include import runner
+from include import pipeline, runner
 from include.pipeline import Options
 from include.state.latest import read_state
 from include.tables.declarations import load
@@ -32,17 +35,26 @@ def main(folder: Path, names: list[str]) -> None:
 
 def do_steps(folder: Path, names: list[str]) -> None:
     """Do the steps, with the results of those before, and add theirs."""
-    file = folder / RESULTS
-    results = pickle.loads(file.read_bytes()) if file.exists() else {}  # noqa: S301 - written below
+    results = read_results(folder)
     going = runner.Run(DECLARED, Options(), read_state(), runner.identify(Options()), results=results, parallel=1)
     steps = plan(DECLARED, going.options.sources(DECLARED))
     for name in names:
-        kind, _, table = name.partition(" ")
+        kind, table, number = (*name.split(" "), "", "")[:3]
         step = Step(kind, table)
-        runner._attempt(going, step, steps[step])
-    file.write_bytes(pickle.dumps(going.results))
+        if number:
+            of_use = pipeline.slice_table(DECLARED, table, results[Step("plan", table)].load_id, int(number))
+            going.results.setdefault(step, []).append(of_use)
+        else:
+            runner._attempt(going, step, steps[step])
+    (folder / RESULTS).write_bytes(pickle.dumps(going.results))
     for step, error in going.failures.items():
         raise WrongResultError(f"{step} failed: {error}") from error
+
+
+def read_results(folder: Path) -> dict[Step, Any]:
+    """The results of the steps that were done."""
+    file = folder / RESULTS
+    return pickle.loads(file.read_bytes()) if file.exists() else {}  # noqa: S301 - written above
 
 
 def peak_bytes() -> int:
