@@ -108,8 +108,13 @@ def measure(airflow: Airflow) -> Round:
     own = [task for task in tasks if task["pid"]]
     skipped = [task["task_id"] for task in own if task["state"] == "skipped"]
     empty = succeeded(airflow.run(EMPTY, skip=skipped))
-    if course(tasks) != course(airflow.tasks(empty)):
-        raise RuntimeError(f"{run['dag_run_id']}: the empty DAG took another course than the pipeline")
+    taken, imitated = course(tasks), course(airflow.tasks(empty))
+    names = sorted(name for name in taken | imitated if taken.get(name) != imitated.get(name))
+    other = [f"{name}: {taken.get(name)}, {imitated.get(name)}" for name in names]
+    if other:
+        raise RuntimeError(
+            f"{run['dag_run_id']}: the empty DAG took another course than the pipeline: {'; '.join(other)}"
+        )
     return Round(run["duration"], empty["duration"], len(own), ends(run, own))
 
 
