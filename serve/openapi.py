@@ -191,13 +191,18 @@ def _value(field: Field) -> Document:
 
 
 def _key_schema(relation: Relation) -> Document:
-    patterns = [VALUES.get(known_type(relation.fields[name].type).family, "[^/]+") for name in relation.key]
+    patterns = [_pattern(relation.fields[name], "[^/]+") for name in relation.key]
     return {"type": "string", "pattern": f"^{','.join(patterns)}$"}
 
 
-def _filter(field: Field) -> Document:
+def _pattern(field: Field, other: str) -> str:
+    """What is sure of a field's values; other: where nothing is."""
     known = known_type(field.type)
-    value = ANYTHING if known.array else VALUES.get(known.family, ANYTHING)
+    return other if known.array else VALUES.get(known.family, other)
+
+
+def _filter(field: Field) -> Document:
+    value, known = _pattern(field, ANYTHING), known_type(field.type)
     words = ["null", "not_null", *(["true", "false"] if field.type == "boolean" else [])]
     ways = [f"({COMPARED})\\.{value}", f"is\\.({'|'.join(words)})"]
     if not known.array:
