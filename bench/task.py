@@ -42,8 +42,9 @@ def do_steps(folder: Path, names: list[str]) -> None:
         kind, table, number = (*name.split(" "), "", "")[:3]
         step = Step(kind, table)
         if number:
-            of_use = pipeline.slice_table(DECLARED, table, results[Step("plan", table)].load_id, int(number))
-            going.results.setdefault(step, []).append(of_use)
+            if not pipeline.slice_table(DECLARED, table, results[Step("plan", table)].load_id, int(number)):
+                raise WrongResultError(f"{name} is of no use")
+            going.results.setdefault(step, []).append(True)
         else:
             runner._attempt(going, step, steps[step])
     (folder / RESULTS).write_bytes(pickle.dumps(going.results))
