@@ -5,7 +5,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -70,17 +70,18 @@ def _plain(value: object) -> object:
     return value if value is None or isinstance(value, int | float) else str(value)
 
 
-def peer_paths(console: Console, folder: Path, keys: list[int], seconds: float) -> Iterator[tuple[str, Asking, Asking]]:
+def peer_paths(console: Console, folder: Path, ours: Asking) -> Iterator[tuple[str, Asking, Asking]]:
     """Each tool that can be installed and works here, while it runs: its name and version, asked for rows and pages.
 
-    The console tells why another is left out.
+    ours: how the API is asked for rows. The console tells why another is left out.
     """
     for peer in PEERS:
         try:
             programs = install(peer.name, [peer.name])
             with _running(peer, programs, folder) as url:
-                rows = Asking(url, [f"{peer.row}{key}" for key in keys], {}, seconds=seconds)
-                yield f"{peer.name} {version(programs, peer.name)}", rows, Asking(url, [peer.page], {}, seconds=seconds)
+                rows = replace(ours, url=url, paths=[f"{peer.row}{{}}"], headers={})
+                pages = replace(rows, paths=[peer.page], among=0)
+                yield f"{peer.name} {version(programs, peer.name)}", rows, pages
         except PeerError as error:
             console.print(f"{peer.name} is left out: {error}", style="bold", markup=False)
 

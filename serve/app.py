@@ -1,5 +1,6 @@
 """The application: what is below /v1, and what tells of it and of itself."""
 
+import gc
 from asyncio import create_task
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -98,6 +99,7 @@ async def _lifespan(services: Services, meter: Meter, _: FastAPI) -> AsyncIterat
     await services.database.open()
     await services.bulk.open()
     following = [create_task(services.freshness.follow()), create_task(meter.follow())]
+    gc.freeze()  # what is there by now stays, and is not gone over again and again while everybody waits
     yield
     for task in following:
         task.cancel()

@@ -41,6 +41,8 @@ class Meter:
         """Count a request."""
         self._milliseconds.append(milliseconds)
         self._errors += failed
+        if len(self._milliseconds) == MOST_VALUES:
+            self.flush()  # and not all at once: whoever asks just then would wait for it
 
     async def follow(self) -> None:
         """Write what there is of metrics, for ever."""
@@ -56,12 +58,10 @@ class Meter:
         rejected = self._rejected()
         if not taken and rejected == self._told:
             return
-        counts = {"errors_5xx": self._errors, "rejected_keys": rejected - self._told}
+        values: dict[str, Any] = {"requests": len(taken), "errors_5xx": self._errors}
+        values |= {"rejected_keys": rejected - self._told}
         self._errors, self._told = 0, rejected
-        for start in range(0, max(len(taken), 1), MOST_VALUES):
-            some = taken[start : start + MOST_VALUES]
-            values: dict[str, Any] = {"requests": len(some), **({} if start else counts)}
-            write(self._document(values | ({"latency_ms": [round(value, 2) for value in some]} if some else {})))
+        write(self._document(values | ({"latency_ms": [round(value, 2) for value in taken]} if taken else {})))
 
     def _document(self, values: dict[str, Any]) -> dict[str, Any]:
         units = {"latency_ms": "Milliseconds"}

@@ -1,4 +1,4 @@
-"""After any history of loads: no stale 304, no ETag that changes for nothing, and walks see the state they began with.
+"""After any history of loads: no stale 304 or 200, no ETag changes for nothing, walks see the state they began with.
 
 Loads are the pipeline's own `load`, of readings that are made up here: rows new, changed, equal and gone, readings that
 are loaded twice, and late.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -44,8 +45,16 @@ UNTOLD: dict[str, Any] = {"created_date": STAMP.date(), "created_time": STAMP.ti
                           "payment_date": date(2024, 4, 1), "created_at": STAMP, "last_updated": STAMP}  # fmt: skip
 """What all payments have in common here."""
 
-PATHS = ("/v1/fact_payment", "/v1/fact_payment?paid=is.true&order=payment_amount:desc", "/v1/fact_payment/3/history",
-         "/v1/fact_payment?expand=method_id&limit=7", "/v1/metrics/owed")  # fmt: skip
+ANY = "payment_id=lt."
+PATHS = {
+    "/v1/fact_payment": f"?{ANY}",
+    "/v1/fact_payment?paid=is.true&order=payment_amount:desc": f"&{ANY}",
+    "/v1/fact_payment/3/history": f"?{ANY}",
+    "/v1/fact_payment?expand=method_id&limit=7": f"&{ANY}",
+    "/v1/metrics/owed": "?payments=lt.",
+}
+"""What is asked for; and a filter that makes it a request that was never answered, with a number beyond all values."""
+
 COLUMNS = "payment_id, payment_amount, paid"
 AS_OF = f"""
     SELECT {COLUMNS} FROM fact_payment WHERE valid_from <= %s AND (valid_to IS NULL OR valid_to > %s)
@@ -75,6 +84,7 @@ class History:
         self.walks: list[Walk] = []
         self.answers: dict[str, httpx.Response] = {}
         self.states: dict[datetime, list[Row]] = {}
+        self.never_asked = count(1_000_000)
 
     def states_at(self, instant: datetime) -> list[Row]:
         with psycopg.connect(self.url) as connection:
@@ -146,12 +156,18 @@ class History:
             assert answer.status_code == (200 if changed else 304), (path, result)
             self.answers[path] = answer if changed else before
             assert self.client.get(path).content == self.answers[path].content
+            self.require_fresh(path, self.answers[path])
+
+    def require_fresh(self, path: str, answer: httpx.Response) -> None:
+        """An answer, which may have been kept, is what the warehouse gives to who never asked before."""
+        assert answer.content == self.client.get(f"{path}{PATHS[path]}{next(self.never_asked)}").content
 
     def ask(self) -> None:
         """Ask for something; who kept it before is never told that it still holds where it does not."""
-        path = self.chance.choice(PATHS)
+        path = self.chance.choice(list(PATHS))
         answer = self.client.get(path)
         assert answer.status_code == 200, answer.text
+        self.require_fresh(path, answer)
         before = self.answers.get(path)
         if before is not None and before.headers["etag"] == answer.headers["etag"]:
             assert before.content == answer.content
