@@ -80,8 +80,8 @@ class Loaded:
     keys: Sequence[str]
 
 
-def append(database: str, table: StarTable, loads: Sequence[Loaded]) -> None:
-    """Have a table of the lake name the files of these loads, in one commit, beside those that it named.
+def append(database: str, table: StarTable, loads: Sequence[Loaded]) -> bool:
+    """Have a table of the lake name the files of these loads, in one commit; gives whether it named none before.
 
     table: the warehouse's, with its columns as wide as in the files. It may be repeated: a load that a snapshot tells
     of is not added again. The table is made, or given columns, as declared.
@@ -97,8 +97,8 @@ def append(database: str, table: StarTable, loads: Sequence[Loaded]) -> None:
     raise ServiceError(f"the lake's table {database}.{table.name}: others committed {ATTEMPTS} times meanwhile")
 
 
-def _append(found: Table, table: StarTable, loads: Sequence[Loaded]) -> None:
-    known = told_loads(found)
+def _append(found: Table, table: StarTable, loads: Sequence[Loaded]) -> bool:
+    first, known = found.current_snapshot() is None, told_loads(found)
     new = [load for load in loads if load.load_id not in known]
     bucket = required_variable(PROCESSED_BUCKET)
     files = [f"s3://{bucket}/{key}" for load in new for key in load.keys]
@@ -108,6 +108,7 @@ def _append(found: Table, table: StarTable, loads: Sequence[Loaded]) -> None:
         for start in range(0, len(files), AT_ONCE):
             change.add_files(files[start : start + AT_ONCE], snapshot_properties=told, check_duplicate_files=False)
     expire(found)
+    return first
 
 
 def named_files(database: str, table: StarTable) -> list[FileEntry]:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
+from itertools import chain
 from time import monotonic
 
 import pyarrow as pa
@@ -25,6 +26,9 @@ from include.lake.rows import Converted, convert, needed_columns, star_schema
 from include.lake.sliced import sliced_part
 from include.tables.drift import fit, widened
 from include.tables.star import Calendar, Dimension, Fact
+
+TOGETHER_BYTES = 16 << 20
+"""Up to how many bytes of CSV become one Parquet file: some 2 MB of orders, which whoever loads it holds in memory."""
 
 
 def transform(table: Dimension | Fact, own: SourceRead, replaced: KeySet | None = None) -> StarFiles:
@@ -64,7 +68,7 @@ def transform_slice(
 
 
 def _convert_files(table: Dimension | Fact, said: Said, files: list[FileEntry]) -> SlicePart:
-    parts = side_by_side(STREAMS, partial(_convert_file, table, said), files)
+    parts = side_by_side(STREAMS, partial(_convert_together, table, said), _together(files))
     rejected = [part.rejected for part in parts if part.rejected]
     return SlicePart(
         files=[file for part in parts for file in part.files],
@@ -72,6 +76,22 @@ def _convert_files(table: Dimension | Fact, said: Said, files: list[FileEntry]) 
         rejected_files=[file.key for file in rejected],
         examples=first_examples(example for file in rejected for example in file.examples),
     )
+
+
+def _together(files: list[FileEntry]) -> list[list[FileEntry]]:
+    """Files that follow each other, in groups that become one file each: large ones, and enough for all threads.
+
+    Whoever reads the lake opens each file, and its catalogue knows each.
+    """
+    most = -(-len(files) // STREAMS)
+    groups, size = list[list[FileEntry]](), 0
+    for file in files:
+        size += file.size_bytes
+        if not groups or size > TOGETHER_BYTES or len(groups[-1]) == most:
+            groups.append([])
+            size = file.size_bytes
+        groups[-1].append(file)
+    return groups
 
 
 def write_calendar(calendar: Calendar, differing: str = "") -> StarFiles:
@@ -129,14 +149,14 @@ def _union(sets: Iterable[KeySet]) -> KeySet:
 
 @dataclass(frozen=True)
 class _Part:
-    """What became of one file of source rows: a Parquet file and a file of rejected rows, each where there are any."""
+    """What became of some files of source rows: a Parquet file and one of rejected rows, each where there are any."""
 
     files: list[FileEntry]
     rejected: RejectedFile | None
 
 
-def _convert_file(table: Dimension | Fact, said: Said, file: FileEntry) -> _Part:
-    return _write_part(table, said, _convert_blocks(table, file))
+def _convert_together(table: Dimension | Fact, said: Said, files: list[FileEntry]) -> _Part:
+    return _write_part(table, said, chain.from_iterable(_convert_blocks(table, file) for file in files))
 
 
 def _convert_blocks(table: Dimension | Fact, file: FileEntry) -> Iterator[Converted]:

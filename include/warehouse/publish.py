@@ -28,7 +28,9 @@ LATER = """
 
 UNLISTED = "SELECT table_name FROM pipeline.load WHERE NOT listed AND load_id IS NOT NULL"
 
-LISTED = """
+LISTED = "UPDATE pipeline.load SET listed = true WHERE table_name = %s"
+
+LIST = """
     INSERT INTO pipeline.brought (key, table_name, rows, size_bytes, number)
     SELECT key, %(table)s, rows, size_bytes, first + row_number() OVER (ORDER BY key)
       FROM unnest(%(keys)s::text[], %(rows)s::bigint[], %(sizes)s::bigint[]) AS f (key, rows, size_bytes),
@@ -110,8 +112,9 @@ def _publish_table(database: str, table: StarTable | None, loads: list[Noted]) -
 
     for load in loads:
         table = with_columns(table, load.wider)
-    iceberg.append(database, table, [iceberg.Loaded(load.load_id, load.inputs, load.keys) for load in loads])
-    _forget([key for load in loads for key in load.keys])
+    brought = [iceberg.Loaded(load.load_id, load.inputs, load.keys) for load in loads]
+    first = iceberg.append(database, table, brought)
+    _forget(table.name, [key for load in loads for key in load.keys], listed=first)
 
 
 def _begin_later() -> None:
@@ -131,8 +134,8 @@ def _list_files(database: str, table: StarTable | None) -> None:
     files = sorted(iceberg.named_files(database, table), key=lambda file: file.key)
     told = {"keys": [file.key for file in files], "rows": [file.rows for file in files]}
     with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors("the loaded files"):
-        connection.execute("UPDATE pipeline.load SET listed = true WHERE table_name = %s", [table.name])
-        connection.execute(LISTED, {"table": table.name, "sizes": [file.size_bytes for file in files], **told})
+        connection.execute(LISTED, [table.name])
+        connection.execute(LIST, {"table": table.name, "sizes": [file.size_bytes for file in files], **told})
         connection.commit()
 
 
@@ -150,7 +153,10 @@ def _find_noted() -> dict[str, list[Noted]]:
     return found
 
 
-def _forget(keys: list[str]) -> None:
+def _forget(table: str, keys: list[str], listed: bool) -> None:
+    """Forget that the lake is still to have these files. listed: it names no others, so the warehouse knows all."""
     with connect(WAREHOUSE_CONNECTION) as connection, postgres_errors("the loaded files"):
         connection.execute("DELETE FROM pipeline.file WHERE key = ANY(%s)", [keys])
+        if listed:
+            connection.execute(LISTED, [table])
         connection.commit()

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate
 from struct import pack
 from typing import TypeVar
 
@@ -90,19 +89,44 @@ def _csv(columns: Sequence[Column], files: list[FileEntry], first_id: int | None
     return _in_order(partial(_write_csv, columns), files, first_id)
 
 
-Work = tuple[FileEntry, int | None]
+@dataclass(frozen=True)
+class Group:
+    """A group of rows of a Parquet file. as_text: as in `FileEntry`. first_id: the number of its first row, if any."""
+
+    content: bytes
+    metadata: pq.FileMetaData
+    number: int
+    as_text: bool
+    first_id: int | None
+
+    def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        """Some columns of its rows, fewer at a time where they are long."""
+        group = self.metadata.row_group(self.number)
+        rows = int(max(1, min(BATCH_ROWS, BATCH_BYTES * group.num_rows // max(group.total_byte_size, 1))))
+        file = pq.ParquetFile(pa.BufferReader(self.content), metadata=self.metadata)
+        found: Iterator[pa.RecordBatch] = file.iter_batches(rows, [self.number], columns, use_threads=False)
+        return found
 
 
-def _in_order(encode: Callable[[Work], list[bytes]], files: list[FileEntry], first_id: int | None) -> Iterator[bytes]:
-    """The blocks of each file. While one is sent, the next STREAMS are fetched and encoded; no more are held."""
-    starts = accumulate((file.rows for file in files), initial=first_id or 0)
-    work = [(file, start if first_id is not None else None) for file, start in zip(files, starts, strict=False)]
-    for blocks in _ahead(encode, work):
+def _in_order(encode: Callable[[Group], list[bytes]], files: list[FileEntry], first_id: int | None) -> Iterator[bytes]:
+    """The blocks of each group of rows. While one is sent, the next STREAMS are encoded; no more are held."""
+    for blocks in _ahead(STREAMS, encode, _groups(files, first_id)):
         yield from blocks
 
 
-def _encode(columns: Sequence[Column], forms: Forms, work: Work) -> list[bytes]:
-    schema, batches = _read(columns, work)
+def _groups(files: list[FileEntry], first_id: int | None) -> Iterator[Group]:
+    """The groups of rows of all files, each of which is fetched while those of the one before are encoded."""
+    fetch = partial(read_file, required_variable(PROCESSED_BUCKET))
+    contents = _ahead(1, fetch, [file.key for file in files])
+    for file, content in zip(files, contents, strict=True):
+        metadata = pq.read_metadata(pa.BufferReader(content))
+        for number in range(metadata.num_row_groups):
+            yield Group(content, metadata, number, file.as_text, first_id)
+            first_id = None if first_id is None else first_id + metadata.row_group(number).num_rows
+
+
+def _encode(columns: Sequence[Column], forms: Forms, group: Group) -> list[bytes]:
+    schema, batches = _read(columns, group)
     if forms:
         schema = pa.schema(
             [field.with_type(forms[field.name].type) if field.name in forms else field for field in schema]
@@ -117,8 +141,8 @@ def _in_forms(forms: Forms, schema: pa.Schema, batch: pa.RecordBatch) -> pa.Reco
     return pa.record_batch(arrays, schema=schema)
 
 
-def _encode_texts(columns: Sequence[Column], work: Work) -> list[bytes]:
-    _, batches = _read(columns, work)
+def _encode_texts(columns: Sequence[Column], group: Group) -> list[bytes]:
+    _, batches = _read(columns, group)
     schema = pa.schema([(column.name, pa.string()) for column in columns])
     return _encode_batches(schema, map(partial(as_texts, columns), batches))
 
@@ -129,9 +153,9 @@ def _encode_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> lis
     return [*map(encoder.write_batch, batches), encoder.finish().removesuffix(TRAILER)]
 
 
-def _write_csv(columns: Sequence[Column], work: Work) -> list[bytes]:
+def _write_csv(columns: Sequence[Column], group: Group) -> list[bytes]:
     """Quoted texts, and nothing for NULL, as COPY takes it."""
-    _, batches = _read(columns, work)
+    _, batches = _read(columns, group)
     return [csv_block(as_texts(columns, batch)) for batch in batches]
 
 
@@ -165,25 +189,16 @@ def _texts_of(column: Column, batch: pa.RecordBatch, beside: str) -> pa.Array:
     return pc.coalesce(batch.column(beside), texts) if beside in batch.schema.names else texts
 
 
-def _read(columns: Sequence[Column], work: Work) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    """The schema and the batches of a file's rows, with their numbers where there is a first one.
+def _read(columns: Sequence[Column], group: Group) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """The schema and the batches of a group's rows, with their numbers where there is a first one.
 
     What stands beside the columns is not read, but for their texts.
     """
-    file, first_id = work
-    parquet = pq.ParquetFile(pa.BufferReader(read_file(required_variable(PROCESSED_BUCKET), file.key)))
-    names = {*_names(columns), *(name_beside(name, columns) for name in _names(columns) if file.as_text)}
-    found = [field for field in parquet.schema_arrow if field.name in names]
-    numbered = [] if first_id is None else [pa.field(RECORD_ID, pa.int32())]
-    wanted = [field.name for field in found]
-    batches = parquet.iter_batches(_batch_rows(parquet.metadata), columns=wanted, use_threads=False)
-    return pa.schema([*numbered, *found]), _numbered(batches, first_id)
-
-
-def _batch_rows(metadata: pq.FileMetaData) -> int:
-    """How many rows of a file are encoded at a time: fewer where they are long."""
-    size = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
-    return int(max(1, min(BATCH_ROWS, BATCH_BYTES * metadata.num_rows // max(size, 1))))
+    names = {*_names(columns), *(name_beside(name, columns) for name in _names(columns) if group.as_text)}
+    found = [field for field in group.metadata.schema.to_arrow_schema() if field.name in names]
+    numbered = [] if group.first_id is None else [pa.field(RECORD_ID, pa.int32())]
+    batches = group.batches([field.name for field in found])
+    return pa.schema([*numbered, *found]), _numbered(batches, group.first_id)
 
 
 def _numbered(batches: Iterable[pa.RecordBatch], first_id: int | None) -> Iterator[pa.RecordBatch]:
@@ -196,12 +211,12 @@ def _numbered(batches: Iterable[pa.RecordBatch], first_id: int | None) -> Iterat
             first_id += batch.num_rows
 
 
-def _ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """`work` done on each item, in order, at most STREAMS items ahead of the one that is taken."""
-    with Threads(STREAMS) as threads:
+def _ahead(count: int, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """`work` done on each item, in order, at most `count` items ahead of the one that is taken."""
+    with Threads(count) as threads:
         pending: deque[Future[Result]] = deque()
         for item in items:
-            if len(pending) == STREAMS:
+            if len(pending) == count:
                 yield pending.popleft().result()
             pending.append(threads.submit(work, item))
         while pending:

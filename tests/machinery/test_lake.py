@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 from uuid import uuid4
 
 import polars
@@ -98,7 +99,7 @@ def test_a_load_whose_commit_was_not_noted_is_not_added_again(
     system: System, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as failing:
-        failing.setattr("include.warehouse.publish._forget", lambda _: (_ for _ in ()).throw(ServiceError("killed")))
+        failing.setattr("include.warehouse.publish._forget", mock.Mock(side_effect=ServiceError("killed")))
         assert list(map(str, system.run().failures)) == ["record"]
     named = [files_of(table(system, database, name)) for name in ("fact_item", "dim_item")]
     assert [len(of_table) for of_table in named] == [1, 1]
@@ -162,6 +163,19 @@ def brought(system: System, name: str) -> list[tuple[str, int]]:
     values = {"bucket": system.endpoints.buckets.processed, "table": name}
     with psycopg.connect(system.endpoints.warehouse_url) as connection:
         return connection.execute(BROUGHT, values).fetchall()
+
+
+def test_what_a_new_table_of_the_lake_names_is_not_read_to_be_known(
+    system: System, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loads noted it; where that is lost on the way, it is read."""
+    with monkeypatch.context() as failing:
+        failing.setattr(iceberg, "named_files", lambda *_: (_ for _ in ()).throw(AssertionError))
+        system.run_cleanly()
+    unlisted = "SELECT count(*) FROM pipeline.load WHERE NOT listed"
+    assert system.warehouse(unlisted) == [(0,)]
+    for name in ("fact_item", "dim_item"):
+        assert {place for place, _ in brought(system, name)} == files_of(table(system, database, name))
 
 
 @pytest.mark.parametrize("quiet", [False, True])

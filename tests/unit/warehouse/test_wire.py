@@ -11,9 +11,9 @@ import pytest
 from psycopg import sql
 
 from include.common.manifests import FileEntry
+from include.lake import parquet
 from include.lake.arrow import arrow_type
 from include.lake.changelog import Said
-from include.lake.parquet import parquet_file
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Column, Dimension
 from include.warehouse import wire
@@ -53,11 +53,12 @@ def warehouse(pipeline_environment: dict[str, str], warehouse_url: str) -> Any:
         yield connection
 
 
-def written(declared: str, values: list[Any]) -> FileEntry:
-    rows = pa.record_batch({"value": pa.array(values, arrow_type(declared))})
-    with parquet_file(sample(declared), SAID, rows.schema) as parquet:
-        parquet.write(rows)
-    return parquet.entry
+def written(declared: str, *batches: list[Any]) -> FileEntry:
+    rows = [pa.record_batch({"value": pa.array(values, arrow_type(declared))}) for values in batches]
+    with parquet.parquet_file(sample(declared), SAID, rows[0].schema) as file:
+        for batch in rows:
+            file.write(batch)
+    return file.entry
 
 
 def sample(declared: str) -> Dimension:
@@ -122,6 +123,18 @@ def test_no_file_is_no_row(warehouse: psycopg.Connection[Any]) -> None:
     warehouse.execute("CREATE TABLE sample (value integer)")
     copy(warehouse, [])
     assert warehouse.execute("SELECT count(*) FROM sample").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("group_bytes", [1, 20_000, parquet.GROUP_BYTES])
+def test_rows_are_numbered_through_all_groups_of_all_files(
+    warehouse: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch, group_bytes: int
+) -> None:
+    monkeypatch.setattr(parquet, "GROUP_BYTES", group_bytes)
+    warehouse.execute("CREATE TABLE sample (record_id integer, value integer)")
+    values = [list(range(start, start + 300)) for start in (0, 300)]
+    copy(warehouse, [written("integer", *[values[0]] * 3), written("integer", values[1])], first_id=7)
+    found = warehouse.execute("SELECT * FROM sample ORDER BY ctid").fetchall()
+    assert found == [*enumerate([*values[0] * 3, *values[1]], start=7)]
 
 
 @pytest.mark.parametrize("first_id", [0, 1, 5_000])
