@@ -12,10 +12,6 @@ from include.lake.changelog import LOAD, Said, as_written, constant, constants, 
 from include.lake.files import WriteOnceFile, new_key, read_file
 from include.tables.star import StarTable
 
-GROUP_BYTES = 2 << 20
-"""From how many bytes on rows are a group of their own. Who writes or loads a file holds a group in memory; each has
-statistics of its own, over which the lake's commits go one by one."""
-
 
 class ParquetFile:
     """A Parquet file that is being written, a group of rows at a time."""
@@ -23,20 +19,12 @@ class ParquetFile:
     def __init__(self, file: WriteOnceFile, writer: pq.ParquetWriter, said: Said, as_text: bool) -> None:
         self._file, self._writer, self._said = file, writer, said
         self._rows, self._as_text = 0, as_text
-        self._held = list[pa.RecordBatch]()
 
     def write(self, rows: pa.RecordBatch, instants: pa.Array | None = None) -> None:
         """Take rows of the table, as they travel. instants: those that they show, where that is not one for all."""
-        self._held.append(as_written(rows, self._said, self._writer.schema, instants))
+        written = as_written(rows, self._said, self._writer.schema, instants)
+        self._writer.write_table(pa.Table.from_batches([written]))  # which holds nothing back, as write_batch does
         self._rows += rows.num_rows
-        if sum(batch.nbytes for batch in self._held) >= GROUP_BYTES:
-            self.write_group()
-
-    def write_group(self) -> None:
-        """Write the rows that are held, as a group of the file's."""
-        if self._held:
-            self._writer.write_table(pa.Table.from_batches(self._held))
-            self._held.clear()
 
     @property
     def entry(self) -> FileEntry:
@@ -53,9 +41,7 @@ def parquet_file(table: StarTable, said: Said, rows: pa.Schema, as_text: bool = 
     Raises: as `lake_errors`.
     """
     with _file(table, said, file_schema(table, rows)) as (file, writer):
-        parquet = ParquetFile(file, writer, said, as_text)
-        yield parquet
-        parquet.write_group()
+        yield ParquetFile(file, writer, said, as_text)
 
 
 @contextmanager

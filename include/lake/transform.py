@@ -27,8 +27,9 @@ from include.lake.sliced import sliced_part
 from include.tables.drift import fit, widened
 from include.tables.star import Calendar, Dimension, Fact
 
-TOGETHER_BYTES = 16 << 20
-"""Up to how many bytes of CSV become one Parquet file: some 2 MB of orders, which whoever loads it holds in memory."""
+TOGETHER_BYTES = 7 << 20
+"""Up to how many bytes of CSV become one Parquet file, which is then sent at once: files that ended as they were large
+stay alone."""
 
 
 def transform(table: Dimension | Fact, own: SourceRead, replaced: KeySet | None = None) -> StarFiles:

@@ -11,9 +11,9 @@ import pytest
 from psycopg import sql
 
 from include.common.manifests import FileEntry
-from include.lake import parquet
 from include.lake.arrow import arrow_type
 from include.lake.changelog import Said
+from include.lake.parquet import parquet_file
 from include.tables.source import SourceColumn, SourceTable
 from include.tables.star import Column, Dimension
 from include.warehouse import wire
@@ -55,10 +55,10 @@ def warehouse(pipeline_environment: dict[str, str], warehouse_url: str) -> Any:
 
 def written(declared: str, *batches: list[Any]) -> FileEntry:
     rows = [pa.record_batch({"value": pa.array(values, arrow_type(declared))}) for values in batches]
-    with parquet.parquet_file(sample(declared), SAID, rows[0].schema) as file:
+    with parquet_file(sample(declared), SAID, rows[0].schema) as parquet:
         for batch in rows:
-            file.write(batch)
-    return file.entry
+            parquet.write(batch)
+    return parquet.entry
 
 
 def sample(declared: str) -> Dimension:
@@ -125,11 +125,7 @@ def test_no_file_is_no_row(warehouse: psycopg.Connection[Any]) -> None:
     assert warehouse.execute("SELECT count(*) FROM sample").fetchone() == (0,)
 
 
-@pytest.mark.parametrize("group_bytes", [1, 20_000, parquet.GROUP_BYTES])
-def test_rows_are_numbered_through_all_groups_of_all_files(
-    warehouse: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch, group_bytes: int
-) -> None:
-    monkeypatch.setattr(parquet, "GROUP_BYTES", group_bytes)
+def test_rows_are_numbered_through_all_groups_of_all_files(warehouse: psycopg.Connection[Any]) -> None:
     warehouse.execute("CREATE TABLE sample (record_id integer, value integer)")
     values = [list(range(start, start + 300)) for start in (0, 300)]
     copy(warehouse, [written("integer", *[values[0]] * 3), written("integer", values[1])], first_id=7)
