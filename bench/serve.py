@@ -133,7 +133,7 @@ def in_turn(*askings: Asking, best: Best = itemgetter("requests_per_second")) ->
 
 
 def at_half_the_load(askings: dict[str, Asking], figures: dict[str, Any]) -> dict[str, Any]:
-    """How long answers take where half as much is asked for as was answered at most, of what was not asked: of rows."""
+    """How long answers take at half of the most that was answered; of what has no figure of its own, as of rows."""
     most = {name: figures.get(name, figures["row"])["requests_per_second"] for name in askings}
     halves = [replace(asking, rate=most[name] / 2) for name, asking in askings.items()]
     found = in_turn(*halves, best=lambda each: -each["p99_ms"])
@@ -248,7 +248,7 @@ def show(figures: dict[str, Any]) -> None:
 
 
 def _tail(name: str, found: dict[str, Any], target: str) -> tuple[str, float, str, str]:
-    return (f"p99 of a {name}, ms", found["p99_ms"], f"{found['p99_ms'] / found['p50_ms']:.1f} times p50", target)
+    return (f"p99, {name}, ms", found["p99_ms"], f"{found['p99_ms'] / found['p50_ms']:.1f} times p50", target)
 
 
 if __name__ == "__main__":
