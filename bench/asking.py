@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import uvloop
 
 DRAWN = 30_000
+"""How many numbers are drawn for a path: more than are asked for in some seconds."""
 
 
 @dataclass(frozen=True)

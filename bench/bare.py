@@ -30,7 +30,7 @@ async def _configure(connection: AsyncConnection[Any]) -> None:
 
 
 def create() -> FastAPI:
-    """The application: one row by its key, a page of 100, and one after a key."""
+    """The application: one row by its key, and a page of 100 after a key."""
     pool = AsyncConnectionPool(os.environ["BARE_URL"], min_size=10, max_size=10, open=False, configure=_configure)
 
     @asynccontextmanager
@@ -40,8 +40,8 @@ def create() -> FastAPI:
 
     app = FastAPI(lifespan=lifespan)
     statements, read = Statements(SERVED), Reader(SERVED, TABLE, True).read
-    one, page = statements.one(read(b"sales_order_id=eq.1").shape), statements.page(read(b"").shape)
-    after = statements.page(read(b"sales_order_id=gt.1").shape)
+    one = statements.one(read(b"sales_order_id=eq.1").shape)
+    page = statements.page(read(b"sales_order_id=gt.1").shape)
 
     async def answer(statement: str, values: dict[str, Any]) -> Response:
         async with pool.connection() as connection:
@@ -53,12 +53,8 @@ def create() -> FastAPI:
     async def row(key: int) -> Response:
         return await answer(one, {"f0": str(key), "rows": 1})
 
-    @app.get("/page")
-    async def first() -> Response:
-        return await answer(page, {"rows": 100})
-
     @app.get("/page/{key}")
-    async def later(key: int) -> Response:
-        return await answer(after, {"f0": str(key), "rows": 100})
+    async def rows(key: int) -> Response:
+        return await answer(page, {"f0": str(key), "rows": 100})
 
     return app

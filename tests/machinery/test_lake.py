@@ -168,7 +168,7 @@ def brought(system: System, name: str) -> list[tuple[str, int]]:
 def test_what_a_new_table_of_the_lake_names_is_not_read_to_be_known(
     system: System, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The loads noted it; where that is lost on the way, it is read."""
+    """The loads noted it."""
     with monkeypatch.context() as failing:
         failing.setattr(iceberg, "named_files", lambda *_: (_ for _ in ()).throw(AssertionError))
         system.run_cleanly()
