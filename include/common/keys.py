@@ -69,6 +69,17 @@ class KeySet:
         return cls(merged([_listed(dense), *scattered]) if scattered else dense)
 
     @classmethod
+    def union(cls, sets: Iterable["KeySet"]) -> Self:
+        """The keys that any of these sets has."""
+        dense, scattered = BitMap64(), list[Listed]()
+        for some in sets:
+            if isinstance(some._held, BitMap64):
+                dense |= some._held
+            else:
+                scattered.append(some._held)
+        return cls(merged([_listed(dense), *scattered]) if scattered else dense)
+
+    @classmethod
     def from_bytes(cls, serialized: bytes) -> Self:
         """Inverse of `to_bytes`; also of a set that an earlier version wrote.
 
@@ -163,11 +174,6 @@ class KeySet:
 
     def __repr__(self) -> str:
         return f"KeySet({len(self)} keys)"
-
-    @property
-    def is_scattered(self) -> bool:
-        """Whether they lie so far apart that they are kept as a list."""
-        return isinstance(self._held, Listed)
 
     def rank(self, key: int) -> int:
         """How many of the keys are not greater than this one."""

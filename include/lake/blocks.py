@@ -124,10 +124,3 @@ def end_of_first_row(block: bytes) -> int:
     while end and block.count(b'"', 0, end) % 2:
         end = block.find(b"\n", end) + 1
     return end or len(block)
-
-
-def count_rows(block: bytes) -> int:
-    """How many rows end in a block that begins and ends with one."""
-    if b'"' not in block:
-        return block.count(b"\n")
-    return sum(outside.count(b"\n") for outside in block.split(b'"')[::2])

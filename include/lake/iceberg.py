@@ -2,8 +2,8 @@
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -20,8 +20,7 @@ from pyiceberg.exceptions import (
 )
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC
 from pyiceberg.schema import Schema, promote
-from pyiceberg.serializers import ToOutputFile
-from pyiceberg.table import Table, TableProperties, Transaction
+from pyiceberg.table import CreateTableTransaction, StagedTable, Table, TableProperties, Transaction
 from pyiceberg.table.metadata import new_table_metadata
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
@@ -90,24 +89,26 @@ def append(database: str, table: StarTable, loads: Sequence[Loaded]) -> bool:
     """
     for _ in range(ATTEMPTS):
         try:
-            with aws_errors(f"the lake's table {database}.{table.name}"):
-                return _append(open_table(database, table), table, loads)
+            with aws_errors(f"the lake's table {database}.{table.name}"), _database_made(database):
+                return _append(database, table, loads)
         except (CommitFailedException, TableAlreadyExistsError):
             continue
     raise ServiceError(f"the lake's table {database}.{table.name}: others committed {ATTEMPTS} times meanwhile")
 
 
-def _append(found: Table, table: StarTable, loads: Sequence[Loaded]) -> bool:
-    first, known = found.current_snapshot() is None, told_loads(found)
+def _append(database: str, table: StarTable, loads: Sequence[Loaded]) -> bool:
+    found = _find_table(database, table)
+    first, known = found is None or found.current_snapshot() is None, told_loads(found) if found else {}
     new = [load for load in loads if load.load_id not in known]
     bucket = required_variable(PROCESSED_BUCKET)
     files = [f"s3://{bucket}/{key}" for load in new for key in load.keys]
-    with found.transaction() as change:
+    with found.transaction() if found else _creation(database, table) as change:
         _evolve(change, lake_schema(table))
         told = {LOADS: json.dumps({load.load_id: load.inputs for load in new})}
         for start in range(0, len(files), AT_ONCE):
             change.add_files(files[start : start + AT_ONCE], snapshot_properties=told, check_duplicate_files=False)
-    expire(found)
+    if found:
+        expire(found)
     return first
 
 
@@ -169,32 +170,40 @@ def catalogue() -> GlueCatalog:
 
 def open_table(database: str, table: StarTable) -> Table:
     """A table of the lake, made where it is not there. Raises: as `append`."""
-    try:
+    found = _find_table(database, table)
+    if found is None:
+        append(database, table, [])
+    return found or catalogue().load_table((database, table.name))
+
+
+def _find_table(database: str, table: StarTable) -> Table | None:
+    with suppress(NoSuchTableError):
         return catalogue().load_table((database, table.name))
-    except NoSuchTableError:
-        return _create(database, table)
+    return None
 
 
-def _create(database: str, table: StarTable) -> Table:
-    """Make a table whose columns have the numbers that the files say; pyiceberg itself would give them new ones."""
+def _creation(database: str, table: StarTable) -> Transaction:
+    """A change that makes a table, whose columns have the numbers that the files say.
+
+    Those that pyiceberg's own way would give them are new ones.
+    """
     schema = lake_schema(table)
     location = f"s3://{required_variable(PROCESSED_BUCKET)}/iceberg/{table.name}"
     fresh = new_table_metadata(schema, UNPARTITIONED_PARTITION_SPEC, UNSORTED_SORT_ORDER, location, {**PROPERTIES})
     made = fresh.model_copy(update={"schemas": [schema], "last_column_id": schema.highest_field_id})
-    place = f"{location}/metadata/00000-{made.table_uuid}.metadata.json"
     lake = catalogue()
-    ToOutputFile.table_metadata(made, lake._load_file_io().new_output(place))
+    return CreateTableTransaction(StagedTable((database, table.name), made, location, lake._load_file_io(), lake))
+
+
+@contextmanager
+def _database_made(database: str) -> Iterator[None]:
+    """Make a database of the catalogue where nobody has, and have the attempt repeated; on AWS Terraform makes it."""
     try:
-        return lake.register_table((database, table.name), place)
-    except NoSuchNamespaceError:
-        _make_database(lake, database)
-        return lake.register_table((database, table.name), place)
-
-
-def _make_database(lake: GlueCatalog, database: str) -> None:
-    """Make a database of the catalogue where nobody has; on AWS Terraform does, and the tasks may not."""
-    with suppress(NamespaceAlreadyExistsError):
-        lake.create_namespace(database)
+        yield
+    except NoSuchNamespaceError as error:
+        with suppress(NamespaceAlreadyExistsError):
+            catalogue().create_namespace(database)
+        raise CommitFailedException from error
 
 
 def _evolve(change: Transaction, wanted: Schema) -> None:

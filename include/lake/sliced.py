@@ -25,12 +25,9 @@ def read_slice_manifest(key: str) -> SliceRead:
 def sliced_part(table: str, slices: Slices) -> SlicePart:
     """What slices give a warehouse table, all together. Raises: as `read_slice_manifest`."""
     parts = [read_slice_manifest(key).parts[table] for key in slices.manifests]
-    rejected = KeySet()
-    for part in parts:
-        rejected.add(part.rejected)
     return SlicePart(
         files=[file for part in parts for file in part.files],
-        rejected=rejected,
+        rejected=KeySet.union(part.rejected for part in parts),
         rejected_files=[key for part in parts for key in part.rejected_files],
         examples=first_examples(example for part in parts for example in part.examples),
     )

@@ -73,7 +73,7 @@ def _convert_files(table: Dimension | Fact, said: Said, files: list[FileEntry]) 
     rejected = [part.rejected for part in parts if part.rejected]
     return SlicePart(
         files=[file for part in parts for file in part.files],
-        rejected=_union(file.keys for file in rejected),
+        rejected=KeySet.union(file.keys for file in rejected),
         rejected_files=[file.key for file in rejected],
         examples=first_examples(example for file in rejected for example in file.examples),
     )
@@ -139,13 +139,6 @@ def calendar_days(calendar: Calendar) -> pa.Table:
 def calendar_inputs(calendar: Calendar) -> dict[str, str]:
     """What a loaded calendar is known by: its declared range."""
     return {calendar.name: f"{calendar.first} to {calendar.last}"}
-
-
-def _union(sets: Iterable[KeySet]) -> KeySet:
-    union = KeySet()
-    for keys in sets:
-        union.add(keys)
-    return union
 
 
 @dataclass(frozen=True)

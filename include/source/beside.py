@@ -8,18 +8,23 @@ import psycopg
 from psycopg import sql
 
 from include.common.manifests import Cursor, JoinedRead
-from include.source.observe import Observation, changed_since, check_columns, count_rows, relation, suspicions
+from include.source.observe import (
+    EVERY_ROW,
+    Observation,
+    Survey,
+    changed_since,
+    check_columns,
+    count_rows,
+    relation,
+    survey,
+    suspicions,
+)
 from include.tables.source import SourceTable
 from include.tables.star import Join
 from include.tables.types import NAMED, known_type
 
 OWN = "s"
 """What statements call a table whose rows are read; those that it joins are j0, j1 …"""
-
-STAMPS = sql.SQL("""
-    SELECT min({stamp}), max({stamp}) FROM (SELECT {stamp}::timestamptz FROM {table} WHERE {changed}) AS changed
-     WHERE {stamp} BETWEEN '0001-01-02' AND '9999-12-30'""")
-"""Of those that Python can hold."""
 
 
 @dataclass(frozen=True)
@@ -52,24 +57,15 @@ def look_beside(
     for other in {join.table.name: join.table for join in joins}.values():
         seen, before = observation.joined[other.name], known.get(other.name)
         wider = check_columns(connection, other, seen.cursor.relation).wider
-        changed = changed_since(other, before.cursor) if before else sql.SQL("true")
+        changed = changed_since(other, before.cursor) if before else EVERY_ROW
         rows, some = count_rows(connection, other, changed)
-        oldest, newest = _stamps(connection, other, changed) if some and other.stamp else (None, None)
-        cursor = _cursor(seen, before, newest)
+        stamped = survey(connection, other, changed) if some and other.stamp else Survey(some, None, None)
+        cursor = _cursor(seen, before, stamped.newest)
         reads[other.name] = JoinedRead(cursor=cursor, rows=rows, wider=wider)
         if before and (some or rows != before.rows):
             changes += (rows_of_changed(table, join, before.cursor) for join in joins if join.table.name == other.name)
-            stamps += [oldest] if oldest else []
+            stamps += [stamped.oldest] if stamped.oldest else []
     return Beside(reads, changes, min(stamps, default=None))
-
-
-def _stamps(
-    connection: psycopg.Connection, table: SourceTable, changed: sql.Composable
-) -> tuple[datetime | None, datetime | None]:
-    names = {"stamp": sql.Identifier(table.stamp), "table": relation(table), "changed": changed}
-    row = connection.execute(STAMPS.format(**names)).fetchone()
-    assert row is not None
-    return row[0], row[1]
 
 
 def _cursor(seen: Observation, before: JoinedRead | None, newest: datetime | None) -> Cursor:

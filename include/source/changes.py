@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import psycopg
 from psycopg import sql
@@ -10,6 +11,7 @@ from include.common.errors import DataError
 from include.common.keys import STATEMENT_KEYS, KeySet
 from include.source.known import Base, Findings
 from include.source.observe import (
+    EVERY_ROW,
     LISTING_VERSION,
     Selection,
     changed_since,
@@ -28,7 +30,7 @@ class Keys:
 
     again: rows that were rejected before, or that differ from what was loaded, and are read again whether they changed
         or not.
-    known: the keys as they were recorded. whole: all rows are to be read.
+    known: the keys as they were recorded.
     known_key: where the current keys are kept already, if they are.
     """
 
@@ -37,16 +39,21 @@ class Keys:
     known: KeySet
     current: KeySet
     key_sum: int
-    whole: bool
     deletions: bool
     known_key: str | None
     findings: Findings = field(default_factory=Findings)
+
+    @classmethod
+    def of_all(cls, selected: Selection) -> Self:
+        """Those of a table that is read whole, of which nothing was known."""
+        keys = selected.keys
+        return cls(selected, KeySet(), KeySet(), keys, keys.sum(), deletions=False, known_key=None)
 
     @property
     def changed(self) -> bool:
         """Whether there are rows to read, or known ones gone."""
         unread = len(self.selected.keys) + len(self.again) > 0
-        return self.whole or self.deletions or unread
+        return self.deletions or unread
 
     def disproven(self, findings: Findings) -> "Keys":
         """With the rows that proofs found to differ: those of the source are read, the others are to be taken out.
@@ -70,7 +77,7 @@ class Keys:
 def compare_keys(
     connection: psycopg.Connection,
     table: SourceTable,
-    base: Base | None,
+    base: Base,
     next_xid: int | None = None,
     beside: Iterable[sql.Composable] = (),
 ) -> Keys:
@@ -83,37 +90,41 @@ def compare_keys(
 
     Raises: DataError where the key is not unique.
     """
-    state, known = (base.state, base.keys) if base else (None, KeySet())
+    state, known = base.state, base.keys
     rows, selected = _select_changes(connection, table, state, next_xid, beside)
     predicted = known | selected.keys
-    agree = not (base and base.doubts) and _agree(connection, table, predicted, rows)
-    current = predicted if agree else select_keys(connection, table, sql.SQL("true")).keys
-    if rows != len(current):
-        told = f"{rows} rows have {len(current)} different values of {', '.join(table.key_columns)}"
-        raise DataError(f"{table.name}: {told}; declare a key that is unique and never NULL")
+    agree = not base.doubts and _agree(connection, table, predicted, rows)
+    current = predicted if agree else select_keys(connection, table, EVERY_ROW).keys
+    require_unique(table, rows, current)
     selected.keys.add(current - predicted)
     return Keys(
         selected=selected,
         again=_rejected_before(connection, table, state),
         known=known,
         current=current,
-        key_sum=state.key_sum if state and current == known else current.sum(),
-        whole=state is None,
+        key_sum=state.key_sum if current == known else current.sum(),
         deletions=len(known - current) > 0,
-        known_key=state.keys_key if state and current == known else None,
+        known_key=state.keys_key if current == known else None,
     )
+
+
+def require_unique(table: SourceTable, rows: int, keys: KeySet) -> None:
+    """Make sure that so many rows have as many keys. Raises: DataError where they have not."""
+    if rows != len(keys):
+        told = f"{rows} rows have {len(keys)} different values of {', '.join(table.key_columns)}"
+        raise DataError(f"{table.name}: {told}; declare a key that is unique and never NULL")
 
 
 def _select_changes(
     connection: psycopg.Connection,
     table: SourceTable,
-    state: TableState | None,
+    state: TableState,
     next_xid: int | None,
     beside: Iterable[sql.Composable],
 ) -> tuple[int, Selection]:
-    """How many rows the table has, and those that changed; without a state all. A quiet table is scanned once."""
+    """How many rows the table has, and those that changed. A quiet table is scanned once."""
     listing = next_xid if connection.info.server_version >= LISTING_VERSION else None
-    conditions = [changed_since(table, state.cursor, listing), *beside] if state else [sql.SQL("true")]
+    conditions = [changed_since(table, state.cursor, listing), *beside]
     changed = sql.SQL("({})").format(sql.SQL(" OR ").join(conditions))
     rows, some = count_rows(connection, table, changed)
     return rows, select_keys(connection, table, changed) if some else Selection()
@@ -128,12 +139,7 @@ def _agree(connection: psycopg.Connection, table: SourceTable, predicted: KeySet
     return rows == len(predicted) and (table.follow == "xmin" or sum_keys(connection, table) == predicted.sum())
 
 
-def _rejected_before(connection: psycopg.Connection, table: SourceTable, state: TableState | None) -> KeySet:
+def _rejected_before(connection: psycopg.Connection, table: SourceTable, state: TableState) -> KeySet:
     """The keys of the rows that were rejected before and are still there: what they lacked may have come."""
-    rejected = KeySet()
-    for keys in state.rejected.values() if state else ():
-        rejected.add(keys)
-    present = KeySet()
-    for part in rejected.slices(STATEMENT_KEYS):
-        present.add(select_keys(connection, table, among(table, part)).keys)
-    return present
+    parts = KeySet.union(state.rejected.values()).slices(STATEMENT_KEYS)
+    return KeySet.union(select_keys(connection, table, among(table, part)).keys for part in parts)

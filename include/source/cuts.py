@@ -25,6 +25,16 @@ PAGES = """
         SELECT %s::oid UNION SELECT inhrelid FROM part JOIN pg_inherits ON inhparent = part.oid)
     SELECT coalesce(sum(pg_relation_size(oid)), 0)::bigint / current_setting('block_size')::integer FROM part"""
 
+SPREAD = """
+    SELECT histogram_bounds::text::bigint[] FROM pg_stats
+     WHERE schemaname = %s AND tablename = %s AND attname = %s AND abs(coalesce(correlation, 1)) > %s
+     ORDER BY inherited DESC LIMIT 1"""
+"""Between which values ANALYZE found about as many rows each."""
+
+IN_ORDER = 0.9
+"""How well rows lie in their keys' order where a range of these is no more to read than its rows. The server tells it
+as -1 to 1."""
+
 SAMPLE = sql.SQL("FROM {table} TABLESAMPLE SYSTEM ({percent}) REPEATABLE (0)")
 COUNT = sql.SQL("SELECT count(*) {sample}")
 CUTS = sql.SQL("""
@@ -60,6 +70,18 @@ def cut(connection: psycopg.Connection, table: SourceTable, relation: int) -> tu
         places=sql.Literal(places),
     )
     return rows, [list(found) for found in connection.execute(statement)]
+
+
+def spread(connection: psycopg.Connection, table: SourceTable, count: int) -> list[int]:
+    """Where integer keys are cut into up to `count` ranges of about as many rows, as far as the server knows.
+
+    Nowhere, where it does not, or where a range would be scattered over the whole table.
+    """
+    where = [table.schema, table.found_name, *table.key_columns]
+    row = connection.execute(SPREAD, [*where, IN_ORDER]).fetchone()
+    bounds = row[0] if row and row[0] else []
+    places = {number * (len(bounds) - 1) // count for number in range(1, count)} if bounds else set()
+    return sorted({bounds[place] for place in places})
 
 
 def cut_keys(keys: KeySet, slice_rows: int) -> list[list[str]]:

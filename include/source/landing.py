@@ -3,14 +3,19 @@
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
+from itertools import chain, pairwise
+from queue import SimpleQueue
 from threading import Timer
+from typing import Self
 
+import numpy as np
+import numpy.typing as npt
 import psycopg
+import pyarrow as pa
 from psycopg import sql
 
 from include.common.errors import ServiceError
@@ -19,10 +24,12 @@ from include.common.manifests import FileEntry
 from include.common.postgres import connect, copy_out
 from include.common.settings import INGESTION_BUCKET, SOURCE_CONNECTION, required_variable
 from include.common.threads import side_by_side
-from include.lake.blocks import count_rows, header
+from include.lake.arrow import parse_rows
+from include.lake.blocks import header
 from include.lake.files import STREAMS, WriteOnceFile, new_key
 from include.source.beside import OWN, joined_rows
 from include.source.catalogue import find_sight
+from include.source.cuts import spread
 from include.source.reading import lock
 from include.source.server import find_server
 from include.tables.numbering import among, is_integer, number_of
@@ -31,6 +38,9 @@ from include.tables.star import Join
 
 FILE_ROWS = 32_768
 """The most rows of one CSV file. Files are what tasks work on side by side and hold in memory: 4 MB of sales orders."""
+
+SHARE_ROWS = 4 * FILE_ROWS
+"""About how many rows of a large table are asked for at a time: the last file of each may be small."""
 
 FILE_BYTES = 6 << 20
 """From how many bytes on a file takes no further row, but for those of the block that is being copied."""
@@ -77,79 +87,100 @@ class Extract:
         return [(join, f"j{number}") for number, join in enumerate(self.joins)]
 
 
-CopySlice = Callable[[psycopg.Connection, sql.Composable], list[FileEntry]]
+@dataclass(frozen=True)
+class Copied:
+    """Rows that were written as CSV files, and their keys: as many, where no two rows have the same."""
+
+    files: list[FileEntry]
+    keys: KeySet
+
+    @property
+    def rows(self) -> int:
+        """How many they are."""
+        return sum(file.rows for file in self.files)
+
+    @classmethod
+    def of(cls, parts: Iterable["Copied"]) -> Self:
+        """All of them together."""
+        listed = list(parts)
+        return cls([file for part in listed for file in part.files], KeySet.union(part.keys for part in listed))
 
 
-def copy_files(
-    connection: psycopg.Connection, read: Extract, keys: KeySet, dense: bool, observed_at: datetime
-) -> list[FileEntry]:
-    """Write the rows with these keys as CSV files, in the order of the keys.
+def copy_keys(connection: psycopg.Connection, read: Extract, keys: KeySet, observed_at: datetime) -> Copied:
+    """Write the rows with these keys as CSV files.
 
-    dense: the keys are all that the table has, so that a range of them says the same as a list.
+    An index finds integers, so no more of them are asked for at a time than a file has rows. Others are looked for in
+    the whole table each time.
     """
-    slices = list(_conditions(read, keys, dense))
+    indexed = is_integer(read.table) and not read.table.keyless
+    parts = keys.slices(FILE_ROWS if indexed else STATEMENT_KEYS)
+    return _copy(connection, read, [among(read.table, part, OWN) for part in parts], observed_at)
 
-    def copy(target: psycopg.Connection, condition: sql.Composable) -> list[FileEntry]:
-        return list(_copy_slice(target, read, condition, observed_at))
 
-    if len(slices) < STREAMS:
-        return [file for part in slices for file in copy(connection, part)]
-    return _copy_side_by_side(connection, read, copy, slices)
+def copy_all(connection: psycopg.Connection, read: Extract, rows: int, observed_at: datetime) -> Copied:
+    """Write all rows, of which there are so many, as CSV files. A row whose key is NULL is left out."""
+    return _copy(connection, read, _shares(connection, read, rows), observed_at)
 
 
 def copy_where(
     connection: psycopg.Connection, read: Extract, condition: sql.Composable, observed_at: datetime
-) -> list[FileEntry]:
+) -> Copied:
     """Write the rows that fulfil a condition as CSV files."""
-    return list(_copy_slice(connection, read, condition, observed_at))
+    return _copy(connection, read, [condition], observed_at)
 
 
-def _conditions(read: Extract, keys: KeySet, dense: bool) -> Iterator[sql.Composable]:
-    """The conditions of slices that hold all these keys together; what they hold is cut into files as it is copied.
+def _shares(connection: psycopg.Connection, read: Extract, rows: int) -> list[sql.Composable]:
+    """The conditions of shares that are all rows together, to be copied side by side where they are more than a file.
 
-    An index finds integers, so their slices are as long as a file. Other keys are looked for in the whole table, once
-    for each slice: these are few. So they are where the server would read as much for each file: all of a table that is
-    joined, or as many pages as rows where integers are scattered.
+    Ranges of keys that an index finds, of a few files each; where rows are joined, of which the server would read all
+    for each share, one for each stream, and so where it knows no ranges: then each reads the whole table.
     """
+    if rows <= FILE_ROWS:
+        return [sql.SQL("{} IS NOT NULL").format(number_of(read.table, OWN))]
+    count = STREAMS if read.joins else STREAMS * -(-rows // (STREAMS * SHARE_ROWS))
     indexed = is_integer(read.table) and not read.table.keyless
-    streams = STREAMS if len(keys) > FILE_ROWS else 1
-    if not dense:
-        parts = keys.slices(FILE_ROWS if indexed else STATEMENT_KEYS)
-        yield from (among(read.table, part, OWN) for part in parts)
-    elif keys and indexed:
-        size = -(-len(keys) // streams) if read.joins or keys.is_scattered else FILE_ROWS
-        yield from (_between(read.table, part) for part in keys.slices(size))
-    elif keys:
-        yield from (_share(read.table, stream, streams) for stream in range(streams))
+    cuts = spread(connection, read.table, count) if indexed else []
+    if len(cuts) < STREAMS - 1:
+        return [_remainder(read.table, stream) for stream in range(STREAMS)]
+    return [_between(read.table, *ends) for ends in pairwise([None, *cuts, None])]
 
 
-def _between(table: SourceTable, part: KeySet) -> sql.Composed:
-    first, last = sql.Literal(part.first()), sql.Literal(part.last())
-    return sql.SQL("{} BETWEEN {} AND {}").format(number_of(table, OWN), first, last)
+def _between(table: SourceTable, first: int | None, end: int | None) -> sql.Composable:
+    """Keys from one on, and before another; None for no such limit."""
+    number = number_of(table, OWN)
+    limits = [sql.SQL("{} >= {}").format(number, sql.Literal(first))] * (first is not None)
+    limits += [sql.SQL("{} < {}").format(number, sql.Literal(end))] * (end is not None)
+    return sql.SQL(" AND ").join(limits)
 
 
-def _share(table: SourceTable, stream: int, streams: int) -> sql.Composed:
-    """One share of rows whose numbers are scattered."""
-    ends = map(sql.Literal, (streams, stream, stream - streams))
+def _remainder(table: SourceTable, stream: int) -> sql.Composed:
+    """One of STREAMS shares of rows, by the remainder of their numbers, which may be negative."""
+    ends = map(sql.Literal, (STREAMS, stream, stream - STREAMS))
     return sql.SQL("mod({}, {}) IN ({}, {})").format(number_of(table, OWN), *ends)
 
 
-def _copy_side_by_side(
-    connection: psycopg.Connection, read: Extract, copy: CopySlice, slices: list[sql.Composable]
-) -> list[FileEntry]:
-    """Copy slices on this connection and on others that share its snapshot, STREAMS in all where they can be had."""
+def _copy(
+    connection: psycopg.Connection, read: Extract, conditions: Sequence[sql.Composable], observed_at: datetime
+) -> Copied:
+    """Copy the rows of all conditions, in their order.
 
-    def copy_some(share: tuple[psycopg.Connection, list[sql.Composable]]) -> list[list[FileEntry]]:
-        target, own = share
-        return [copy(target, part) for part in own]
-
+    Of as many as STREAMS on several connections that share this one's snapshot, as far as they can be had.
+    """
     with ExitStack() as helpers:
-        streams = [connection, *(_join(helpers, connection, read) for _ in range(STREAMS - 1))]
-        targets = [target for target in streams if target]
-        count = len(targets)
-        work = [(target, slices[stream::count]) for stream, target in enumerate(targets)]
-        shares = side_by_side(count, copy_some, work)
-    return [file for number in range(len(slices)) for file in shares[number % count][number // count]]
+        further = STREAMS - 1 if len(conditions) >= STREAMS else 0
+        streams = [connection, *(_join(helpers, connection, read) for _ in range(further))]
+        free, targets = SimpleQueue[psycopg.Connection](), [target for target in streams if target]
+
+        def copy(condition: sql.Composable) -> Copied:
+            target = free.get()
+            try:
+                return _copy_rows(target, read, condition, observed_at)
+            finally:
+                free.put(target)
+
+        for target in targets:
+            free.put(target)
+        return Copied.of(side_by_side(len(targets), copy, conditions))
 
 
 def _join(helpers: ExitStack, connection: psycopg.Connection, read: Extract) -> psycopg.Connection | None:
@@ -200,10 +231,10 @@ def _hang_up(descriptor: int) -> None:
         line.shutdown(socket.SHUT_RDWR)
 
 
-def _copy_slice(
+def _copy_rows(
     connection: psycopg.Connection, read: Extract, condition: sql.Composable, observed_at: datetime
-) -> Iterator[FileEntry]:
-    """Write the rows that fulfil a condition as one CSV file, or as several where they are long."""
+) -> Copied:
+    """Write the rows that fulfil a condition as CSV files, one after another."""
     copy = sql.SQL("COPY (SELECT {columns} FROM {table} WHERE {condition}) TO STDOUT (FORMAT csv, ENCODING {encoding})")
     statement = copy.format(
         columns=sql.SQL(", ").join(read.columns.values()),
@@ -211,22 +242,31 @@ def _copy_slice(
         condition=condition,
         encoding=sql.Literal(_encoding(connection)),
     )
-    blocks = copy_out(connection, statement)
-    for first in blocks:
-        yield _write_file(read, observed_at, chain([first], blocks))
+    files = list[FileEntry]()
+
+    def keys() -> Iterator[npt.NDArray[np.int64]]:
+        blocks = copy_out(connection, statement)
+        for first in blocks:
+            yield from _write_file(read, observed_at, chain([first], blocks), files)
+
+    return Copied(files, KeySet.gather(keys()))
 
 
-def _write_file(read: Extract, observed_at: datetime, blocks: Iterator[bytes]) -> FileEntry:
-    """Write blocks of whole rows as a CSV file with a header, until they end or the file is large."""
-    key, rows = new_key(read.table.name, observed_at, "csv"), 0
+def _write_file(
+    read: Extract, observed_at: datetime, blocks: Iterator[bytes], written: list[FileEntry]
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Write blocks of whole rows as a CSV file with a header, until they end or the file is large; gives their keys."""
+    key, rows, columns = new_key(read.table.name, observed_at, "csv"), 0, list(read.columns)
     with WriteOnceFile(required_variable(INGESTION_BUCKET), key) as file:
-        file.write(header(read.columns))
+        file.write(header(columns))
         for block in blocks:
             file.write(block)
-            rows += count_rows(block)
+            keys = parse_rows(block, columns, {read.table.carried: pa.int64()}).column(0)
+            rows += len(keys)
+            yield keys.drop_null().to_numpy()
             if file.size >= FILE_BYTES or rows >= FILE_ROWS:
                 break
-    return FileEntry(key=key, rows=rows, size_bytes=file.size)
+    written.append(FileEntry(key=key, rows=rows, size_bytes=file.size))
 
 
 def _encoding(connection: psycopg.Connection) -> str:

@@ -35,6 +35,9 @@ FIRST_XID = 3
 LISTING_VERSION = 140_000
 """The first version of PostgreSQL that looks a value up in a list by its hash."""
 
+EVERY_ROW = sql.SQL("true")
+"""The condition that holds for all."""
+
 STAMPED_KEY = binary_row(key=">i8", stamp=">i8")
 UNKNOWN_STAMP = -(1 << 63)
 """-infinity on the wire: of a row without a stamp. Source: PostgreSQL's datatype/timestamp.h."""
@@ -165,7 +168,7 @@ def changed_since(table: SourceTable, cursor: Cursor, next_xid: int | None = Non
         listed: the server compares those in parallel, while `age` keeps a scan to one process.
     """
     if table.follow == "whole":
-        return sql.SQL("true").format()
+        return EVERY_ROW.format()
     if table.follow == "xmin":
         if next_xid is not None and next_xid - int(cursor.xid) <= LISTED_XIDS:
             return _written_by(range(int(cursor.xid), next_xid))
@@ -227,6 +230,29 @@ def _numbered_rows(table: SourceTable, found: sql.Identifier) -> sql.Composed:
     key = sql.Identifier(*table.key_columns)
     names = {"row_name": sql.Identifier(row), "position": sql.Identifier(position), "found": found}
     return form.format(columns=columns, number=numbered, key=key, row=alike, **names)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """How many rows there are, with the oldest and the newest stamp among them (UTC; None where there is none)."""
+
+    rows: int
+    oldest: datetime | None
+    newest: datetime | None
+
+
+def survey(connection: psycopg.Connection, table: SourceTable, condition: sql.Composable) -> Survey:
+    """Look over the rows that fulfil a condition. Stamps that Python cannot hold are not told."""
+    statement = sql.SQL("""
+        SELECT rows, oldest::timestamptz, newest::timestamptz
+          FROM (SELECT count(*), min({stamp}) FILTER (WHERE {told}), max({stamp}) FILTER (WHERE {told})
+                  FROM {table} WHERE {condition}) AS surveyed (rows, oldest, newest)""")
+    stamp = sql.Identifier(table.stamp) if table.stamp else sql.SQL("NULL::timestamp")
+    told = sql.SQL("{} BETWEEN '0001-01-02' AND '9999-12-30'").format(stamp)
+    names = {"stamp": stamp, "told": told, "table": relation(table), "condition": condition}
+    row = connection.execute(statement.format(**names)).fetchone()
+    assert row is not None
+    return Survey(*row)
 
 
 def select_keys(connection: psycopg.Connection, table: SourceTable, condition: sql.Composable) -> Selection:

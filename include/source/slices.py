@@ -19,9 +19,10 @@ from include.common.postgres import connect, postgres_errors
 from include.common.settings import SOURCE_CONNECTION
 from include.common.slices import Since, SlicePlan
 from include.source.beside import OWN, rows_of_changed
+from include.source.changes import require_unique
 from include.source.cuts import within
 from include.source.known import Base, Known
-from include.source.landing import Extract, copy_files, copy_where
+from include.source.landing import Extract, copy_keys, copy_where
 from include.source.observe import Observation, changed_since, select_keys
 from include.source.plans import NO_BASE, recorded_base, restless, void
 from include.source.reading import ATTEMPTS, begin_reading, end_reading, is_moved
@@ -98,18 +99,13 @@ def _read_slice(
     table = with_types(declared.sources[plan.table], plan.wider)
     read = Extract(table, declared.joined_to(table.name))
     observed_at = max(observation.observed_at, plan.observed_at + timedelta(microseconds=1))
-    mine = within(plan, table, number)
     if plan.since:
-        keys = select_keys(connection, table, sql.SQL("{} AND ({})").format(mine, _changed(read, plan.since))).keys
-        files = copy_files(connection, read, keys, False, observed_at)
+        condition = sql.SQL("{} AND ({})").format(within(plan, table, number), _changed(read, plan.since))
+        copied = copy_keys(connection, read, select_keys(connection, table, condition).keys, observed_at)
     else:
-        keys = select_keys(connection, table, mine).keys
-        files = copy_where(connection, read, within(plan, table, number, OWN), observed_at)
-    rows = sum(file.rows for file in files)
-    if rows != len(keys):
-        told = f"{rows} rows of a slice have {len(keys)} different values of {', '.join(table.key_columns)}"
-        raise DataError(f"{table.name}: {told}; declare a key that is unique and never NULL")
-    return Slice(observed_at, observation.cursor, keys, files)
+        copied = copy_where(connection, read, within(plan, table, number, OWN), observed_at)
+    require_unique(table, copied.rows, copied.keys)
+    return Slice(observed_at, observation.cursor, copied.keys, copied.files)
 
 
 def _changed(read: Extract, since: Since) -> sql.Composable:

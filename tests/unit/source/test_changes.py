@@ -143,11 +143,11 @@ def test_a_rolled_back_subtransaction_is_not_read(read_since: Reader, source: Co
 def test_a_reading_is_one_snapshot_whatever_is_written_meanwhile(
     read_since: Reader, source: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from include.source import changes as module
+    from include.source import ingest as module
 
-    real = module.count_rows
+    real = module.survey
 
-    def count_rows(*arguments: Any) -> Any:
+    def survey(*arguments: Any) -> Any:
         found = real(*arguments)
         source.execute("DELETE FROM product WHERE product_id = 1 AND false OR product_id = 900")
         source.execute(NEW_PRODUCT, [901])
@@ -155,7 +155,7 @@ def test_a_reading_is_one_snapshot_whatever_is_written_meanwhile(
 
     source.execute(NEW_PRODUCT, [900])
     with monkeypatch.context() as patch:
-        patch.setattr(module, "count_rows", count_rows)
+        patch.setattr(module, "survey", survey)
         first = read_since()
     assert (first.rows, first.read_rows) == (425, 425)
     second = read_since(first)

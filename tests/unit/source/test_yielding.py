@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from include.common.errors import ServiceError
-from include.source import changes as ingesting
+from include.source import ingest as ingesting
 from include.source import yielding
 from tests.unit.conftest import Reader
 
@@ -35,14 +35,14 @@ def slow_elsewhere(_: Connection) -> None:
 @contextmanager
 def beginning_slowly(monkeypatch: pytest.MonkeyPatch, delay: Callable[[Connection], None]) -> Iterator[None]:
     """Readings take long after they have their lock and their snapshot."""
-    count = ingesting.count_rows
+    survey = ingesting.survey
 
-    def slowly(connection: Connection, *arguments: Any) -> int:
+    def slowly(connection: Connection, *arguments: Any) -> Any:
         delay(connection)
-        return count(connection, *arguments)
+        return survey(connection, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingesting, "count_rows", slowly)
+        patch.setattr(ingesting, "survey", slowly)
         yield
 
 
