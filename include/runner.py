@@ -59,9 +59,14 @@ class Run:
         return Work(self.declared, expected, self.of_kind("ingest"), self.of_kind("load"), checked, self.waiting)
 
     def largest_first(self, steps: tuple[Step, ...]) -> list[Step]:
-        """Steps that could begin now, those of large source tables first, so that none is left alone at the end."""
-        tables = self.state.tables
-        return sorted(steps, key=lambda step: tables[step.table].rows if step.table in tables else 0, reverse=True)
+        """Steps that could begin now, those with the most rows first, so that none is left alone at the end."""
+        return sorted(steps, key=self._rows, reverse=True)
+
+    def _rows(self, step: Step) -> int:
+        """How many rows a step takes: those that were read, or else those that the source table had."""
+        source = read_step(self.declared.star[step.table]).table if step.kind in ("transform", "load") else step.table
+        read, known = self.results.get(Step("ingest", source)), self.state.tables.get(source)
+        return read.read_rows if read else known.rows if known else 0
 
     def summary(self) -> dict[str, Any]:
         """What the run did, as plain values: each warehouse table's counts, and whether all went well."""

@@ -181,19 +181,19 @@ def copy_out(connection: psycopg.Connection, statement: sql.Composed, sparse: bo
     """
     with connection.cursor() as cursor, cursor.copy(statement):
         pgconn, block, flowing = connection.pgconn, bytearray(), False
-        while True:
-            size, row = pgconn.get_copy_data(1)
-            if size == 0:
-                wait_for(connection, Wait.R, flowing)
-                pgconn.consume_input()
-                continue
-            if size < 0:
-                break
-            flowing = not sparse
-            block += row
+        size, row = pgconn.get_copy_data(1)
+        while size >= 0:
+            while size > 0 and len(block) < BLOCK_BYTES:
+                block += row
+                size, row = pgconn.get_copy_data(1)
+            flowing = flowing or (not sparse and len(block) > 0)
             if len(block) >= BLOCK_BYTES:
                 yield bytes(block)
                 block.clear()
+            elif size == 0:
+                wait_for(connection, Wait.R, flowing)
+                pgconn.consume_input()
+                size, row = pgconn.get_copy_data(1)
         _end_copy(connection)
     if block:
         yield bytes(block)

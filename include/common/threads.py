@@ -8,6 +8,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Self, TypeVar
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 GRACE_SECONDS = 2.0
@@ -70,7 +71,7 @@ class Threads:
                 attempt()
 
 
-def side_by_side(count: int, work: Callable[..., Result], items: Iterable[object]) -> list[Result]:
+def side_by_side(count: int, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """What `work` gives for each item, in their order, `count` at a time.
 
     Raises: what the first call that fails raises, without waiting for the others.

@@ -3,10 +3,11 @@
 import logging
 import os
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import chain, pairwise
 from queue import SimpleQueue
 from threading import Timer
@@ -15,7 +16,6 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import psycopg
-import pyarrow as pa
 from psycopg import sql
 
 from include.common.errors import ServiceError
@@ -24,8 +24,7 @@ from include.common.manifests import FileEntry
 from include.common.postgres import connect, copy_out
 from include.common.settings import INGESTION_BUCKET, SOURCE_CONNECTION, required_variable
 from include.common.threads import side_by_side
-from include.lake.arrow import parse_rows
-from include.lake.blocks import header
+from include.lake.blocks import first_integers, header
 from include.lake.files import STREAMS, WriteOnceFile, new_key
 from include.source.beside import OWN, joined_rows
 from include.source.catalogue import find_sight
@@ -37,9 +36,10 @@ from include.tables.source import SourceTable
 from include.tables.star import Join
 
 FILE_ROWS = 32_768
-"""The most rows of one CSV file. Files are what tasks work on side by side and hold in memory: 4 MB of sales orders."""
+"""From how many rows on a CSV file takes no further block of them: 7 MB of sales orders. Files are what tasks work on
+side by side."""
 
-SHARE_ROWS = 4 * FILE_ROWS
+SHARE_ROWS = 2 * FILE_ROWS
 """About how many rows of a large table are asked for at a time: the last file of each may be small."""
 
 FILE_BYTES = 6 << 20
@@ -70,17 +70,15 @@ class Extract:
 
     @property
     def columns(self) -> dict[str, sql.Composable]:
-        """The columns of its files: the source's, the number of a key that is no integer, those of joined tables."""
-        own: dict[str, sql.Composable] = {name: sql.Identifier(OWN, name) for name in self.table.by_name}
-        number, given = self.table.carried, dict[str, sql.Composable]()
-        if number not in own:
-            given[number] = number_of(self.table, OWN)
+        """The columns of its files: the key where it is an integer, else its number; the source's; joined tables'."""
+        number = {self.table.carried: number_of(self.table, OWN)}
+        own = {name: sql.Identifier(OWN, name) for name in self.table.by_name}
         joined = {
             join.carried(name): sql.Identifier(alias, name)
             for join, alias in self._aliases
             for name in join.table.by_name
         }
-        return own | given | joined
+        return number | own | joined
 
     @property
     def _aliases(self) -> list[tuple[Join, str]]:
@@ -162,25 +160,35 @@ def _remainder(table: SourceTable, stream: int) -> sql.Composed:
 def _copy(
     connection: psycopg.Connection, read: Extract, conditions: Sequence[sql.Composable], observed_at: datetime
 ) -> Copied:
-    """Copy the rows of all conditions, in their order.
+    """Copy the rows of all conditions, in their order; those of as many as STREAMS side by side."""
+    copy = partial(_copy_rows, read, observed_at)
+    if len(conditions) < STREAMS:
+        return Copied.of(copy(connection, condition) for condition in conditions)
+    return Copied.of(_copy_side_by_side(connection, read, copy, conditions))
 
-    Of as many as STREAMS on several connections that share this one's snapshot, as far as they can be had.
-    """
+
+def _copy_side_by_side(
+    connection: psycopg.Connection,
+    read: Extract,
+    copy: Callable[[psycopg.Connection, sql.Composable], Copied],
+    conditions: Sequence[sql.Composable],
+) -> list[Copied]:
+    """Copy on this connection and on others that share its snapshot, STREAMS in all where they can be had."""
+    free = SimpleQueue[psycopg.Connection]()
+
+    def copy_next(condition: sql.Composable) -> Copied:
+        target = free.get()
+        try:
+            return copy(target, condition)
+        finally:
+            free.put(target)
+
     with ExitStack() as helpers:
-        further = STREAMS - 1 if len(conditions) >= STREAMS else 0
-        streams = [connection, *(_join(helpers, connection, read) for _ in range(further))]
-        free, targets = SimpleQueue[psycopg.Connection](), [target for target in streams if target]
-
-        def copy(condition: sql.Composable) -> Copied:
-            target = free.get()
-            try:
-                return _copy_rows(target, read, condition, observed_at)
-            finally:
-                free.put(target)
-
+        streams = [connection, *(_join(helpers, connection, read) for _ in range(STREAMS - 1))]
+        targets = [target for target in streams if target]
         for target in targets:
             free.put(target)
-        return Copied.of(side_by_side(len(targets), copy, conditions))
+        return side_by_side(len(targets), copy_next, conditions)
 
 
 def _join(helpers: ExitStack, connection: psycopg.Connection, read: Extract) -> psycopg.Connection | None:
@@ -232,7 +240,7 @@ def _hang_up(descriptor: int) -> None:
 
 
 def _copy_rows(
-    connection: psycopg.Connection, read: Extract, condition: sql.Composable, observed_at: datetime
+    read: Extract, observed_at: datetime, connection: psycopg.Connection, condition: sql.Composable
 ) -> Copied:
     """Write the rows that fulfil a condition as CSV files, one after another."""
     copy = sql.SQL("COPY (SELECT {columns} FROM {table} WHERE {condition}) TO STDOUT (FORMAT csv, ENCODING {encoding})")
@@ -256,15 +264,15 @@ def _write_file(
     read: Extract, observed_at: datetime, blocks: Iterator[bytes], written: list[FileEntry]
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Write blocks of whole rows as a CSV file with a header, until they end or the file is large; gives their keys."""
-    key, rows, columns = new_key(read.table.name, observed_at, "csv"), 0, list(read.columns)
+    key, rows = new_key(read.table.name, observed_at, "csv"), 0
     with WriteOnceFile(required_variable(INGESTION_BUCKET), key) as file:
-        file.write(header(columns))
+        file.write(header(read.columns))
         for block in blocks:
             file.write(block)
-            keys = parse_rows(block, columns, {read.table.carried: pa.int64()}).column(0)
-            rows += len(keys)
-            yield keys.drop_null().to_numpy()
-            if file.size >= FILE_BYTES or rows >= FILE_ROWS:
+            count, keys = first_integers(block)
+            rows += count
+            yield keys
+            if file.size >= FILE_BYTES or rows + count > FILE_ROWS:
                 break
     written.append(FileEntry(key=key, rows=rows, size_bytes=file.size))
 

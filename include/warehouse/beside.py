@@ -22,6 +22,12 @@ from include.warehouse.told import saying
 
 log = logging.getLogger(__name__)
 
+ROOM = """
+    SELECT set_config(name, greatest(setting::bigint, 131072)::text, true)
+      FROM pg_settings WHERE name = 'maintenance_work_mem'"""
+"""128 MB for what makes indexes, in kB, to the end of the transaction: twice what servers have by default. One load
+at a time fills a table, and a server of 1 GB has room for that."""
+
 COUNT = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(STAGED))
 
 
@@ -109,6 +115,7 @@ def constrain(
 
     A reference that no foreign key keeps is looked after before.
     """
+    connection.execute(ROOM)
     said = saying(files, "refused") if files.source else None
     unkept = any(column.references and not has_foreign_key(column) for column in table.columns)
     refused = refuse_unreferenced(connection, table, relation, said) if unkept else Refused()

@@ -14,7 +14,7 @@ from tests.totesys.acceptance.oracle import all_differences
 @pytest.mark.parametrize(
     "limits",
     [
-        {(landing, "FILE_ROWS"): 7},
+        {(landing, "FILE_ROWS"): 7, (postgres, "BLOCK_BYTES"): 300},
         {(landing, "FILE_BYTES"): 1, (postgres, "BLOCK_BYTES"): 300},
         {
             (landing, "FILE_ROWS"): 50,
@@ -34,6 +34,28 @@ def test_every_table_may_take_many_files(
     reads = system.run_cleanly().of_kind("ingest")
     assert all(sum(file.rows for file in read.files) == read.rows for read in reads.values())
     assert len(reads["sales_order"].files) > 3
+    endpoints = system.endpoints
+    with open_exactly(endpoints.source_url) as source, open_exactly(endpoints.warehouse_url) as warehouse:
+        assert all_differences(source, warehouse) == []
+
+
+def test_a_large_table_is_read_by_ranges_of_keys_where_the_server_knows_them(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cuts = list[int]()
+
+    def spread(*given: Any) -> list[int]:
+        cuts.extend(found := real(*given))
+        return found
+
+    real = landing.spread
+    limits = {(landing, "FILE_ROWS"): 7, (landing, "SHARE_ROWS"): 14, (landing, "spread"): spread}
+    for (module, name), value in limits.items():
+        monkeypatch.setattr(module, name, value)
+    system.write("ANALYZE")
+    reads = system.run_cleanly().of_kind("ingest")
+    assert len(cuts) > 10
+    assert all(sum(file.rows for file in read.files) == read.rows for read in reads.values())
     endpoints = system.endpoints
     with open_exactly(endpoints.source_url) as source, open_exactly(endpoints.warehouse_url) as warehouse:
         assert all_differences(source, warehouse) == []
