@@ -36,10 +36,10 @@ from include.tables.source import SourceTable
 from include.tables.star import Join
 
 FILE_ROWS = 32_768
-"""From how many rows on a CSV file takes no further block of them: 7 MB of sales orders. Files are what tasks work on
+"""The most rows of one CSV file, unless it is one block of more: 3 MB of sales orders. Files are what tasks work on
 side by side."""
 
-SHARE_ROWS = 2 * FILE_ROWS
+SHARE_ROWS = 4 * FILE_ROWS
 """About how many rows of a large table are asked for at a time: the last file of each may be small."""
 
 FILE_BYTES = 6 << 20
