@@ -10,8 +10,6 @@ from include.common.errors import DataError, DeclarationError, ServiceError, bor
 from include.common.manifests import Inputs
 from include.common.postgres import connect, postgres_errors
 from include.common.settings import LAKE_DATABASE, WAREHOUSE_CONNECTION, optional_variable
-from include.common.threads import side_by_side
-from include.lake.files import STREAMS
 from include.tables.declarations import Declarations
 from include.tables.drift import with_columns
 from include.tables.question import Question, score_table
@@ -55,9 +53,8 @@ class Noted:
 def publish_files(declared: Declarations) -> list[str]:
     """Have the lake's tables name the files of all loads that noted theirs; gives what went wrong, a sentence a table.
 
-    Each table's become part of it in one snapshot, STREAMS tables at a time. It may be repeated, and two may do it at
-    once: what was lost on the way is noted still, and no load is added twice. Where no database of the catalogue is
-    named, there is none.
+    Each table's become part of it in one snapshot. It may be repeated, and two may do it at once: what was lost on the
+    way is noted still, and no load is added twice. Where no database of the catalogue is named, there is none.
 
     Raises: as `postgres_errors`.
     """
@@ -69,13 +66,10 @@ def publish_files(declared: Declarations) -> list[str]:
     for name in _find_tables(UNKNOWN) & declared.star.keys():
         with _telling(problems, name):
             export(declared.star[name])
-    noted = {name: loads for name, loads in _find_noted().items() if name not in problems}
-
-    def publish(name: str) -> None:
-        with _telling(problems, name):
-            _publish_table(database, _table_of(declared, name), noted[name])
-
-    side_by_side(STREAMS, publish, sorted(noted, key=lambda name: -_files(noted[name])))
+    for name, loads in _find_noted().items():
+        if name not in problems:
+            with _telling(problems, name):
+                _publish_table(database, _table_of(declared, name), loads)
     for name in _find_tables(UNLISTED) - problems.keys():
         with _telling(problems, name):
             _list_files(database, _table_of(declared, name))
@@ -90,11 +84,6 @@ def publish_scores(question: Question) -> None:
     database, loads = optional_variable(LAKE_DATABASE), _find_noted().get(question.scores)
     if database and loads:
         _publish_table(database, score_table(question), loads)
-
-
-def _files(loads: list[Noted]) -> int:
-    """How many files loads noted."""
-    return sum(len(load.keys) for load in loads)
 
 
 def _table_of(declared: Declarations, name: str) -> StarTable | None:
