@@ -172,15 +172,19 @@ def test_the_role_deletes_metadata_of_the_lake_and_no_data(
     assert (is_allowed(role, call), is_allowed(boundary, call)) == (may, may)
 
 
+LATER = [Call("glue:UpdateTable", f"arn:aws:glue:eu-west-2:{ACCOUNT}:table/totesys_dev_lake/dim_date")]
+"""What a first run does not call, and those after it do."""
+
+
 def test_every_call_of_the_pipeline_is_allowed(decided: list[Call], role: list[Statement]) -> None:
-    expected = {"s3:PutObject", "sns:Publish", "cloudwatch:PutMetricData", "glue:CreateTable", "glue:UpdateTable"}
+    expected = {"s3:PutObject", "sns:Publish", "cloudwatch:PutMetricData", "glue:CreateTable"}
     assert {call.action for call in decided} >= expected
     assert [call for call in decided if ":secret:rds!" in call.resource], "the master user's secret was not asked for"
-    assert [call for call in decided if not is_allowed(role, call)] == []
+    assert [call for call in [*decided, *LATER] if not is_allowed(role, call)] == []
 
 
 def test_every_call_of_the_pipeline_is_within_the_boundary(decided: list[Call], boundary: list[Statement]) -> None:
-    assert [call for call in decided if not is_allowed(boundary, call)] == []
+    assert [call for call in [*decided, *LATER] if not is_allowed(boundary, call)] == []
 
 
 def test_no_statement_of_the_role_is_unused(decided: list[Call], role: list[Statement]) -> None:
