@@ -60,13 +60,8 @@ class KeySet:
     @classmethod
     def gather(cls, parts: Iterable[npt.NDArray[np.signedinteger]]) -> Self:
         """The set of all these integers, in bounded memory beside the set."""
-        dense, scattered = BitMap64(), list[Listed]()
-        for some in _collected(part.astype(np.int64).view(np.uint64) ^ np.uint64(SIGN) for part in parts):
-            if _is_dense(some):
-                dense |= _bitmap(some)
-            else:
-                scattered.append(some)
-        return cls(merged([_listed(dense), *scattered]) if scattered else dense)
+        numbers = (part.astype(np.int64).view(np.uint64) ^ np.uint64(SIGN) for part in parts)
+        return cls.union(_settled(some) for some in _collected(numbers))
 
     @classmethod
     def union(cls, sets: Iterable["KeySet"]) -> Self:
